@@ -1,0 +1,72 @@
+"""How a command of this project starts and ends: typer parses, and whatever happens gives one line and a status.
+
+Exit status 2 for bad input, 128 + signal for a stop by the person, 1 for anything else.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from harness.errors import Stopped, UserError
+
+_UNEXPECTED, _BAD_INPUT, _CTRL_C = 1, 2, 130
+
+
+def run(app: typer.Typer) -> None:
+    """Run `app` on the command line; a wrong option is one line, not a usage page."""
+    command = typer.main.get_command(app)
+    try:
+        command.main(standalone_mode=False)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except typer.Abort:
+        _end("stopped", _CTRL_C)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # click's and typer's own usage errors have it
+            raise
+        _end(f"error: {_one_line(error.format_message())} (see --help)", _BAD_INPUT)
+
+
+@contextmanager
+def one_line_endings(debug: bool) -> Iterator[None]:
+    """Turn what a command raises into one line on stderr and an exit status; with `debug`, let tracebacks through."""
+    try:
+        yield
+    except UserError as error:
+        _end(f"error: {_one_line(str(error))}", _BAD_INPUT)
+    except Stopped as stop:
+        _end(str(stop), stop.status)
+    except KeyboardInterrupt:
+        _end(f"stopped at once; go on with: {this_command()}", _CTRL_C)
+    except Exception as error:
+        if debug:
+            raise
+        _end(f"unexpected {type(error).__name__}: {_one_line(str(error))} (--debug shows where)", _UNEXPECTED)
+
+
+def this_command() -> str:
+    """What the person typed, so that it can be typed again."""
+    module = Path(sys.argv[0]).stem
+    package = Path(sys.argv[0]).parent.name
+    return shlex.join([python(), "-m", f"{package}.{module}", *sys.argv[1:]])
+
+
+def python() -> str:
+    """The running interpreter, as short as it can be typed in the working directory."""
+    here = Path.cwd()
+    executable = Path(sys.executable)
+    return str(executable.relative_to(here)) if executable.is_relative_to(here) else "python"
+
+
+def _end(message: str, status: int) -> NoReturn:
+    typer.echo(message, err=True)
+    raise SystemExit(status)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

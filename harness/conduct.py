@@ -1,0 +1,125 @@
+"""One sitting at a study, from taking it over to closing its parent run: trials, winner, page, summary."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from harness.command import this_command
+from harness.coordinator import Coordinator
+from harness.data import Dataset
+from harness.engines.base import Engine
+from harness.errors import Stopped, UserError
+from harness.recorder import Recorder
+from harness.records import State
+from harness.screen import Screen
+from harness.study import Study
+from harness.summary import Summary, markdown, summarise
+from harness.tracking import Tracking
+from harness.winner import crown, winner_configs, winner_runs
+
+PAGE = "study.html"
+
+
+class Sitting:
+    """The parts of one search, put together; `run` carries it as far as it goes."""
+
+    def __init__(
+        self, study: Study, engine: Engine, tracking: Tracking, screen: Screen, dataset: Dataset, seed: int
+    ) -> None:
+        self._study = study
+        self._engine = engine
+        self._tracking = tracking
+        self._screen = screen
+        self._dataset = dataset
+        self._seed = seed
+
+    def finished(self, total: int) -> Summary | None:
+        """The summary of a study that already has its `total` trials, its tested winner and its closed parent run."""
+        parent = self._tracking.parent(self._study.name, "study")
+        if parent is None or parent.status != "FINISHED" or len(self._study.finished()) < total:
+            return None
+        return self._summary(parent.id)
+
+    def run(self, total: int, round_size: int, timeout: float | None, artifacts: dict[str, str]) -> Summary:
+        """Run what is missing of `total` trials, then the winner; log `artifacts` (name → text) and the study's page.
+
+        Raises `UserError` if another live process runs this study, `Stopped` if the person or `timeout` ended it early
+        or no trial is complete.
+        """
+        name = self._study.name
+        owner = self._tracking.live_owner(name, "study")
+        if owner:
+            raise UserError(
+                f"study {name!r} is being run by another process ({owner}): wait for it, or use --study NAME"
+            )
+        parent_id = self._tracking.open_parent(name, "study", {"seed": self._seed, "round": round_size})
+        recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
+        coordinator = Coordinator(
+            self._study, self._engine, self._tracking, recorder, self._screen, parent_id, self._seed
+        )
+        left = coordinator.reconcile()
+        if left:
+            self._screen.say(f"{left} runs of a process that died are closed as interrupted and start again")
+        state_at_exit: State = "interrupted"
+        try:
+            with _stop_on_signals(coordinator, self._screen) as caught:
+                coordinator.search(total, round_size, timeout)
+                if not coordinator.stopped:
+                    self._crown(recorder, parent_id)
+            if coordinator.stopped:
+                raise self._stopped(total, caught)
+            summary = self._summary(parent_id)
+            if summary is None:
+                raise Stopped("no trial is complete, so there is no winner: see harness.note of the runs in MLflow", 1)
+            self._publish(parent_id, summary, artifacts)
+            state_at_exit = "complete"
+            return summary
+        finally:
+            self._tracking.finish(parent_id, state_at_exit)
+
+    def _crown(self, recorder: Recorder, parent_id: str) -> None:
+        best = self._study.best()
+        if best:
+            configs = winner_configs(best, self._dataset.name, self._seed)
+            tested = {run.seed for run in winner_runs(self._tracking, parent_id, configs)}
+            missing = [config for config in configs if config.seed not in tested]
+            crown(best, missing, recorder, self._tracking, self._screen, self._dataset, model_of=configs[0])
+
+    def _summary(self, parent_id: str) -> Summary | None:
+        best = self._study.best()
+        if best is None:
+            return None
+        configs = winner_configs(best, self._dataset.name, self._seed)
+        return summarise(self._study, best, winner_runs(self._tracking, parent_id, configs))
+
+    def _publish(self, parent_id: str, summary: Summary, artifacts: dict[str, str]) -> None:
+        from harness.study_page import study_page
+
+        self._tracking.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
+        self._tracking.describe(parent_id, markdown(summary))
+
+    def _stopped(self, total: int, caught: list[int]) -> Stopped:
+        done = len(self._study.finished())
+        status = 128 + caught[0] if caught else 0
+        return Stopped(f"stopped with {done} of {total} trials told; go on with: {this_command()}", status)
+
+
+@contextmanager
+def _stop_on_signals(coordinator: Coordinator, screen: Screen) -> Iterator[list[int]]:
+    """The first Ctrl-C or SIGTERM stops after the running epochs, a second one at once; gives the signals caught."""
+    caught: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+        if len(caught) > 1:
+            raise KeyboardInterrupt
+        screen.say("stopping after the running epochs; once more stops at once")
+        coordinator.stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,12 @@
+"""What a person can choose from, and what the lesson chose. Plain values, so that `--help` loads nothing else."""
+
+from typing import Any, Literal
+
+DatasetChoice = Literal["auto", "fashion-mnist", "digits"]
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+
+SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
+
+# §5.2 and §5.5 of the lesson.
+LESSON: dict[str, Any] = {"lr": 0.15, "gamma": 0.0, "batch_size": 128, "epochs": 10, "batch_norm": False}
+LESSON_SEED = 420

@@ -1,0 +1,13 @@
+"""What can go wrong in a way that a person can put right, as exceptions whose text is the one line they read."""
+
+
+class UserError(Exception):
+    """Bad input or a bad place: what was wrong, the value received, the bound, the remedy, in one line."""
+
+
+class Stopped(Exception):
+    """The command ended before its work was done; the text says why and how to go on, `status` is the exit status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status

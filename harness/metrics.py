@@ -1,0 +1,32 @@
+"""The records that pass from the machine room to whoever watches: one epoch, and the data it was trained on."""
+
+from typing import NamedTuple
+
+
+class EpochMetrics(NamedTuple):
+    """One epoch. Losses are mean negative log-likelihoods (nats an image), accuracies are fractions of 1.
+
+    `train_loss` and `train_accuracy` are the lesson's own measure: taken batch by batch while the epoch trains, so they
+    average over weights that change. `val_*` are None where the split has no validation part. A `diverged` epoch is the
+    last of its run: it stopped at the first update whose loss was not finite, `steps` updates in, and has no `val_*`.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    seconds: float
+    samples_per_second: float
+    steps: int
+    diverged: bool = False
+
+
+class DatasetRecord(NamedTuple):
+    """What a run says of its data. `fallback` is the reason why it is not the dataset that was wished for, or ""."""
+
+    name: str
+    sha256: str
+    source: str
+    fallback: str
+    profile: str

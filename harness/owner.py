@@ -1,0 +1,27 @@
+"""Which process owns a record, and whether it still lives: a name that outlasts the reuse of process numbers."""
+
+import os
+import socket
+
+import psutil
+
+# Two readings of one start time may differ by a clock tick.
+_SAME_START = 1.0
+
+
+def this_process() -> str:
+    """`host pid start`, the start in seconds since 1970."""
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process that wrote `owner` still runs. On another host nobody can tell: that counts as alive."""
+    try:
+        host, pid, start = owner.split(" ")
+        if host != socket.gethostname():
+            return True
+        return abs(psutil.Process(int(pid)).create_time() - float(start)) < _SAME_START
+    except psutil.NoSuchProcess:
+        return False
+    except ValueError:  # not written by this project
+        return False

@@ -1,0 +1,94 @@
+"""Reads what this project wrote to MLflow, and holds the names it wrote under: kinds, states, tags.
+
+With `tracking.py`, which writes, the only file that imports mlflow. The names are the contract with `analysis/`.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.pop("MLFLOW_RUN_ID", None)  # it would beat the run and parent that are named in each call
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from harness.errors import UserError
+from harness.stores import without_password
+
+Kind = Literal["study", "trial", "winner", "claim", "arm"]
+State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
+
+STATUS: dict[State, str] = {
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "diverged": "FAILED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+
+KIND, STATE, NOTE, OWNER = "harness.kind", "harness.state", "harness.note", "harness.owner"
+CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_sha256", "harness.attempt"
+GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
+TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
+MODEL = "harness.model"
+
+
+class TrackedRun(NamedTuple):
+    """One MLflow run as it stands; `metrics` holds the last value of each, `status` is MLflow's word."""
+
+    id: str
+    name: str
+    status: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+class Records:
+    """What one MLflow experiment holds, to read. Raises `UserError` where there is no such experiment at `uri`."""
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        calm()
+        self.uri = uri
+        self.client = MlflowClient(tracking_uri=uri)
+        found = self.client.get_experiment_by_name(experiment)
+        if found is None:
+            raise UserError(
+                f"no {experiment!r} in {without_password(uri)}: run harness.search first or set MLFLOW_TRACKING_URI"
+            )
+        self.experiment_id = str(found.experiment_id)
+
+    def parents(self, kind: Kind, name: str = "") -> list[TrackedRun]:
+        """The parent runs of this kind, newest first; only those called `name` if it is given."""
+        named = f" and attributes.run_name = '{name}'" if name else ""
+        return list(self._search(f"tags.`{KIND}` = '{kind}'{named}", ["attributes.start_time DESC"]))
+
+    def children(self, parent_id: str) -> list[TrackedRun]:
+        """All child runs, oldest first, however many there are."""
+        return list(self._search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'", ["attributes.start_time ASC"]))
+
+    def history(self, run_id: str, metric: str) -> dict[int, float]:
+        """The values of a metric by step."""
+        return {point.step: point.value for point in self.client.get_metric_history(run_id, metric)}
+
+    def _search(self, filter_string: str, order_by: list[str]) -> Iterator[TrackedRun]:
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id], filter_string, ViewType.ACTIVE_ONLY, order_by=order_by, page_token=token
+            )
+            for run in page:
+                info, data = run.info, run.data
+                yield TrackedRun(info.run_id, info.run_name, info.status, data.params, data.metrics, data.tags)
+            token = page.token
+            if not token:
+                return
+
+
+def calm() -> None:
+    """Keep MLflow and its migrations from filling the screen."""
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

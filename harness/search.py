@@ -1,0 +1,200 @@
+"""`python -m harness.search`: an Optuna search on the lesson's network, every trial in MLflow.
+
+Only puts the parts together. Everything slow is imported after the arguments and the stores have been checked.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from harness import command
+from harness.defaults import LESSON_SEED, DatasetChoice, DeviceChoice
+from harness.errors import UserError
+from harness.stores import OPTUNA_DEFAULT, check_name, check_stores, tracking_uri
+
+if TYPE_CHECKING:
+    from harness.data import Dataset
+    from harness.metrics import DatasetRecord
+    from harness.screen import Screen
+    from harness.space import Space
+    from harness.summary import Summary
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Plan(NamedTuple):
+    """What the person asked for. `study` is "" for the name made of dataset and seed, `workers` 0 for all cores."""
+
+    trials: int
+    study: str
+    seed: int
+    workers: int
+    dataset: DatasetChoice
+    data_dir: Path | None
+    device: DeviceChoice
+    space: Path | None
+    storage: str
+    round: int
+    timeout: float | None
+
+
+@app.command()
+def main(
+    trials: Annotated[int, typer.Option(min=1, help="Trials that the study shall have in all.")] = 30,
+    study: Annotated[str, typer.Option(help="Name of the study.", show_default="dataset-seed")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 4, help="Decides everything random.")] = LESSON_SEED,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes.", show_default="physical cores")] = 0,
+    dataset: Annotated[DatasetChoice, typer.Option(help="What to learn; auto prefers Fashion-MNIST.")] = "auto",
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
+    ] = None,
+    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = "auto",
+    space: Annotated[Path | None, typer.Option(help="What to search.", show_default="experiments/search.toml")] = None,
+    storage: Annotated[str, typer.Option(help="Where Optuna keeps the study.")] = OPTUNA_DEFAULT,
+    round: Annotated[int, typer.Option(min=1, help="Trials proposed at a time; part of the study.")] = 8,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many seconds; resumable.", show_default=False)
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+) -> None:
+    """Search lr, gamma, batch_size, epochs and batch_norm of the lesson's network; log every trial to MLflow.
+
+    The same command again resumes the study, or says that nothing is left.
+    """
+    plan = Plan(trials, study, seed, workers, dataset, data_dir, device, space, storage, round, timeout)
+    with command.one_line_endings(debug):
+        _search(plan)
+
+
+def _search(plan: Plan) -> None:
+    check_stores(plan.storage, tracking_uri())
+    check_name(plan.study)
+
+    from harness.space import DEFAULT_SPACE, read_space
+
+    space_file = plan.space or DEFAULT_SPACE
+    space = read_space(space_file)
+
+    from harness.screen import Screen
+
+    screen = Screen()
+    screen.say("loading torch and the data ...")
+
+    from harness.data import load
+
+    dataset = load(plan.dataset, plan.data_dir)
+    if dataset.fallback:
+        screen.warn(f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {dataset.fallback}")
+    _check_batches(space, dataset)
+    device = _device(plan.device)
+    record = _dataset_record(dataset)
+
+    from harness.engines.local import LocalEngine
+    from harness.study import Study
+
+    name = plan.study or f"{dataset.name}-{plan.seed}"
+    settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
+    study = Study(plan.storage, name, space, plan.seed, settings)
+    workers = plan.workers or _physical_cores()
+    with closing(LocalEngine(dataset, workers, device)) as engine:
+        left = plan.trials - len(study.finished())
+        if left > 0:
+            engine.start()  # workers import torch while this process imports MLflow
+
+        from harness.conduct import Sitting
+        from harness.tracking import Tracking
+
+        tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
+        sitting = Sitting(study, engine, tracking, screen, dataset, plan.seed)
+        summary = sitting.finished(plan.trials)
+        if summary:
+            screen.say(f"study {name!r} has all its {plan.trials} trials and a tested winner: nothing is left to do")
+        else:
+            screen.say(
+                f"study {name!r}: {max(left, 0)} of {plan.trials} trials to run on {workers} workers ({device}),"
+                f" {record.profile}"
+            )
+            if study.space_without_lesson:
+                screen.warn(
+                    "the lesson's own setting is outside this search space"
+                    f" ({', '.join(study.space_without_lesson)}): it is not tried"
+                )
+            with screen:
+                summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_file.read_text()})
+    _show(screen, summary, plan)
+
+
+def _show(screen: "Screen", summary: "Summary", plan: Plan) -> None:
+    from harness import summary as words
+    from harness.screen import show_params
+
+    python = command.python()
+    best = summary.best
+    screen.say("")
+    screen.facts(
+        {
+            "best config": f"trial {best.number}: {show_params(best.params)}",
+            "validation accuracy": f"{best.value:.4f}",
+            "test accuracy": f"{words.test_accuracy_text(summary.winner)}  mean ± sd, fresh runs on train + validation",
+            "trials": words.states_text(summary),
+            "importances": words.importances_text(summary),
+            "time": f"{screen.seconds:.0f} s here, {summary.training_seconds:.0f} s of training in all trials",
+            "model": next((run.model for run in summary.winner if run.model), "none"),
+        }
+    )
+    for line in words.warnings(summary):
+        screen.warn(line)
+    screen.say("")
+    screen.facts(
+        {
+            "MLflow UI": f"{python} -m harness.ui   (or make ui)",
+            "report": f"{python} -m analysis.study --study {summary.name}",
+            "more trials": f"--trials {plan.trials + 10} adds ten",
+        }
+    )
+
+
+def _check_batches(space: "Space", dataset: "Dataset") -> None:
+    from harness.data import training_size
+
+    largest, images = space.largest_batch(), training_size(dataset, "search")
+    if largest > images:
+        raise UserError(
+            f"batch_size goes up to {largest}: it should be at most the {images} training images of {dataset.name};"
+            " lower it in the search space (--space)"
+        )
+
+
+def _dataset_record(dataset: "Dataset") -> "DatasetRecord":
+    from harness.data import training_size
+    from harness.metrics import DatasetRecord
+
+    train = training_size(dataset, "search")
+    validation = len(dataset.train_labels) - train
+    profile = (
+        f"{dataset.name} {dataset.height}×{dataset.width}: {train:,} training, {validation:,} validation,"
+        f" {len(dataset.test_labels):,} test images, {len(dataset.classes)} classes"
+    )
+    return DatasetRecord(dataset.name, dataset.sha256, dataset.source, dataset.fallback, profile)
+
+
+def _device(choice: DeviceChoice) -> str:
+    import torch
+
+    available = torch.cuda.is_available()
+    if choice == "cuda" and not available:
+        raise UserError("--device is 'cuda', but torch sees no CUDA device here; use --device cpu or auto")
+    return "cuda" if available and choice != "cpu" else "cpu"
+
+
+def _physical_cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count(only_physical_cores=True))
+
+
+if __name__ == "__main__":
+    command.run(app)

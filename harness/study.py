@@ -1,0 +1,244 @@
+"""One Optuna study that can be stopped at any moment: ask, tell, prune, resume.
+
+The only file that imports Optuna's study machinery. It runs nothing and tracks nothing.
+
+Trials are asked in rounds, run anywhere in any order, and told in ask order once their round is over. While a round
+runs, pruning looks only at earlier rounds, and each trial is sampled with a seed of its own. So proposals, pruning
+and results depend on the seed alone, not on how many workers there are, which of them is faster, or where the search
+was stopped and resumed. An outcome is written down when its trial ends; a stop puts the open round back as waiting.
+"""
+
+import json
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.defaults import LESSON
+from harness.errors import UserError
+from harness.seeds import derive
+from harness.space import Space
+from harness.stores import without_password
+
+State = Literal["complete", "pruned", "diverged", "failed"]
+_OUTCOME = "outcome"
+_SETTINGS = "settings"
+_SECONDS_TO_WAIT_FOR_A_LOCK = 60
+# Diverged trials are told as pruned: Optuna's samplers learn from those, while a failed trial teaches them nothing.
+_TOLD_AS = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "diverged": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class Outcome(NamedTuple):
+    """How a trial ended. `accuracies` are validation accuracies by epoch, the first epoch first.
+
+    `seconds` is training time; `same_as` is the number of the trial that had this config before, or None.
+    """
+
+    state: State
+    note: str
+    accuracies: tuple[float, ...]
+    seconds: float
+    run_id: str
+    same_as: int | None = None
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch, from 1, of the highest validation accuracy; the first of equals."""
+        return self.accuracies.index(max(self.accuracies)) + 1 if self.accuracies else None
+
+
+class Trial(NamedTuple):
+    """One trial of the study; `params` holds all of the config's hyperparameters, fixed ones included."""
+
+    number: int
+    params: dict[str, Any]
+    outcome: Outcome | None
+
+    @property
+    def value(self) -> float:
+        """What the study maximises: validation accuracy after the config's last epoch."""
+        assert self.outcome is not None, "a trial has a value once it ended"
+        return self.outcome.accuracies[-1]
+
+
+class Study:
+    """A study in Optuna's storage at `url`, made on first use, refused where it was made with other settings.
+
+    Raises `UserError` where the storage cannot be opened or the settings differ.
+    """
+
+    def __init__(self, url: str, name: str, space: Space, seed: int, settings: dict[str, Any]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.name = name
+        self.space = space
+        self._seed = seed
+        self._storage = _open_storage(url)
+        pruner = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
+        self.optuna = optuna.create_study(
+            study_name=name, storage=self._storage, direction="maximize", pruner=pruner, load_if_exists=True
+        )
+        self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self.optuna.set_metric_names(["val_accuracy"])
+        self._asked: dict[int, optuna.Trial] = {}
+        self._reported: dict[int, int] = {}
+
+    def trials(self) -> list[Trial]:
+        """Every trial that counts, in ask order, finished or not."""
+        return [self._trial(frozen) for frozen in self.optuna.get_trials(deepcopy=False) if not _is_discarded(frozen)]
+
+    def finished(self) -> list[Trial]:
+        """The trials that were told."""
+        done = self.optuna.get_trials(deepcopy=False)
+        return [self._trial(frozen) for frozen in done if frozen.state.is_finished() and not _is_discarded(frozen)]
+
+    def best(self) -> Trial | None:
+        """The told trial with the highest value, the first of equals; None while none is complete."""
+        complete = [trial for trial in self.finished() if trial.outcome and trial.outcome.state == "complete"]
+        return max(complete, key=lambda trial: trial.value, default=None)
+
+    @property
+    def space_without_lesson(self) -> list[str]:
+        """The parameters whose value in the lesson lies outside the space; [] if the lesson's setting is trial 0."""
+        return self.space.outside(LESSON)
+
+    def recover(self) -> None:
+        """Put back what a dead process left running, to be run again; call it when no live process owns the study.
+
+        A trial that died before all its parameters were drawn is discarded: it never ran, and is asked anew.
+        """
+        for frozen in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if set(frozen.params) == set(self.space.searched):
+                self._put_back(frozen.number)
+            else:
+                self.optuna.tell(frozen.number, state=TrialState.FAIL)
+
+    def open_round(self, size: int, total: int) -> list[Trial]:
+        """The next round: at most `size` trials, so that the study has `total` in all; [] when nothing is left.
+
+        What an earlier process asked and did not tell comes first, with its outcome where it had ended. If all of
+        those had, the round holds just them: its other members were told before the stop.
+        """
+        if not self.trials():
+            self._enqueue_the_lesson()
+        waiting = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        done = len(self.finished())
+        ended = len(waiting) > 0 and all(_OUTCOME in frozen.user_attrs for frozen in waiting)
+        members = len(waiting) if ended else min(size, total - done)
+        return [self._ask(done + position) for position in range(members)]
+
+    def proceed(self, trial: Trial, epoch: int, val_accuracy: float, last_epoch: int) -> bool:
+        """Record a trial's validation accuracy after `epoch`; whether it should train on (False: prune it).
+
+        A trial that has trained its last epoch is complete, however it compares.
+        """
+        reported = self._reported[trial.number]
+        if epoch < reported:
+            return True
+        asked = self._asked[trial.number]
+        if epoch > reported:
+            asked.report(val_accuracy, epoch)
+            self._reported[trial.number] = epoch
+        return epoch == last_epoch or not asked.should_prune()
+
+    def settle(self, trial: Trial, outcome: Outcome) -> None:
+        """Write down how a trial ended. From here on a crash does not make it run again."""
+        self._asked[trial.number].set_user_attr(_OUTCOME, json.dumps(outcome._asdict()))
+
+    def close_round(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Tell a round, all of whose trials have an outcome, in ask order."""
+        return [self._tell(trial) for trial in trials]
+
+    def put_back(self, trials: Sequence[Trial]) -> None:
+        """Leave an unfinished round as waiting: the next process takes it up where it is, outcomes included."""
+        for trial in trials:
+            self._put_back(trial.number)
+
+    def same_config(self, trial: Trial) -> Trial | None:
+        """The first earlier trial with the same parameters, or None."""
+        for frozen in self.optuna.get_trials(deepcopy=False):
+            if frozen.number >= trial.number:
+                return None
+            if not _is_discarded(frozen) and self._params(frozen) == trial.params:
+                return self._trial(frozen)
+        return None
+
+    def _ask(self, index: int) -> Trial:
+        self.optuna.sampler = TPESampler(
+            n_startup_trials=10, multivariate=True, constant_liar=True, seed=derive(self._seed, f"trial {index}")
+        )
+        asked = self.optuna.ask(self.space.distributions())
+        frozen = self.optuna.get_trials(deepcopy=False)[asked.number]
+        self._asked[asked.number] = asked
+        self._reported[asked.number] = max(frozen.intermediate_values, default=0)
+        return self._trial(frozen)
+
+    def _tell(self, trial: Trial) -> Trial:
+        told = self._trial(self.optuna.get_trials(deepcopy=False)[trial.number])
+        assert told.outcome is not None, f"trial {trial.number} is told before it ended"
+        state = _TOLD_AS[told.outcome.state]
+        self.optuna.tell(trial.number, told.value if state is TrialState.COMPLETE else None, state)
+        return told
+
+    def _put_back(self, number: int) -> None:
+        study_id = self._storage.get_study_id_from_name(self.name)
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+    def _enqueue_the_lesson(self) -> None:
+        if not self.space_without_lesson:
+            lesson = {name: LESSON[name] for name in self.space.searched}
+            self.optuna.enqueue_trial(lesson)
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        text = frozen.user_attrs.get(_OUTCOME)
+        fields = json.loads(text) if text else None
+        outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None
+        return Trial(frozen.number, self._params(frozen), outcome)
+
+    def _params(self, frozen: FrozenTrial) -> dict[str, Any]:
+        return self.space.fixed | frozen.params
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        made_with = self.optuna.user_attrs.get(_SETTINGS)
+        if made_with is None:
+            self.optuna.set_user_attr(_SETTINGS, settings)
+            return
+        for name, value in settings.items():
+            if made_with[name] != value:
+                raise UserError(
+                    f"study {self.name!r} was made with {name} {_short(made_with[name])}, not {_short(value)};"
+                    f" keep {name} as it was, or start another study with --study NAME"
+                )
+
+
+def _is_discarded(frozen: FrozenTrial) -> bool:
+    return frozen.state is TrialState.FAIL and _OUTCOME not in frozen.user_attrs
+
+
+def _open_storage(url: str) -> RDBStorage:
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}} if url.startswith("sqlite") else {}
+    try:
+        return RDBStorage(url, engine_kwargs=options)
+    except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"cannot open --storage {without_password(url)} ({reason}); check the address") from None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,203 @@
+"""Writes to MLflow: experiments, runs, params, metrics, statuses, artifacts, models. Reading is `records.py`.
+
+Imports no torch; `log_model` is handed a ready module.
+"""
+
+import getpass
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
+)
+
+from harness.config import RunConfig
+from harness.metrics import DatasetRecord, EpochMetrics
+from harness.owner import is_alive, this_process
+from harness.records import (
+    CONFIG_HASH,
+    DATASET_FALLBACK,
+    DATASET_SHA256,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    KIND,
+    MODEL,
+    NOTE,
+    OWNER,
+    STATE,
+    STATUS,
+    Kind,
+    Records,
+    State,
+    TrackedRun,
+    calm,
+)
+
+# MLflow 3 opens an experiment in its view for language models unless it is told otherwise.
+_SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+_PROJECT = Path(__file__).parent.parent
+
+
+class Tracking(Records):
+    """One MLflow experiment to write to, made if there is none. Every call writes at once."""
+
+    def __init__(self, uri: str, experiment: str, dataset: DatasetRecord, device: str) -> None:
+        calm()
+        _make_experiment(MlflowClient(tracking_uri=uri), experiment)
+        super().__init__(uri, experiment)
+        self.dataset = dataset
+        self._device = device
+        self._common_tags = _source_tags() | {DATASET_SHA256: dataset.sha256, OWNER: this_process()}
+        if dataset.fallback:
+            self._common_tags[DATASET_FALLBACK] = dataset.fallback
+
+    def open_parent(self, name: str, kind: Kind, params: Mapping[str, Any]) -> str:
+        """The id of the parent run called `name`, made if there is none, taken over (owner, RUNNING) if there is."""
+        found = self.parent(name, kind)
+        if found is None:
+            run = self.client.create_run(self.experiment_id, run_name=name, tags=self._common_tags | {KIND: kind})
+            self._log(run.info.run_id, params={**params, **self._data_params()})
+            self._log_dataset(run.info.run_id)
+            return str(run.info.run_id)
+        self._log(found.id, tags=self._common_tags)
+        self.client.update_run(found.id, status="RUNNING")
+        return found.id
+
+    def parent(self, name: str, kind: Kind) -> TrackedRun | None:
+        """The run called `name` of this kind, or None."""
+        return next(iter(self.parents(kind, name)), None)
+
+    def live_owner(self, name: str, kind: Kind) -> str | None:
+        """Who runs the parent called `name` at this moment, if that is another process that still lives."""
+        run = self.parent(name, kind)
+        if run is None or run.status != "RUNNING":
+            return None
+        owner = run.tags.get(OWNER, "")
+        return owner if owner != this_process() and is_alive(owner) else None
+
+    def start(self, parent_id: str, name: str, kind: Kind, config: RunConfig, tags: Mapping[str, str]) -> str:
+        """Open a child run: its config as params, numbers mirrored as `p.*` metrics so that they sort as numbers."""
+        own = {MLFLOW_PARENT_RUN_ID: parent_id, KIND: kind, CONFIG_HASH: config.content_hash}
+        run = self.client.create_run(self.experiment_id, run_name=name, tags=self._common_tags | own | dict(tags))
+        fields = config.model_dump()
+        numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
+        self._log(run.info.run_id, numbers, params=fields | self._data_params())
+        self._log_dataset(run.info.run_id)
+        return str(run.info.run_id)
+
+    def log_epoch(self, run_id: str, metrics: EpochMetrics) -> None:
+        """One epoch, as one batch, at step = epoch from 1."""
+        values = {
+            "train_loss": metrics.train_loss,
+            "train_accuracy": metrics.train_accuracy,
+            "val_loss": metrics.val_loss,
+            "val_accuracy": metrics.val_accuracy,
+            "epoch_seconds": metrics.seconds,
+            "samples_per_second": metrics.samples_per_second,
+        }
+        self._log(run_id, {name: value for name, value in values.items() if value is not None}, step=metrics.epoch)
+
+    def finish(self, run_id: str, state: State, note: str = "", metrics: Mapping[str, float] | None = None) -> None:
+        """Close a run with its state, in words as a tag and as MLflow's status."""
+        self._log(run_id, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
+        self.client.set_terminated(run_id, STATUS[state])
+
+    def log_model(self, run_id: str, model: Any, example: Any, classes: tuple[str, ...]) -> None:
+        """Log a torch module as an MLflow model of a run, and its address (`models:/…`) as the run's tag.
+
+        `example` is a numpy batch of at least two inputs; the logged model takes batches of any size. It is saved as
+        an exported graph (pt2), without pickle.
+        """
+        import mlflow
+        import numpy as np
+        import torch
+        from mlflow.models import ModelSignature
+        from mlflow.types import Schema, TensorSpec
+
+        signature = ModelSignature(
+            inputs=Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
+            outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
+        )
+        mlflow.set_tracking_uri(self.uri)
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.pytorch.log_model(
+                model,
+                name="model",
+                signature=signature,
+                input_example=example,
+                pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
+                metadata={"classes": list(classes), "input": "grey levels, uint8"},
+            )
+        self._log(run_id, tags={MODEL: logged.model_uri})
+
+    def log_texts(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Store each text as an artifact under its name."""
+        for name, text in texts.items():
+            self.client.log_text(run_id, text, name)
+
+    def describe(self, run_id: str, markdown: str) -> None:
+        """Set the description that the UI shows on top of a run."""
+        self._log(run_id, tags={MLFLOW_RUN_NOTE: markdown})
+
+    def _log(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float] | None = None,
+        step: int = 0,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            [Metric(name, value, now, step) for name, value in (metrics or {}).items()],
+            [Param(name, str(value)) for name, value in (params or {}).items()],
+            [RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+    def _data_params(self) -> dict[str, str]:
+        wished = {"dataset_fallback": self.dataset.fallback} if self.dataset.fallback else {}
+        return {"device": self._device, "dataset": self.dataset.name} | wished
+
+    def _log_dataset(self, run_id: str) -> None:
+        record = self.dataset
+        # MLflow shows the digest beside the name; the whole hash is in the tags.
+        data = Dataset(record.name, record.sha256[:8], "http", f'{{"url": "{record.source}"}}', profile=record.profile)
+        self.client.log_inputs(run_id, [DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
+
+
+def _make_experiment(client: MlflowClient, name: str) -> None:
+    if client.get_experiment_by_name(name) is None:
+        with suppress(MlflowException):  # another process may have made it in this very moment
+            client.create_experiment(name, tags=_SHOWN_AS_TRAINING)
+
+
+def _source_tags() -> dict[str, str]:
+    tags = {MLFLOW_SOURCE_NAME: "python -m harness.search", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        dirty = "true" if _git("status", "--porcelain") else "false"
+        tags |= {GIT_COMMIT: commit, GIT_DIRTY: dirty, MLFLOW_GIT_COMMIT: commit}
+    return tags
+
+
+def _git(*arguments: str) -> str:
+    """What git prints in the project's folder, or "" where there is no git, no repository or no commit."""
+    try:
+        done = subprocess.run(["git", "-C", str(_PROJECT), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
