@@ -29,7 +29,7 @@ def run(app: typer.Typer) -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's and typer's own usage errors have it
             raise
-        _end(f"error: {_one_line(error.format_message())} (see --help)", _BAD_INPUT)
+        _end(f"error: {_one_line(error.format_message().replace('Value error, ', ''))} (see --help)", _BAD_INPUT)
 
 
 @contextmanager

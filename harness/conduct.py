@@ -100,9 +100,9 @@ class Sitting:
         self._tracking.describe(parent_id, markdown(summary))
 
     def _stopped(self, total: int, caught: list[int]) -> Stopped:
-        done = len(self._study.finished())
+        done = sum(trial.outcome is not None for trial in self._study.trials())
         status = 128 + caught[0] if caught else 0
-        return Stopped(f"stopped with {done} of {total} trials told; go on with: {this_command()}", status)
+        return Stopped(f"stopped with {done} of {total} trials done; go on with: {this_command()}", status)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Screen:
     def ended(self, name: str, state: str, result: str, params: Mapping[str, Any]) -> None:
         """One line for a run that ended."""
         style = _STATE_STYLE[state]
-        self.console.print(f"{name:<15} [{style}]{state:<11}[/] {escape(result):<34} {escape(show_params(params))}")
+        self.console.print(f"{name:<18} [{style}]{state:<11}[/] {escape(result):<34} {escape(show_params(params))}")
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Names and values in two columns."""

@@ -124,10 +124,10 @@ def _search(plan: Plan) -> None:
                 )
             with screen:
                 summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_file.read_text()})
-    _show(screen, summary, plan)
+    _show(screen, summary, record, plan)
 
 
-def _show(screen: "Screen", summary: "Summary", plan: Plan) -> None:
+def _show(screen: "Screen", summary: "Summary", record: "DatasetRecord", plan: Plan) -> None:
     from harness import summary as words
     from harness.screen import show_params
 
@@ -136,9 +136,10 @@ def _show(screen: "Screen", summary: "Summary", plan: Plan) -> None:
     screen.say("")
     screen.facts(
         {
+            "data": record.profile,
             "best config": f"trial {best.number}: {show_params(best.params)}",
             "validation accuracy": f"{best.value:.4f}",
-            "test accuracy": f"{words.test_accuracy_text(summary.winner)}  mean ± sd, fresh runs on train + validation",
+            "test accuracy": f"{words.accuracy_text(summary.winner)}  mean ± sd, fresh runs on train + validation",
             "trials": words.states_text(summary),
             "importances": words.importances_text(summary),
             "time": f"{screen.seconds:.0f} s here, {summary.training_seconds:.0f} s of training in all trials",

@@ -46,7 +46,7 @@ def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
     )
 
 
-def test_accuracy_text(winner: list[WinnerRun]) -> str:
+def accuracy_text(winner: list[WinnerRun]) -> str:
     """`0.8812 ± 0.0011 (0.8801, 0.8812, 0.8823)`: mean, sample standard deviation, each run's."""
     accuracies = [run.test_accuracy for run in winner]
     each = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
@@ -58,7 +58,7 @@ def test_accuracy_text(winner: list[WinnerRun]) -> str:
 def states_text(summary: Summary) -> str:
     """`30 trials: 18 complete, 11 pruned, 1 diverged`, and how many of them were copies of an earlier one."""
     parts = ", ".join(f"{count} {state}" for state, count in summary.states.most_common())
-    copies = f"; {summary.copies} had a config that was run before and were not trained again" if summary.copies else ""
+    copies = f"; {summary.copies} repeat an earlier config, not trained again" if summary.copies else ""
     return f"{len(summary.trials)} trials: {parts}{copies}"
 
 
@@ -85,7 +85,7 @@ def markdown(summary: Summary) -> str:
         "| | |",
         "| --- | --- |",
         f"| validation accuracy | {summary.best.value:.4f} |",
-        f"| test accuracy, mean ± sd of {len(summary.winner)} fresh runs | {test_accuracy_text(summary.winner)} |",
+        f"| test accuracy, mean ± sd of {len(summary.winner)} fresh runs | {accuracy_text(summary.winner)} |",
         f"| trials | {states_text(summary)} |",
         f"| importance | {importances_text(summary)} |",
         f"| training time, all trials | {summary.training_seconds:.0f} s |",

@@ -58,7 +58,7 @@ def crown(
     model_of: RunConfig,
 ) -> None:
     """Train and test `configs`. The model of one that was chosen beforehand is logged, whichever of them tests best."""
-    jobs = [Job(f"winner seed {config.seed}", config, final=True) for config in configs]
+    jobs = [Job(f"winner {best.number} seed {config.seed}", config, final=True) for config in configs]
     tags = {job.name: {TRIAL: str(best.number)} for job in jobs}
     screen.progress(0, len(jobs), "winner runs")
     with closing(recorder.run(jobs, "winner", lambda _job, _metrics: True, tags)) as records:

@@ -16,6 +16,7 @@ from harness.data import Dataset
 from harness.engines.base import MAX_ATTEMPTS, Ending, Epoch, Event, Finished, Job, Lost, Proceed, Started, execute
 from harness.metrics import EpochMetrics
 
+_SECONDS_TO_END = 2
 _BROKEN = (EOFError, ConnectionError)
 
 
@@ -64,9 +65,10 @@ class LocalEngine:
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.pipe.close()
-            worker.process.kill()
+            worker.pipe.close()  # an idle worker ends by itself
         for worker in self._workers:
+            worker.process.join(_SECONDS_TO_END if worker.job is None else 0)
+            worker.process.kill()
             worker.process.join()
             worker.process.close()
         self._workers = []

@@ -1,0 +1,93 @@
+"""What tests share: real data, a migrated MLflow store to copy, and the real command run as a person runs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.fashion_mnist import is_present
+
+PROJECT = Path(__file__).parent.parent
+DATA_DIR = Path(os.environ.get("HARNESS_DATA_DIR") or PROJECT / "data")
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not is_present(DATA_DIR):
+        missing = pytest.mark.skip(reason=f"no Fashion-MNIST in {DATA_DIR} (HARNESS_DATA_DIR)")
+        for item in items:
+            if item.get_closest_marker("fashion_mnist"):
+                item.add_marker(missing)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Each test in an empty folder of its own, without the person's settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("HARNESS_DATA_DIR", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """As in a worker: with more threads, sums are taken in another order and differ in their last bits."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    from harness.data import load
+
+    return load("digits")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist():
+    from harness.data import load
+
+    return load("fashion-mnist", DATA_DIR)
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory):
+    """An MLflow database that has its tables: making them takes seconds, copying the file does not."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store(migrated_store, tmp_path):
+    """A database of this test's own, where a command in its folder looks for one; its address.
+
+    The address is absolute: MLflow keeps one connection for each address that it has seen in a process.
+    """
+    shutil.copy(migrated_store, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch) -> Command:
+    """`command("harness.search", "--trials", "1")`: the real command, in this test's folder."""
+
+    def run(module: str, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)} | env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,177 @@
+"""Real worker processes, really killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import PROJECT
+
+from harness.config import make_config
+from harness.defaults import LESSON
+from harness.engines.base import Epoch, Finished, Job, Lost, Started
+from harness.engines.local import LocalEngine
+from harness.train import evaluate, train
+
+
+def job(name, final=False, **changes):
+    fields = LESSON | {"epochs": 3, "seed": 420, "dataset": "digits", "split": "search"} | changes
+    return Job(name, make_config(**fields), final)
+
+
+def numbers(epochs):
+    return [epoch._replace(seconds=0, samples_per_second=0) for epoch in epochs]
+
+
+def epochs_of(events, name):
+    return [event.metrics for event in events if isinstance(event, Epoch) and event.job.name == name]
+
+
+def endings(events):
+    return {event.job.name: event.ending for event in events if isinstance(event, Finished)}
+
+
+@pytest.fixture(scope="module")
+def engine(digits):
+    with closing(LocalEngine(digits, workers=2, device="cpu")) as engine:
+        yield engine
+
+
+def always(job, metrics):
+    return True
+
+
+def test_a_job_gives_the_numbers_of_training_here(engine, digits):
+    jobs = [job("a"), job("b", batch_norm=True), job("c", seed=1)]
+    events = list(engine.run(jobs, always))
+    for each in jobs:
+        assert numbers(epochs_of(events, each.name)) == numbers(train(each.config, digits))
+        kinds = [type(event) for event in events if event.job.name == each.name]
+        assert kinds == [Started, Epoch, Epoch, Epoch, Finished]
+        assert endings(events)[each.name].state == "complete"
+
+
+def test_stopping_is_asked_after_each_epoch_and_a_whole_run_is_complete(engine):
+    def proceed(job, metrics):
+        return (job.name, metrics.epoch) not in {("early", 2), ("late", 3)}
+
+    events = list(engine.run([job("early"), job("late")], proceed))
+    assert len(epochs_of(events, "early")) == 2
+    assert {name: ending.state for name, ending in endings(events).items()} == {"early": "stopped", "late": "complete"}
+
+
+def test_a_diverged_run_says_where(engine):
+    events = list(engine.run([job("wild", lr=1e30)], always))
+    ending = endings(events)["wild"]
+    assert ending.state == "diverged"
+    assert "in epoch 1, update" in ending.note
+    assert epochs_of(events, "wild") == []
+
+
+def test_a_run_that_raises_fails_alone_and_says_why(engine):
+    events = list(engine.run([job("bad", batch_size=5_000), job("good")], always))
+    bad, good = endings(events)["bad"], endings(events)["good"]
+    assert (bad.state, good.state) == ("failed", "complete")
+    assert bad.note.startswith("ValueError: batch_size is 5000: it should be at most 1251 training images")
+    assert "train.py, line" in bad.note
+
+
+def test_a_final_job_is_tested_and_hands_its_weights_back(engine, digits):
+    import torch
+
+    from harness.model import initial_model
+
+    final = job("final", final=True, split="lesson")
+    ending = endings(engine.run([final], always))["final"]
+    model = initial_model(final.config, digits)
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in ending.weights.items()})
+    assert ending.test == evaluate(model, digits.test_images, digits.test_labels)
+    assert endings(engine.run([job("not final")], always))["not final"].test is None
+
+
+def test_nothing_to_do_starts_no_worker(digits):
+    idle = LocalEngine(digits, workers=2, device="cpu")
+    assert list(idle.run([], always)) == []
+    assert idle._workers == []
+
+
+def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
+    killed = []
+
+    def kill_once(job, metrics):
+        if not killed and metrics.epoch == 2:
+            worker = next(worker for worker in engine._workers if worker.job is job)
+            killed.append(worker.process.pid)
+            os.kill(worker.process.pid, signal.SIGKILL)
+        return True
+
+    events = list(engine.run([job("a"), job("b", seed=1)], kill_once))
+    (lost,) = [event for event in events if isinstance(event, Lost)]
+    assert lost.note == f"worker {killed[0]} was killed by SIGKILL in attempt 1 of 3"
+    after = events[events.index(lost) :]
+    assert Started(lost.job, 2) in after
+    assert numbers(epochs_of(after, lost.job.name)) == numbers(train(lost.job.config, digits))
+    assert {ending.state for ending in endings(events).values()} == {"complete"}
+
+
+def test_a_job_that_kills_every_worker_fails_after_three_attempts(engine):
+    def kill(job, metrics):
+        os.kill(next(worker for worker in engine._workers if worker.job is job).process.pid, signal.SIGKILL)
+        return True
+
+    events = list(engine.run([job("deadly")], kill))
+    assert [event.attempt for event in events if isinstance(event, Started)] == [1, 2, 3]
+    assert endings(events)["deadly"].state == "failed"
+    assert "in attempt 3 of 3" in endings(events)["deadly"].note
+
+
+def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
+    engine.start()
+    victim = engine._workers[0].process
+    victim.kill()
+    victim.join()
+    events = list(engine.run([job("a"), job("b")], always))
+    assert {ending.state for ending in endings(events).values()} == {"complete"}
+    assert not [event for event in events if isinstance(event, Lost)]
+
+
+def test_draining_stops_what_runs_and_starts_nothing_more(digits):
+    with closing(LocalEngine(digits, workers=1, device="cpu")) as engine:
+        events = []
+        for event in engine.run([job("runs", epochs=1_000), job("never starts")], always):
+            events.append(event)
+            if isinstance(event, Epoch):
+                engine.drain()
+        assert {name: ending.state for name, ending in endings(events).items()} == {"runs": "stopped"}
+        assert len(epochs_of(events, "runs")) <= 3
+
+
+def test_workers_die_with_their_coordinator():
+    code = """
+import sys, time
+from harness.config import make_config
+from harness.data import load
+from harness.defaults import LESSON
+from harness.engines.base import Epoch, Job
+from harness.engines.local import LocalEngine
+if __name__ == "__main__":
+    engine = LocalEngine(load("digits"), workers=2, device="cpu")
+    config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
+    events = engine.run([Job("a", config), Job("b", config)], lambda job, metrics: True)
+    while not isinstance(next(events), Epoch):
+        pass  # both train once the first epoch is over
+    print(*(worker.process.pid for worker in engine._workers), flush=True)
+    time.sleep(600)
+"""
+    Path("coordinator.py").write_text(code)  # spawn wants a main module that is a file
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen([sys.executable, "coordinator.py"], stdout=subprocess.PIPE, env=env) as coordinator:
+        assert coordinator.stdout is not None
+        workers = [psutil.Process(int(pid)) for pid in coordinator.stdout.readline().split()]
+        coordinator.kill()
+    gone, alive = psutil.wait_procs(workers, timeout=30)
+    assert (len(gone), alive) == (2, [])

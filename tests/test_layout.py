@@ -1,0 +1,96 @@
+"""The import direction of docs/architecture.md, held by reading the imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+# Each module may import those to its left in its own chain, and nothing that is not named here.
+NO_TORCH = (
+    "config",
+    "defaults",
+    "errors",
+    "metrics",
+    "owner",
+    "records",
+    "seeds",
+    "space",
+    "stores",
+    "study",
+    "tracking",
+)
+ORDER = (
+    "errors", "defaults", "seeds", "metrics", "config", "stores", "owner", "command", "space", "fashion_mnist", "data",
+    "model", "train", "engines.base", "engines.local", "screen", "study", "records", "tracking", "recorder",
+    "coordinator", "winner", "summary", "study_page", "conduct", "search", "ui",
+)  # fmt: skip
+
+
+def imports(path: Path) -> set[str]:
+    """All modules that a file imports, at its top or inside a function, but for those needed by type checkers alone."""
+    tree = ast.parse(path.read_text())
+    only_types = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) not in only_types:
+            if isinstance(node, ast.Import):
+                found |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def path_of(module: str) -> Path:
+    return PROJECT / "harness" / f"{module.replace('.', '/')}.py"
+
+
+def test_every_module_of_the_harness_has_a_place_in_the_order():
+    there = {
+        str(path.relative_to(PROJECT / "harness").with_suffix("")).replace("/", ".")
+        for path in (PROJECT / "harness").rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert there == set(ORDER)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_a_module_imports_only_what_stands_before_it(module):
+    later = {f"harness.{name}" for name in ORDER[ORDER.index(module) :]}
+    assert not imports(path_of(module)) & later
+
+
+@pytest.mark.parametrize("module", NO_TORCH)
+def test_these_modules_work_without_torch(module):
+    allowed = {"tracking": {"torch"}}.get(module, set())  # log_model asks torch for its version
+    roots = {name.split(".")[0] for name in imports(path_of(module))}
+    assert not (roots & {"torch", "torchvision"}) - allowed
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_only_records_and_tracking_import_mlflow_and_only_the_study_runs_optuna(module):
+    roots = {name.split(".")[0] for name in imports(path_of(module))}
+    assert "mlflow" not in roots or module in ("records", "tracking")
+    assert "optuna" not in roots or module in ("study", "space", "summary", "study_page")
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "analysis").glob("*.py")), ids=lambda path: path.stem)
+def test_analysis_reads_records_and_never_trains(path):
+    found = imports(path)
+    roots = {name.split(".")[0] for name in found}
+    assert not roots & {"torch", "torchvision", "mlflow", "optuna"}
+    allowed = {"harness", "harness.command", "harness.config", "harness.claims", "harness.defaults", "harness.errors",
+               "harness.records", "harness.stores"}  # fmt: skip
+    modules = {".".join(name.split(".")[:2]) for name in found if name.startswith("harness")}
+    assert modules <= allowed
+
+
+@pytest.mark.parametrize("folder", ["harness", "harness/engines", "analysis"])
+def test_package_files_stay_empty(folder):
+    assert (PROJECT / folder / "__init__.py").read_text() == ""

@@ -1,0 +1,30 @@
+import subprocess
+import sys
+
+import pytest
+
+from harness.owner import is_alive, this_process
+
+
+def test_this_process_is_alive():
+    assert is_alive(this_process())
+
+
+def test_a_process_that_ended_is_not_alive():
+    code = "from harness.owner import this_process; print(this_process())"
+    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert not is_alive(owner)
+
+
+def test_another_process_with_the_same_number_is_not_the_owner():
+    host, pid, start = this_process().split(" ")
+    assert not is_alive(f"{host} {pid} {float(start) - 3600:.2f}")
+
+
+def test_nobody_can_tell_about_another_host():
+    assert is_alive("elsewhere.example 1 0.00")
+
+
+@pytest.mark.parametrize("owner", ["", "somebody", "a b c d"])
+def test_a_name_that_is_no_owner_is_not_alive(owner):
+    assert not is_alive(owner)

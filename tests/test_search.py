@@ -1,0 +1,379 @@
+"""The real command, as a person types it, on real data, with real stores and real worker processes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from conftest import DATA_DIR, PROJECT
+
+from harness.metrics import DatasetRecord
+from harness.records import Records
+from harness.tracking import Tracking
+
+DIGITS = ("harness.search", "--dataset", "digits")
+TIMES = ("epoch_seconds", "samples_per_second")
+
+
+def records(tmp_path, experiment="search/digits"):
+    return Records(f"sqlite:///{tmp_path}/mlflow.db", experiment)
+
+
+def what_was_recorded(tmp_path):
+    """Everything of a search that must not depend on how it was run: params, metrics by epoch, states, proposals."""
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    found = {}
+    for run in here.children(parent.id):
+        if run.tags["harness.state"] == "interrupted":
+            continue
+        histories = {name: here.history(run.id, name) for name in run.metrics if name not in TIMES}
+        params = {name: value for name, value in run.params.items() if name != "device"}
+        assert run.name not in found, f"{run.name} was recorded twice"
+        found[run.name] = (params, histories, run.tags["harness.state"], run.status)
+    return found
+
+
+def optuna_states(tmp_path):
+    (study,) = optuna.get_all_study_summaries(f"sqlite:///{tmp_path}/optuna.db")
+    return optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path}/optuna.db")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory, migrated_store):
+    """A finished search of 12 trials on digits with two workers: its folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("searched")
+    done = subprocess.run(
+        [sys.executable, "-m", *DIGITS, "--trials", "12", "--workers", "2"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_it_prints_a_line_a_trial_and_what_it_found(searched):
+    _, done = searched
+    lines = done.stdout.splitlines()
+    assert sum(bool(re.match(r"trial \d+ +(complete|pruned|diverged)", line)) for line in lines) == 12
+    assert sum(line.startswith("winner ") for line in lines) == 3
+    facts = "data", "best config", "validation accuracy", "test accuracy", "trials", "importances", "time", "model"
+    for start in (*facts, "MLflow UI", "report", "more trials"):
+        assert any(line.startswith(start) for line in lines), start
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_every_trial_is_in_mlflow_under_its_study_and_nothing_is_left_running(searched):
+    folder, _ = searched
+    here = records(folder)
+    (parent,) = here.parents("study", "digits-420")
+    children = here.children(parent.id)
+    assert parent.status == "FINISHED"
+    trials = [run.name for run in children if run.tags["harness.kind"] == "trial"]
+    assert sorted(trials) == sorted(f"trial {number}" for number in range(12))
+    assert {run.status for run in children} <= {"FINISHED", "KILLED", "FAILED"}
+    lesson = next(run for run in children if run.name == "trial 0")
+    assert (lesson.params["lr"], lesson.params["gamma"], lesson.params["batch_size"]) == ("0.15", "0.0", "128")
+    assert len(here.history(lesson.id, "val_accuracy")) == 10
+    assert "| validation accuracy |" in parent.tags["mlflow.note.content"]
+    artifacts = {item.path for item in here.client.list_artifacts(parent.id)}
+    assert artifacts == {"study.html", "search.toml"}
+
+
+def test_the_page_holds_the_five_plots_and_needs_no_network(searched):
+    folder, _ = searched
+    here = records(folder)
+    (parent,) = here.parents("study")
+    page = Path(here.client.download_artifacts(parent.id, "study.html", str(folder))).read_text()
+    for title in ("Optimisation history", "against training time", "importances", "Parallel coordinates", "Slice"):
+        assert title in page
+    assert "<script src=" not in page
+
+
+def test_the_same_command_again_does_nothing_and_says_so(searched):
+    folder, _ = searched
+    before = (folder / "mlflow.db").read_bytes()
+    again = subprocess.run(
+        [sys.executable, "-m", *DIGITS, "--trials", "12"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "nothing is left to do" in again.stdout
+    assert "best config" in again.stdout
+    assert (folder / "mlflow.db").read_bytes() == before
+
+
+# MLflow's loader of exported graphs has a predict() without a type hint of its own.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+def test_the_model_names_a_class_for_any_number_of_images(searched, digits, monkeypatch):
+    import mlflow
+
+    folder, _ = searched
+    here = records(folder)
+    (parent,) = here.parents("study")
+    first = next(run for run in here.children(parent.id) if run.params["seed"] == "421")
+    monkeypatch.chdir(folder)
+    mlflow.set_tracking_uri(here.uri)
+    model = mlflow.pyfunc.load_model(first.tags["harness.model"])
+    images = digits.test_images.numpy()
+    classes = model.predict(images)
+    assert classes.shape == (300,)
+    assert float(np.mean(classes == digits.test_labels.numpy())) == pytest.approx(first.metrics["test_accuracy"])
+    assert model.predict(images[:1]).tolist() == classes[:1].tolist()
+    assert model.metadata.signature.inputs.inputs[0].shape == (-1, 8, 8)
+    assert model.metadata.metadata["classes"] == list("0123456789")
+    assert not list(Path(model.metadata.get_model_info().model_uri).glob("*.pkl"))
+
+
+def test_the_winner_is_the_best_trial_on_all_training_images_with_fresh_seeds(searched):
+    folder, _ = searched
+    here = records(folder)
+    (parent,) = here.parents("study")
+    children = here.children(parent.id)
+    trials = [run for run in children if run.tags["harness.kind"] == "trial"]
+    complete = [run for run in trials if run.tags["harness.state"] == "complete"]
+    best = max(complete, key=lambda run: run.metrics["val_accuracy"])
+    winners = [run for run in children if run.tags["harness.kind"] == "winner"]
+    assert sorted(run.params["seed"] for run in winners) == ["421", "422", "423"]
+    for run in winners:
+        assert {run.params[name] == best.params[name] for name in ("lr", "gamma", "batch_size", "epochs")} == {True}
+        assert run.params["split"] == "lesson"
+        assert len(here.history(run.id, "test_accuracy")) == 1
+        assert "val_accuracy" not in run.metrics
+    assert not [run for run in trials if "test_accuracy" in run.metrics]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_the_number_of_workers_changes_nothing(searched, command, tmp_path, store, workers):
+    assert command(*DIGITS, "--trials", "12", "--workers", workers).returncode == 0
+    assert what_was_recorded(tmp_path) == what_was_recorded(searched[0])
+
+
+@pytest.mark.slow
+def test_more_trials_are_added_to_those_there_are(searched, command, tmp_path, store):
+    assert command(*DIGITS, "--trials", "8", "--workers", "2").returncode == 0
+    more = command(*DIGITS, "--trials", "12", "--workers", "2")
+    assert more.returncode == 0
+    assert "4 of 12 trials to run" in more.stdout
+    trials = {name: value for name, value in what_was_recorded(tmp_path).items() if name.startswith("trial")}
+    assert trials == {n: v for n, v in what_was_recorded(searched[0]).items() if n.startswith("trial")}
+
+
+def start(tmp_path, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", *DIGITS, *arguments],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+LONG = "[epochs]\nchoices=[400]\n[lr]\nlow=0.01\nhigh=0.1\n"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, number, status):
+    (tmp_path / "long.toml").write_text(LONG)
+    process = start(tmp_path, "--trials", "6", "--space", "long.toml", "--workers", "2")
+    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    os.killpg(process.pid, number)  # as a terminal does: to the workers too
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert re.match(
+        r"stopped with \d of 6 trials done; go on with: .*harness.search --dataset digits --trials 6", errors
+    )
+    assert errors.count("\n") == 1
+    assert "interrupted" in output
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert (parent.status, parent.tags["harness.state"]) == ("KILLED", "interrupted")
+    assert {run.status for run in here.children(parent.id)} <= {"KILLED", "FINISHED"}
+    assert not [t for t in optuna_states(tmp_path).trials if t.state == optuna.trial.TrialState.RUNNING]
+
+
+def running(tmp_path):
+    try:
+        here = records(tmp_path)
+    except Exception:  # noqa: BLE001  # not there yet
+        return []
+    return [run for parent in here.parents("study") for run in here.children(parent.id)]
+
+
+def wait_for(happened, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(searched, tmp_path, store, command):
+    process = start(tmp_path, "--trials", "12", "--workers", "2")
+    wait_for(lambda: len(running(tmp_path)) >= 5)
+    process.kill()
+    process.communicate()
+    resumed = command(*DIGITS, "--trials", "12", "--workers", "2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert what_was_recorded(tmp_path) == what_was_recorded(searched[0])
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert "RUNNING" not in {run.status for run in here.children(parent.id)}
+
+
+@pytest.mark.slow
+def test_time_that_is_up_leaves_a_search_that_goes_on(tmp_path, store, command):
+    (tmp_path / "long.toml").write_text(LONG)
+    done = command(*DIGITS, "--space", "long.toml", "--timeout", "0.5", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "time is up" in done.stdout
+    assert "go on with:" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_config_that_was_run_is_not_run_again(tmp_path, store, command):
+    (tmp_path / "two.toml").write_text("[batch_norm]\nchoices=[false, true]\n[epochs]\nchoices=[2]\n")
+    done = command(*DIGITS, "--space", "two.toml", "--trials", "5", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "the lesson's own setting is outside this search space (epochs)" in done.stdout
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    copies = [run for run in here.children(parent.id) if "harness.duplicate_of" in run.tags]
+    trials = [run for run in here.children(parent.id) if run.tags["harness.kind"] == "trial"]
+    originals = {run.id: run for run in trials if run not in copies}
+    assert len(originals) == len({run.params["batch_norm"] for run in trials})
+    assert f"{len(copies)} repeat an earlier config, not trained again" in done.stdout
+    for copy in copies:
+        original = originals[copy.tags["harness.duplicate_of"]]
+        assert copy.metrics["val_accuracy"] == original.metrics["val_accuracy"]
+        assert copy.params == original.params
+        assert "epoch_seconds" not in copy.metrics
+
+
+@pytest.mark.slow
+def test_a_search_in_which_every_run_diverges_says_so(tmp_path, store, command):
+    (tmp_path / "wild.toml").write_text("[lr]\nlow=1e20\nhigh=1e30\n")
+    done = command(*DIGITS, "--space", "wild.toml", "--trials", "2", "--workers", "1")
+    assert done.returncode == 1
+    assert "no trial is complete, so there is no winner" in done.stderr
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert {run.tags["harness.state"] for run in here.children(parent.id)} == {"diverged"}
+
+
+def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, command, digits):
+    record = DatasetRecord("digits", digits.sha256, "", "", "")
+    tracking = Tracking(store, "search/digits", record, "cpu")
+    parent = tracking.open_parent("digits-420", "study", {})
+    done = command(*DIGITS, "--trials", "1")
+    assert done.returncode == 2
+    assert "study 'digits-420' is being run by another process" in done.stderr
+    assert tracking.parent("digits-420", "study").status == "RUNNING"
+    assert parent
+
+
+BAD_INPUT = [
+    (("--trials", "0"), "Invalid value for '--trials': 0 is not in the range"),
+    (("--trials", "many"), "Invalid value for '--trials'"),
+    (("--workers", "-1"), "Invalid value for '--workers'"),
+    (("--seed", "-1"), "Invalid value for '--seed'"),
+    (("--round", "0"), "Invalid value for '--round'"),
+    (("--timeout", "-1"), "Invalid value for '--timeout'"),
+    (("--dataset", "mnist"), "Invalid value for '--dataset': 'mnist' is not one of"),
+    (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of"),
+    (("--momentum", "1"), "No such option"),
+    (("--study", "../up"), "--study is '../up': it should be at most 100 letters"),
+    (("--storage", "redis://here"), "--storage is 'redis://here': it should begin with one of sqlite://"),
+    (("--storage", "sqlite:///no/folder/o.db"), "cannot be written to no/folder (No such file or directory)"),
+    (("--storage", "sqlite:///mlflow.db"), "they need a database each"),
+    (("--space", "nowhere.toml"), "cannot read the search space nowhere.toml"),
+    (("--space", "lr-zero.toml"), "lr-zero.toml: lr is 0.0: it should be greater than 0"),
+    (("--space", "lr-nan.toml"), "lr-nan.toml: [lr] low is nan"),
+    (("--space", "gamma-one.toml"), "gamma-one.toml: gamma is 1.0: it should be less than 1"),
+    (("--space", "batch-zero.toml"), "batch-zero.toml: batch_size is 0: it should be greater than or equal to 1"),
+    (("--space", "epochs-zero.toml"), "epochs-zero.toml: epochs is 0: it should be greater than or equal to 1"),
+    (
+        ("--space", "batch-huge.toml"),
+        "batch_size goes up to 5000: it should be at most the 1251 training images",
+    ),
+    (("--dataset", "fashion-mnist", "--data-dir", "file"), "the data folder file is a file"),
+    (("--dataset", "fashion-mnist", "--data-dir", "spoilt"), "is damaged or not the official file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_INPUT, ids=[" ".join(case[0]) for case in BAD_INPUT])
+def test_bad_input_is_one_line_with_status_2_and_leaves_nothing_behind(tmp_path, command, arguments, message):
+    spaces = {
+        "lr-zero": "[lr]\nlow=0\nhigh=1", "lr-nan": "[lr]\nlow=nan\nhigh=1", "gamma-one": "[gamma]\nlow=0\nhigh=1",
+        "batch-zero": "[batch_size]\nchoices=[0]", "batch-huge": "[batch_size]\nchoices=[64, 5000]",
+        "epochs-zero": "[epochs]\nlow=0\nhigh=2",
+    }  # fmt: skip
+    for name, text in spaces.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    (tmp_path / "file").write_text("")
+    raw = tmp_path / "spoilt" / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte.gz").write_bytes(b"half")
+    before = set(tmp_path.iterdir())
+    chosen = () if "--dataset" in arguments else ("--dataset", "digits")
+    done = command("harness.search", *chosen, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_other_settings_under_the_same_name_are_refused(searched, command, tmp_path):
+    import shutil
+
+    shutil.copy(searched[0] / "optuna.db", tmp_path / "optuna.db")
+    done = command(*DIGITS, "--study", "digits-420", "--seed", "7")
+    assert done.returncode == 2
+    assert "study 'digits-420' was made with seed 420, not 7" in done.stderr
+
+
+def test_help_answers_in_under_half_a_second():
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    arguments = [sys.executable, "-m", "harness.search", "--help"]
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run(arguments, env=env, capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert "--trials" in done.stdout
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.fashion_mnist
+def test_a_search_on_fashion_mnist(tmp_path, store, command):
+    (tmp_path / "small.toml").write_text("[epochs]\nlow=1\nhigh=2\n[batch_norm]\nchoices=[false, true]\n")
+    done = command("harness.search", "--trials", "2", "--space", "small.toml", HARNESS_DATA_DIR=str(DATA_DIR))
+    assert done.returncode == 0, done.stderr
+    assert "50,000 training, 10,000 validation, 10,000 test images" in done.stdout
+    here = records(tmp_path, "search/fashion-mnist")
+    (parent,) = here.parents("study")
+    winners = [run for run in here.children(parent.id) if run.tags["harness.kind"] == "winner"]
+    assert all(run.metrics["test_accuracy"] > 0.7 for run in winners)
+
+
+def test_a_machine_without_data_or_network_searches_digits_and_says_so_loudly(tmp_path, store, command):
+    # The port of a proxy that nobody listens on: every download is refused at once.
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = command("harness.search", "--trials", "1", "--workers", "1", **nowhere)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "warning: THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because no Fashion-MNIST in data"
+        in done.stdout
+    )
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    for run in (parent, *here.children(parent.id)):
+        assert "could not be downloaded" in run.params["dataset_fallback"]
+        assert "could not be downloaded" in run.tags["harness.dataset_fallback"]

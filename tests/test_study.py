@@ -1,0 +1,211 @@
+"""The study with a trainer that costs nothing: what is asked and told must depend on the seed alone."""
+
+import math
+import random
+from pathlib import Path
+
+import optuna
+import pytest
+
+from harness.defaults import LESSON
+from harness.errors import UserError
+from harness.space import DEFAULT_SPACE, read_space
+from harness.study import Outcome, Study
+
+URL = "sqlite:///optuna.db"
+TOTAL, ROUND = 14, 6  # three rounds: pruning begins in the second, TPE in the third
+
+
+def accuracies(params):
+    """A smooth stand-in for validation accuracy by epoch, best near lr 0.1 and gamma 0.9."""
+    peak = 0.9 - 0.05 * abs(math.log10(params["lr"]) + 1) - 0.2 * abs(params["gamma"] - 0.9)
+    return [peak * (1 - 0.5 ** (epoch + params["batch_norm"])) for epoch in range(1, params["epochs"] + 1)]
+
+
+def open_study(url=URL, **changes):
+    fields = {"name": "study", "space": read_space(DEFAULT_SPACE), "seed": 420, "settings": {"round": ROUND}}
+    return Study(url, **fields | changes)
+
+
+def run_trial(study, trial, epochs_done=None):
+    """Train one trial, or only its first `epochs_done` epochs as if it were cut off then."""
+    told = []
+    for epoch, accuracy in enumerate(accuracies(trial.params), start=1):
+        told.append(accuracy)
+        go_on = study.proceed(trial, epoch, accuracy, trial.params["epochs"])
+        if epochs_done == epoch:
+            return
+        if not go_on:
+            study.settle(trial, Outcome("pruned", "", tuple(told), 1.0, f"run {trial.number}"))
+            return
+    state = "diverged" if trial.params["lr"] > 0.5 else "complete"
+    study.settle(trial, Outcome(state, "", tuple(told), 1.0, f"run {trial.number}"))
+
+
+def run_study(study, shuffle=None, total=TOTAL):
+    while trials := study.open_round(ROUND, total):
+        order = [trial for trial in trials if trial.outcome is None]
+        if shuffle:
+            shuffle.shuffle(order)
+        for trial in order:
+            run_trial(study, trial)
+        study.close_round(trials)
+    return [(trial.params, trial.outcome.state, trial.outcome.accuracies) for trial in study.finished()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return run_study(open_study(f"sqlite:///{tmp_path_factory.mktemp('undisturbed')}/optuna.db"))
+
+
+def test_the_first_trial_is_the_lessons_own_setting_and_states_of_all_kinds_occur(undisturbed):
+    assert undisturbed[0][0] == LESSON
+    assert {state for _, state, _ in undisturbed} == {"complete", "pruned", "diverged"}
+    assert len(undisturbed) == TOTAL
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_order_in_which_trials_end_changes_nothing(undisturbed, seed):
+    assert run_study(open_study(), random.Random(seed)) == undisturbed
+
+
+def test_another_seed_asks_other_trials(undisturbed):
+    assert run_study(open_study(seed=421), total=4)[1:] != undisturbed[1:4]
+
+
+@pytest.mark.parametrize(
+    "rounds_before", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("asked", ["none ran", "one is cut off in mid-run", "all but one ended", "all ended"])
+@pytest.mark.parametrize("end", ["put back", "killed"])
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(undisturbed, rounds_before, asked, end):
+    study = open_study()
+    for _ in range(rounds_before):
+        trials = study.open_round(ROUND, TOTAL)
+        for trial in trials:
+            run_trial(study, trial)
+        study.close_round(trials)
+    trials = study.open_round(ROUND, TOTAL)
+    if asked == "one is cut off in mid-run":
+        run_trial(study, trials[3], epochs_done=2)
+    elif asked != "none ran":
+        for trial in trials[: None if asked == "all ended" else -1]:
+            run_trial(study, trial)
+    if end == "put back":
+        study.put_back(trials)
+
+    resumed = open_study()
+    resumed.recover()
+    assert not resumed.optuna.get_trials(states=(optuna.trial.TrialState.RUNNING,))
+    assert run_study(resumed) == undisturbed
+
+
+def test_a_search_killed_while_its_trials_are_told_goes_on_as_if_it_had_not_been(undisturbed):
+    study = open_study()
+    trials = study.open_round(ROUND, TOTAL)
+    for trial in trials:
+        run_trial(study, trial)
+    study.close_round(trials[:3])
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+def test_a_search_killed_between_two_asks_goes_on_as_if_it_had_not_been(undisturbed):
+    open_study().open_round(3, TOTAL)  # three of the six trials of the first round
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+@pytest.mark.parametrize("asked_before", [0, 5])
+def test_a_trial_that_died_before_all_its_parameters_were_drawn_is_asked_anew(undisturbed, asked_before):
+    study = open_study()
+    if asked_before:
+        study.open_round(asked_before, TOTAL)
+    else:
+        study._enqueue_the_lesson()
+    study.optuna.sampler = optuna.samplers.RandomSampler(seed=0)
+    study.optuna.ask({"lr": study.space.distributions()["lr"]})
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+def test_no_more_trials_than_the_total_and_a_greater_total_adds_some(undisturbed):
+    run_study(open_study())
+    assert open_study().open_round(ROUND, TOTAL) == []
+    assert len(run_study(open_study(), total=TOTAL + 3)) == TOTAL + 3
+
+
+def test_the_lessons_setting_is_left_out_where_the_space_does_not_hold_it():
+    Path("narrow.toml").write_text("[lr]\nlow=0.001\nhigh=0.1")
+    study = open_study(space=read_space(Path("narrow.toml")))
+    assert study.space_without_lesson == ["lr"]
+    (trial,) = study.open_round(1, 1)
+    assert trial.params["lr"] <= 0.1
+    assert trial.params["batch_size"] == LESSON["batch_size"]
+
+
+def test_a_trial_that_trained_all_its_epochs_is_complete_however_it_compares():
+    study = open_study()
+    run_study(study, total=ROUND)
+    (trial,) = study.open_round(1, ROUND + 1)
+    assert [study.proceed(trial, epoch, 0.0, last_epoch=3) for epoch in (1, 2, 3)] == [True, False, True]
+
+
+def test_the_best_trial_is_the_complete_one_with_the_highest_last_accuracy():
+    study = open_study()
+    trials = study.open_round(4, 4)
+    assert study.best() is None
+    for trial, state, last in zip(
+        trials, ["complete", "pruned", "complete", "failed"], [0.5, 0.9, 0.7, 0.8], strict=True
+    ):
+        study.settle(trial, Outcome(state, "", (0.95, last), 1.0, ""))
+    study.close_round(trials)
+    assert study.best().number == 2
+    assert study.best().value == 0.7
+
+
+def test_the_best_epoch_is_the_first_of_equals():
+    assert Outcome("complete", "", (0.1, 0.3, 0.3, 0.2), 1.0, "").best_epoch == 2
+    assert Outcome("failed", "", (), 1.0, "").best_epoch is None
+
+
+def test_a_config_that_was_asked_before_is_recognised():
+    Path("two.toml").write_text("[batch_norm]\nchoices=[false, true]")
+    study = open_study(space=read_space(Path("two.toml")))
+    trials = study.open_round(6, 6)
+    twins = [study.same_config(trial) for trial in trials]
+    assert twins[0] is None
+    for trial, twin in zip(trials, twins, strict=True):
+        earlier = [other for other in trials if other.number < trial.number and other.params == trial.params]
+        assert (twin and twin.number) == (earlier[0].number if earlier else None)
+    assert sum(twin is None for twin in twins) <= 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 7}, "study 'study' was made with seed 420, not 7; keep seed as it was, or start another study"),
+        ({"settings": {"round": 4}}, "was made with round 6, not 4"),
+    ],
+)
+def test_a_study_is_not_gone_on_with_under_other_settings(changes, message):
+    open_study()
+    with pytest.raises(UserError, match=message):
+        open_study(**changes)
+
+
+def test_a_study_is_not_gone_on_with_in_another_space():
+    Path("other.toml").write_text("[lr]\nlow=0.1\nhigh=1")
+    open_study()
+    with pytest.raises(UserError, match="was made with space"):
+        open_study(space=read_space(Path("other.toml")))
+
+
+def test_a_storage_that_does_not_answer_is_one_line_without_its_password():
+    with pytest.raises(UserError) as refusal:
+        open_study("postgresql://me:secret@127.0.0.1:1/none")
+    assert "cannot open --storage postgresql://me:***@127.0.0.1:1/none" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
