@@ -1,0 +1,104 @@
+"""The report of a search, from records written by hand: no training, every number typed in."""
+
+import pytest
+
+from analysis.frames import study_frames
+from harness.config import make_config
+from harness.defaults import LESSON
+from harness.errors import UserError
+from harness.metrics import DatasetRecord, EpochMetrics
+from harness.records import Records
+from harness.tracking import Tracking
+
+DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "")
+STATES = {0: "complete", 1: "pruned", 2: "complete", 3: "diverged"}
+CURVES = {0: [0.5, 0.7], 1: [0.3], 2: [0.6, 0.8], 3: []}
+TESTS = {421: 0.70, 422: 0.72, 423: 0.74}
+
+
+@pytest.fixture
+def tracking(store):
+    return Tracking(store, "search/digits", DATASET, "cpu")
+
+
+@pytest.fixture
+def parent(tracking):
+    """A finished study of four trials, one of them with an interrupted first attempt, and its winner, trial 2."""
+    parent = tracking.open_parent("study", "study", {})
+    add_trial(tracking, parent, 2, "interrupted", [0.6])
+    for number, state in STATES.items():
+        add_trial(tracking, parent, number, state, CURVES[number])
+    for seed, accuracy in TESTS.items():
+        config = make_config(**LESSON, seed=seed, dataset="digits", split="lesson")
+        run_id = tracking.start(parent, f"winner 2 seed {seed}", "winner", config, {"harness.trial": "2"})
+        tracking.finish(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
+    tracking.finish(parent, "complete")
+    return parent
+
+
+def add_trial(tracking, parent, number, state, curve):
+    config = make_config(**LESSON | {"lr": 0.1 * (number + 1)}, seed=420, dataset="digits", split="search")
+    run_id = tracking.start(parent, f"trial {number}", "trial", config, {"harness.trial": str(number)})
+    for epoch, accuracy in enumerate(curve, start=1):
+        tracking.log_epoch(run_id, EpochMetrics(epoch, 1.0, 0.5, 1.0, accuracy, 0.25, 1000.0, 10))
+    best = {"best_val_accuracy": max(curve), "best_epoch": curve.index(max(curve)) + 1} if curve else {}
+    tracking.finish(run_id, state, metrics=best)
+
+
+def test_frames_hold_each_trial_once_and_leave_interrupted_attempts_out(store, parent):
+    frames = study_frames(Records(store, "search/digits"), "search/digits", "study")
+    assert frames.parent_id == parent
+    assert dict(zip(frames.trials["trial"], frames.trials["state"], strict=True)) == STATES
+    assert frames.trials["lr"].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert frames.trials["batch_norm"].tolist() == [False] * 4
+    curves = {number: rows["val_accuracy"].tolist() for number, rows in frames.epochs.groupby("trial")}
+    assert curves == {number: curve for number, curve in CURVES.items() if curve}
+    assert dict(zip(frames.winner["seed"], frames.winner["test_accuracy"], strict=True)) == TESTS
+
+
+def test_the_report_says_what_the_records_say(command, parent, tmp_path):
+    done = command("analysis.study")
+    assert done.returncode == 0, done.stderr
+    # Mean of 0.70, 0.72, 0.74; t(0.975, 2) = 4.303; half-width 4.303 · 0.02 / √3 = 0.0497.
+    assert "accuracy 0.7200, 95% t interval 0.6703 to 0.7697, 3 fresh seeds, sd 0.0200" in done.stdout
+    assert "4: 2 complete, 1 pruned, 1 diverged" in done.stdout
+    assert "best  trial 2, validation accuracy 0.8000" in done.stdout
+    assert f"run {parent}" in done.stdout
+    page = (tmp_path / "reports" / "study.html").read_text()
+    assert page.count('<img alt="Validation accuracy') == 2
+    assert 'src="data:image/png;base64,' in page
+    assert "<script" not in page
+
+
+def test_a_study_that_has_not_ended_is_refused(command, tracking, parent):
+    tracking.open_parent("study", "study", {})
+    done = command("analysis.study", "--study", "study")
+    assert done.returncode == 2
+    assert done.stderr == "error: study 'study' has not ended (RUNNING): finish it with harness.search first\n"
+
+
+def test_a_trial_that_is_there_twice_is_refused(command, tracking, parent):
+    add_trial(tracking, parent, 0, "complete", [0.5])
+    done = command("analysis.study")
+    assert done.returncode == 2
+    assert "study 'study' holds trial 0 twice" in done.stderr
+
+
+def test_a_run_on_other_data_is_refused_by_its_id(store, tracking, parent):
+    other = Tracking(store, "search/digits", DATASET._replace(sha256="cd" * 32), "cpu")
+    add_trial(other, parent, 9, "complete", [0.5])
+    with pytest.raises(UserError, match=r"run [0-9a-f]{32} of study 'study' was made with other data than its study"):
+        study_frames(Records(store, "search/digits"), "search/digits", "study")
+
+
+def test_an_unknown_study_is_answered_with_those_there_are(command, parent):
+    done = command("analysis.study", "--study", "nobody")
+    assert done.returncode == 2
+    assert "no study is called 'nobody'" in done.stderr
+    assert "there are: study" in done.stderr
+
+
+def test_where_nothing_was_searched_the_remedy_is_named(command, store):
+    done = command("analysis.study")
+    assert done.returncode == 2
+    assert "no study is recorded in sqlite:///mlflow.db; run harness.search first" in done.stderr
