@@ -13,8 +13,9 @@ from harness.metrics import EpochMetrics
 from harness.recorder import Record, Recorder
 from harness.records import DUPLICATE_OF, TRIAL, State
 from harness.screen import Screen
-from harness.study import Outcome, Study, Trial
+from harness.study import Study
 from harness.tracking import Tracking
+from harness.trial import Outcome, Trial
 
 
 class Coordinator:

@@ -11,7 +11,7 @@ was stopped and resumed. An outcome is written down when its trial ends; a stop 
 import json
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -25,8 +25,8 @@ from harness.errors import UserError
 from harness.seeds import derive
 from harness.space import Space
 from harness.stores import without_password
+from harness.trial import Outcome, Trial
 
-State = Literal["complete", "pruned", "diverged", "failed"]
 _OUTCOME = "outcome"
 _SETTINGS = "settings"
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60
@@ -37,39 +37,6 @@ _TOLD_AS = {
     "diverged": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-
-
-class Outcome(NamedTuple):
-    """How a trial ended. `accuracies` are validation accuracies by epoch, the first epoch first.
-
-    `seconds` is training time; `same_as` is the number of the trial that had this config before, or None.
-    """
-
-    state: State
-    note: str
-    accuracies: tuple[float, ...]
-    seconds: float
-    run_id: str
-    same_as: int | None = None
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch, from 1, of the highest validation accuracy; the first of equals."""
-        return self.accuracies.index(max(self.accuracies)) + 1 if self.accuracies else None
-
-
-class Trial(NamedTuple):
-    """One trial of the study; `params` holds all of the config's hyperparameters, fixed ones included."""
-
-    number: int
-    params: dict[str, Any]
-    outcome: Outcome | None
-
-    @property
-    def value(self) -> float:
-        """What the study maximises: validation accuracy after the config's last epoch."""
-        assert self.outcome is not None, "a trial has a value once it ended"
-        return self.outcome.accuracies[-1]
 
 
 class Study:

@@ -5,7 +5,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from harness.screen import show_params
-from harness.study import Study, Trial
+from harness.study import Study
+from harness.trial import Trial
 from harness.winner import WinnerRun
 
 _FEWEST_TRIALS_FOR_IMPORTANCE = 4

@@ -10,8 +10,8 @@ from harness.engines.base import Job
 from harness.recorder import Record, Recorder
 from harness.records import CONFIG_HASH, KIND, MODEL, STATE, TRIAL, State
 from harness.screen import Screen
-from harness.study import Trial
 from harness.tracking import Tracking
+from harness.trial import Trial
 
 FRESH_RUNS = 3
 _EXAMPLE_IMAGES = 2  # an exported model takes any batch size if its example has more than one

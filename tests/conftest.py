@@ -5,14 +5,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from places import DATA_DIR, PROJECT
 
 from harness.fashion_mnist import is_present
-
-PROJECT = Path(__file__).parent.parent
-DATA_DIR = Path(os.environ.get("HARNESS_DATA_DIR") or PROJECT / "data")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -52,7 +52,7 @@ def test_a_data_folder_that_is_a_file_is_refused():
 
 @pytest.mark.fashion_mnist
 def test_the_folder_is_the_options_then_the_environments_then_data(monkeypatch, fashion_mnist, offline):
-    from conftest import DATA_DIR
+    from places import DATA_DIR
 
     assert data.load("auto").name == "digits"  # nothing in ./data
     monkeypatch.setenv("HARNESS_DATA_DIR", str(DATA_DIR))

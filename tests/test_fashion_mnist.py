@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA_DIR
+from places import DATA_DIR
 
 from harness import fashion_mnist
 from harness.errors import UserError

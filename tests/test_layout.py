@@ -23,7 +23,7 @@ NO_TORCH = (
 )
 ORDER = (
     "errors", "defaults", "seeds", "metrics", "config", "stores", "owner", "command", "space", "fashion_mnist", "data",
-    "model", "train", "engines.base", "engines.local", "screen", "study", "records", "tracking", "recorder",
+    "model", "train", "engines.base", "engines.local", "screen", "trial", "study", "records", "tracking", "recorder",
     "coordinator", "winner", "summary", "study_page", "conduct", "search", "ui",
 )  # fmt: skip
 

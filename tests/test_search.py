@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from conftest import DATA_DIR, PROJECT
+from places import DATA_DIR, PROJECT
 
 from harness.metrics import DatasetRecord
 from harness.records import Records

@@ -10,7 +10,8 @@ import pytest
 from harness.defaults import LESSON
 from harness.errors import UserError
 from harness.space import DEFAULT_SPACE, read_space
-from harness.study import Outcome, Study
+from harness.study import Study
+from harness.trial import Outcome
 
 URL = "sqlite:///optuna.db"
 TOTAL, ROUND = 14, 6  # three rounds: pruning begins in the second, TPE in the third

@@ -1,7 +1,7 @@
 from collections import Counter
 
-from harness.study import Outcome, Trial
 from harness.summary import Summary, accuracy_text, importances_text, markdown, states_text, warnings
+from harness.trial import Outcome, Trial
 from harness.winner import WinnerRun
 
 PARAMS = {"lr": 0.99, "gamma": 0.5, "batch_size": 128, "epochs": 3, "batch_norm": True}

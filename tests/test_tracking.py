@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT
+from places import PROJECT
 
 from harness.config import make_config
 from harness.defaults import LESSON

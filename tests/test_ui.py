@@ -6,7 +6,7 @@ import sys
 import urllib.request
 
 import pytest
-from conftest import PROJECT
+from places import PROJECT
 
 from harness.ui import port_holder
 

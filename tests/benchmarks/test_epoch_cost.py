@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DATA_DIR, PROJECT
+from places import DATA_DIR, PROJECT
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import PROJECT
+from places import PROJECT
 
 from harness.config import make_config
 from harness.defaults import LESSON

@@ -1,0 +1,38 @@
+"""A trial of a study and how it ended, as plain values."""
+
+from typing import Any, Literal, NamedTuple
+
+Ended = Literal["complete", "pruned", "diverged", "failed"]
+
+
+class Outcome(NamedTuple):
+    """How a trial ended. `accuracies` are validation accuracies by epoch, the first epoch first.
+
+    `seconds` is training time; `same_as` is the number of the trial that had this config before, or None.
+    """
+
+    state: Ended
+    note: str
+    accuracies: tuple[float, ...]
+    seconds: float
+    run_id: str
+    same_as: int | None = None
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch, from 1, of the highest validation accuracy; the first of equals."""
+        return self.accuracies.index(max(self.accuracies)) + 1 if self.accuracies else None
+
+
+class Trial(NamedTuple):
+    """One trial of the study; `params` holds all of the config's hyperparameters, fixed ones included."""
+
+    number: int
+    params: dict[str, Any]
+    outcome: Outcome | None
+
+    @property
+    def value(self) -> float:
+        """What the study maximises: validation accuracy after the config's last epoch."""
+        assert self.outcome is not None, "a trial has a value once it ended"
+        return self.outcome.accuracies[-1]
