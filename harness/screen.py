@@ -30,18 +30,19 @@ class Screen:
             TimeElapsedColumn(),
             TextColumn("{task.fields[best]}"),
             console=self.console,
-            disable=not self.console.is_terminal,
         )
         self._task = self._progress.add_task("trials", total=None, rate="", best="")
         self._epochs = 0
         self._start = time.monotonic()
 
     def __enter__(self) -> "Screen":
-        self._progress.start()
+        if self.console.is_terminal:
+            self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._progress.stop()
+        if self.console.is_terminal:
+            self._progress.stop()
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,7 @@ Imports no torch; `log_model` is handed a ready module.
 import getpass
 import subprocess
 import time
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -132,7 +133,9 @@ class Tracking(Records):
             outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
         )
         mlflow.set_tracking_uri(self.uri)
-        with mlflow.start_run(run_id=run_id):
+        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+            # torch up to 2.11 warns of its own way to write an exported graph.
+            warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
             logged = mlflow.pytorch.log_model(
                 model,
                 name="model",

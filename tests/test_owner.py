@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 
 import pytest
+from places import PROJECT
 
 from harness.owner import is_alive, this_process
 
@@ -12,8 +14,9 @@ def test_this_process_is_alive():
 
 def test_a_process_that_ended_is_not_alive():
     code = "from harness.owner import this_process; print(this_process())"
-    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert not is_alive(owner)
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert not is_alive(done.stdout.strip())
 
 
 def test_another_process_with_the_same_number_is_not_the_owner():

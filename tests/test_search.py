@@ -108,7 +108,8 @@ def test_the_same_command_again_does_nothing_and_says_so(searched):
     assert (folder / "mlflow.db").read_bytes() == before
 
 
-# MLflow's loader of exported graphs has a predict() without a type hint of its own.
+# MLflow's loader of exported graphs has a predict() without a type hint; torch 2.11 warns of its own way to read them.
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable")
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_the_model_names_a_class_for_any_number_of_images(searched, digits, monkeypatch):
     import mlflow

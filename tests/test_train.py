@@ -35,7 +35,7 @@ def test_one_epoch_is_the_lessons_loop_with_momentum_by_hand(digits, batch_norm)
     for batch in train_part[order].split(size):
         log_probabilities = model(digits.train_images[batch])
         loss = nll_loss(log_probabilities, digits.train_labels[batch])
-        loss_sum += float(loss) * len(batch)
+        loss_sum += loss.item() * len(batch)
         correct += float((log_probabilities.argmax(1) == digits.train_labels[batch]).sum())
         gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
@@ -58,7 +58,7 @@ def test_validation_is_measured_on_the_held_out_images_with_the_trained_weights(
     (epoch,) = train(run, digits, model=model)
     held_out = split_indices(digits.train_labels, "search", 420).validation
     log_probabilities = model.eval()(digits.train_images[held_out])
-    assert epoch.val_loss == pytest.approx(float(nll_loss(log_probabilities, digits.train_labels[held_out])), rel=1e-6)
+    assert epoch.val_loss == pytest.approx(nll_loss(log_probabilities, digits.train_labels[held_out]).item(), rel=1e-6)
     hits = int((log_probabilities.argmax(1) == digits.train_labels[held_out]).sum())
     assert epoch.val_accuracy == hits / len(held_out)
 
