@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     from harness.space import Space
     from harness.summary import Summary
 
+_GREATEST_SEED = 2**32 - 4  # the winner's fresh runs take the three seeds above it
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Plan(NamedTuple):
-    """What the person asked for. `study` is "" for the name made of dataset and seed, `workers` 0 for all cores."""
+    """What the person asked for. `study` is "" for the name made of dataset and seed, `workers` None for all cores."""
 
     trials: int
     study: str
     seed: int
-    workers: int
+    workers: int | None
     dataset: DatasetChoice
     data_dir: Path | None
     device: DeviceChoice
@@ -42,10 +44,10 @@ class Plan(NamedTuple):
 
 @app.command()
 def main(
-    trials: Annotated[int, typer.Option(min=1, help="Trials that the study shall have in all.")] = 30,
+    trials: Annotated[int, typer.Option(help="Trials that the study shall have in all.")] = 30,
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="dataset-seed")] = "",
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 4, help="Decides everything random.")] = LESSON_SEED,
-    workers: Annotated[int, typer.Option(min=0, help="Worker processes.", show_default="physical cores")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides everything random.")] = LESSON_SEED,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")] = None,
     dataset: Annotated[DatasetChoice, typer.Option(help="What to learn; auto prefers Fashion-MNIST.")] = "auto",
     data_dir: Annotated[
         Path | None,
@@ -54,10 +56,8 @@ def main(
     device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = "auto",
     space: Annotated[Path | None, typer.Option(help="What to search.", show_default="experiments/search.toml")] = None,
     storage: Annotated[str, typer.Option(help="Where Optuna keeps the study.")] = OPTUNA_DEFAULT,
-    round: Annotated[int, typer.Option(min=1, help="Trials proposed at a time; part of the study.")] = 8,
-    timeout: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many seconds; resumable.", show_default=False)
-    ] = None,
+    round: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
+    timeout: Annotated[float | None, typer.Option(help="Stop after so many seconds; resumable.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
 ) -> None:
     """Search lr, gamma, batch_size, epochs and batch_norm of the lesson's network; log every trial to MLflow.
@@ -70,6 +70,7 @@ def main(
 
 
 def _search(plan: Plan) -> None:
+    _check_numbers(plan)
     check_stores(plan.storage, tracking_uri())
     check_name(plan.study)
 
@@ -156,6 +157,20 @@ def _show(screen: "Screen", summary: "Summary", record: "DatasetRecord", plan: P
             "more trials": f"--trials {plan.trials + 10} adds ten",
         }
     )
+
+
+def _check_numbers(plan: Plan) -> None:
+    for option, value, least in (
+        ("--trials", plan.trials, 1),
+        ("--round", plan.round, 1),
+        ("--workers", plan.workers, 1),
+        ("--timeout", plan.timeout, 0),
+        ("--seed", plan.seed, 0),
+    ):
+        if value is not None and not value >= least:  # so that NaN is refused too
+            raise UserError(f"{option} is {value}: it should be at least {least}")
+    if plan.seed > _GREATEST_SEED:
+        raise UserError(f"--seed is {plan.seed}: it should be at most {_GREATEST_SEED}")
 
 
 def _check_batches(space: "Space", dataset: "Dataset") -> None:

@@ -96,6 +96,7 @@ def test_the_page_holds_the_five_plots_and_needs_no_network(searched):
     assert "<script src=" not in page
 
 
+@pytest.mark.slow
 def test_the_same_command_again_does_nothing_and_says_so(searched):
     folder, _ = searched
     before = (folder / "mlflow.db").read_bytes()
@@ -177,6 +178,7 @@ def start(tmp_path, *arguments):
 LONG = "[epochs]\nchoices=[400]\n[lr]\nlow=0.01\nhigh=0.1\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, number, status):
     (tmp_path / "long.toml").write_text(LONG)
@@ -266,6 +268,7 @@ def test_a_search_in_which_every_run_diverges_says_so(tmp_path, store, command):
     assert {run.tags["harness.state"] for run in here.children(parent.id)} == {"diverged"}
 
 
+@pytest.mark.slow
 def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, command, digits):
     record = DatasetRecord("digits", digits.sha256, "", "", "")
     tracking = Tracking(store, "search/digits", record, "cpu")
@@ -278,12 +281,13 @@ def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, comm
 
 
 BAD_INPUT = [
-    (("--trials", "0"), "Invalid value for '--trials': 0 is not in the range"),
+    (("--trials", "0"), "--trials is 0: it should be at least 1"),
     (("--trials", "many"), "Invalid value for '--trials'"),
-    (("--workers", "-1"), "Invalid value for '--workers'"),
-    (("--seed", "-1"), "Invalid value for '--seed'"),
-    (("--round", "0"), "Invalid value for '--round'"),
-    (("--timeout", "-1"), "Invalid value for '--timeout'"),
+    (("--workers", "0"), "--workers is 0: it should be at least 1"),
+    (("--seed", "-1"), "--seed is -1: it should be at least 0"),
+    (("--seed", "4294967293"), "--seed is 4294967293: it should be at most 4294967292"),
+    (("--round", "0"), "--round is 0: it should be at least 1"),
+    (("--timeout", "nan"), "--timeout is nan: it should be at least 0"),
     (("--dataset", "mnist"), "Invalid value for '--dataset': 'mnist' is not one of"),
     (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of"),
     (("--momentum", "1"), "No such option"),
@@ -330,6 +334,7 @@ def test_bad_input_is_one_line_with_status_2_and_leaves_nothing_behind(tmp_path,
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_other_settings_under_the_same_name_are_refused(searched, command, tmp_path):
     import shutil
 
@@ -364,6 +369,7 @@ def test_a_search_on_fashion_mnist(tmp_path, store, command):
     assert all(run.metrics["test_accuracy"] > 0.7 for run in winners)
 
 
+@pytest.mark.slow
 def test_a_machine_without_data_or_network_searches_digits_and_says_so_loudly(tmp_path, store, command):
     # The port of a proxy that nobody listens on: every download is refused at once.
     nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}

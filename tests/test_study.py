@@ -65,7 +65,7 @@ def test_the_first_trial_is_the_lessons_own_setting_and_states_of_all_kinds_occu
     assert len(undisturbed) == TOTAL
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_order_in_which_trials_end_changes_nothing(undisturbed, seed):
     assert run_study(open_study(), random.Random(seed)) == undisturbed
 
@@ -78,7 +78,7 @@ def test_another_seed_asks_other_trials(undisturbed):
     "rounds_before", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("asked", ["none ran", "one is cut off in mid-run", "all but one ended", "all ended"])
-@pytest.mark.parametrize("end", ["put back", "killed"])
+@pytest.mark.parametrize("end", ["put back", pytest.param("killed", marks=pytest.mark.slow)])
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(undisturbed, rounds_before, asked, end):
     study = open_study()
     for _ in range(rounds_before):

@@ -118,6 +118,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
     assert {ending.state for ending in endings(events).values()} == {"complete"}
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_every_worker_fails_after_three_attempts(engine):
     def kill(job, metrics):
         os.kill(next(worker for worker in engine._workers if worker.job is job).process.pid, signal.SIGKILL)
@@ -150,6 +151,7 @@ def test_draining_stops_what_runs_and_starts_nothing_more(digits):
         assert len(epochs_of(events, "runs")) <= 3
 
 
+@pytest.mark.slow
 def test_workers_die_with_their_coordinator():
     code = """
 import sys, time
