@@ -1,6 +1,7 @@
 """One sitting at a study, from taking it over to closing its parent run: trials, winner, page, summary."""
 
 import signal
+import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -98,6 +99,10 @@ class Sitting:
 
         self._tracking.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
         self._tracking.describe(parent_id, markdown(summary))
+        tested = [run.test_accuracy for run in summary.winner]
+        self._tracking.log_metrics(
+            parent_id, {"val_accuracy": summary.best.value, "test_accuracy": statistics.mean(tested)}
+        )
 
     def _stopped(self, total: int, caught: list[int]) -> Stopped:
         done = sum(trial.outcome is not None for trial in self._study.trials())

@@ -17,10 +17,8 @@ _STATE_COLOUR = {"complete": "#0072B2", "pruned": "#E69F00"}
 
 def study_page(study: Study, summary: Summary) -> str:
     """HTML with the plots that the study's trials allow; needs at least one complete trial."""
-    figures = [_history(study), accuracy_against_seconds(summary)]
-    if summary.importances:
-        figures.append(_importances(study))
-    figures += [_parallel(study), _slice(study)]
+    importances = [_importances(study)] if summary.importances else []
+    figures = [_history(study), *importances, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=position == 0, config={"displaylogo": False})
         for position, figure in enumerate(figures)
@@ -31,7 +29,7 @@ def study_page(study: Study, summary: Summary) -> str:
 
 def accuracy_against_seconds(summary: Summary) -> go.Figure:
     """Validation accuracy of each trial's last epoch against the seconds it trained."""
-    figure = go.Figure(layout={"title": "Validation accuracy against training time"})
+    figure = go.Figure(layout={"title": "Validation accuracy after the last epoch, against training time"})
     for state, colour in _STATE_COLOUR.items():
         points = [
             (outcome.seconds, outcome.accuracies[-1], f"trial {trial.number}: {show_params(trial.params)}")
@@ -43,7 +41,7 @@ def accuracy_against_seconds(summary: Summary) -> go.Figure:
             x=seconds, y=accuracies, text=names, mode="markers", name=state, marker={"color": colour, "size": 9}
         )
     figure.update_xaxes(title="training time (s, without validation)")
-    figure.update_yaxes(title="validation accuracy after its last epoch")
+    figure.update_yaxes(title="validation accuracy")
     return figure
 
 
@@ -64,4 +62,5 @@ def _parallel(study: Study) -> go.Figure:
 
 def _slice(study: Study) -> go.Figure:
     figure = plot_slice(study.optuna, target_name="validation accuracy")
-    return figure.update_layout(title="Slice: validation accuracy by each parameter")
+    # Optuna fixes a width that a frame would cut off.
+    return figure.update_layout(title="Slice: validation accuracy by each parameter", width=None)

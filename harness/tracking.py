@@ -111,6 +111,10 @@ class Tracking(Records):
         }
         self._log(run_id, {name: value for name, value in values.items() if value is not None}, step=metrics.epoch)
 
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Metrics of a run as a whole, at step 0."""
+        self._log(run_id, metrics)
+
     def finish(self, run_id: str, state: State, note: str = "", metrics: Mapping[str, float] | None = None) -> None:
         """Close a run with its state, in words as a tag and as MLflow's status."""
         self._log(run_id, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
