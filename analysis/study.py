@@ -14,7 +14,7 @@ import typer
 from harness import command
 from harness.defaults import SEARCHED
 from harness.errors import UserError
-from harness.stores import check_name, check_tracking, tracking_uri
+from harness.stores import check_name, check_tracking, tracking_uri, without_password
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def _read(uri: str, study: str) -> "StudyFrames":
         known += names
     wanted = f"no study is called {study!r}" if study else "no study is recorded"
     there = f"there are: {', '.join(known)}" if known else "run harness.search first"
-    raise UserError(f"{wanted} in {uri}; {there}")
+    raise UserError(f"{wanted} in {without_password(uri)}; {there}")
 
 
 def _best(frames: "StudyFrames") -> "pd.Series[Any]":

@@ -36,7 +36,7 @@ class Sitting:
         self._seed = seed
 
     def finished(self, total: int) -> Summary | None:
-        """The summary of a study that already has its `total` trials, its tested winner and its closed parent run."""
+        """The summary of a study that has its `total` trials and was brought to its end; else None."""
         parent = self._tracking.parent(self._study.name, "study")
         if parent is None or parent.status != "FINISHED" or len(self._study.finished()) < total:
             return None
@@ -59,25 +59,32 @@ class Sitting:
         coordinator = Coordinator(
             self._study, self._engine, self._tracking, recorder, self._screen, parent_id, self._seed
         )
-        left = coordinator.reconcile()
-        if left:
-            self._screen.say(f"{left} runs of a process that died are closed as interrupted and start again")
-        state_at_exit: State = "interrupted"
+        state: State = "failed"
         try:
             with _stop_on_signals(coordinator, self._screen) as caught:
+                self._take_over(coordinator)
                 coordinator.search(total, round_size, timeout)
                 if not coordinator.stopped:
                     self._crown(recorder, parent_id)
             if coordinator.stopped:
+                state = "interrupted"
                 raise self._stopped(total, caught)
             summary = self._summary(parent_id)
             if summary is None:
                 raise Stopped("no trial is complete, so there is no winner: see harness.note of the runs in MLflow", 1)
             self._publish(parent_id, summary, artifacts)
-            state_at_exit = "complete"
+            state = "complete"
             return summary
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
         finally:
-            self._tracking.finish(parent_id, state_at_exit)
+            self._tracking.finish(parent_id, state)
+
+    def _take_over(self, coordinator: Coordinator) -> None:
+        left = coordinator.reconcile()
+        if left:
+            self._screen.say(f"runs that a dead process left open, now closed as interrupted: {left}")
 
     def _crown(self, recorder: Recorder, parent_id: str) -> None:
         best = self._study.best()
@@ -99,10 +106,10 @@ class Sitting:
 
         self._tracking.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
         self._tracking.describe(parent_id, markdown(summary))
-        tested = [run.test_accuracy for run in summary.winner]
-        self._tracking.log_metrics(
-            parent_id, {"val_accuracy": summary.best.value, "test_accuracy": statistics.mean(tested)}
-        )
+        metrics = {"val_accuracy": summary.best.value}
+        if summary.winner:
+            metrics["test_accuracy"] = statistics.mean(run.test_accuracy for run in summary.winner)
+        self._tracking.log_metrics(parent_id, metrics)
 
     def _stopped(self, total: int, caught: list[int]) -> Stopped:
         done = sum(trial.outcome is not None for trial in self._study.trials())

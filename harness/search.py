@@ -112,7 +112,7 @@ def _search(plan: Plan) -> None:
         sitting = Sitting(study, engine, tracking, screen, dataset, plan.seed)
         summary = sitting.finished(plan.trials)
         if summary:
-            screen.say(f"study {name!r} has all its {plan.trials} trials and a tested winner: nothing is left to do")
+            screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
         else:
             screen.say(
                 f"study {name!r}: {max(left, 0)} of {plan.trials} trials to run on {workers} workers ({device}),"

@@ -12,7 +12,7 @@ import typer
 
 from harness import command
 from harness.errors import UserError
-from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri
+from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri, without_password
 
 _HOST = "127.0.0.1"
 _DEFAULT_PORT = 5000
@@ -36,7 +36,9 @@ def main(
     with command.one_line_endings(debug):
         uri = tracking_uri()
         if uri.startswith("http"):
-            raise UserError(f"MLFLOW_TRACKING_URI is {uri}: a server already shows these runs; open that address")
+            raise UserError(
+                f"MLFLOW_TRACKING_URI is {without_password(uri)}: a server already shows these runs; open that address"
+            )
         check_tracking(uri)
         _serve(uri, port or _free_port())
 
@@ -66,7 +68,7 @@ def _serve(uri: str, port: int) -> None:
     holder = port_holder(port)
     if holder:
         raise UserError(f"--port {port} is held by {holder}; end that program or choose another port")
-    typer.echo(f"starting MLflow on {uri} ...")
+    typer.echo(f"starting MLflow on {without_password(uri)} ...")
     arguments = [
         "-m",
         "mlflow",

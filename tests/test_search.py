@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+import psutil
 import pytest
 from places import DATA_DIR, PROJECT
 
@@ -226,6 +227,23 @@ def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(searched, tmp_pa
     here = records(tmp_path)
     (parent,) = here.parents("study")
     assert "RUNNING" not in {run.status for run in here.children(parent.id)}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_its_run_one_attempt(tmp_path, store):
+    (tmp_path / "long.toml").write_text(LONG)
+    process = start(tmp_path, "--trials", "2", "--space", "long.toml", "--workers", "2")
+    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    workers[0].kill()
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "was killed by SIGKILL in attempt 1 of 3; it starts again" in output
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    trials = [run for run in here.children(parent.id) if run.tags["harness.kind"] == "trial"]
+    ends = sorted((run.tags["harness.attempt"], run.tags["harness.state"], run.status) for run in trials)
+    assert ends == [("1", "complete", "FINISHED"), ("1", "interrupted", "KILLED"), ("2", "complete", "FINISHED")]
 
 
 @pytest.mark.slow

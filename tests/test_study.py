@@ -77,7 +77,15 @@ def test_another_seed_asks_other_trials(undisturbed):
 @pytest.mark.parametrize(
     "rounds_before", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("asked", ["none ran", "one is cut off in mid-run", "all but one ended", "all ended"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param("none ran", marks=pytest.mark.slow),
+        "one is cut off in mid-run",
+        "all but one ended",
+        pytest.param("all ended", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("end", ["put back", pytest.param("killed", marks=pytest.mark.slow)])
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(undisturbed, rounds_before, asked, end):
     study = open_study()

@@ -1,8 +1,10 @@
 """The report of a search, from records written by hand: no training, every number typed in."""
 
 import pytest
+from typer.testing import CliRunner
 
 from analysis.frames import study_frames
+from analysis.study import app
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.errors import UserError
@@ -56,6 +58,13 @@ def test_frames_hold_each_trial_once_and_leave_interrupted_attempts_out(store, p
     assert dict(zip(frames.winner["seed"], frames.winner["test_accuracy"], strict=True)) == TESTS
 
 
+@pytest.fixture
+def report(store, monkeypatch):
+    """`report("--study", "x")`: the command in this process, on this test's store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
 def test_the_report_says_what_the_records_say(command, parent, tmp_path):
     done = command("analysis.study")
     assert done.returncode == 0, done.stderr
@@ -70,17 +79,17 @@ def test_the_report_says_what_the_records_say(command, parent, tmp_path):
     assert "<script" not in page
 
 
-def test_a_study_that_has_not_ended_is_refused(command, tracking, parent):
+def test_a_study_that_has_not_ended_is_refused(report, tracking, parent):
     tracking.open_parent("study", "study", {})
-    done = command("analysis.study", "--study", "study")
-    assert done.returncode == 2
+    done = report("--study", "study")
+    assert done.exit_code == 2
     assert done.stderr == "error: study 'study' has not ended (RUNNING): finish it with harness.search first\n"
 
 
-def test_a_trial_that_is_there_twice_is_refused(command, tracking, parent):
+def test_a_trial_that_is_there_twice_is_refused(report, tracking, parent):
     add_trial(tracking, parent, 0, "complete", [0.5])
-    done = command("analysis.study")
-    assert done.returncode == 2
+    done = report()
+    assert done.exit_code == 2
     assert "study 'study' holds trial 0 twice" in done.stderr
 
 
@@ -91,14 +100,14 @@ def test_a_run_on_other_data_is_refused_by_its_id(store, tracking, parent):
         study_frames(Records(store, "search/digits"), "search/digits", "study")
 
 
-def test_an_unknown_study_is_answered_with_those_there_are(command, parent):
-    done = command("analysis.study", "--study", "nobody")
-    assert done.returncode == 2
+def test_an_unknown_study_is_answered_with_those_there_are(report, parent):
+    done = report("--study", "nobody")
+    assert done.exit_code == 2
     assert "no study is called 'nobody'" in done.stderr
     assert "there are: study" in done.stderr
 
 
-def test_where_nothing_was_searched_the_remedy_is_named(command, store):
-    done = command("analysis.study")
-    assert done.returncode == 2
-    assert "no study is recorded in sqlite:///mlflow.db; run harness.search first" in done.stderr
+def test_where_nothing_was_searched_the_remedy_is_named(report, store):
+    done = report()
+    assert done.exit_code == 2
+    assert done.stderr == f"error: no study is recorded in {store}; run harness.search first\n"

@@ -20,6 +20,7 @@ def test_it_prints_both_costs_and_their_ratio_and_keeps_out_of_the_data_folder()
     assert sorted(path.name for path in DATA_DIR.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_without_the_data_it_says_where_they_belong():
     script = PROJECT / "benchmarks" / "epoch_cost.py"
     done = subprocess.run(
