@@ -3,6 +3,7 @@
 Exit status 2 for bad input, 128 + signal for a stop by the person, 1 for anything else.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,9 @@ def one_line_endings(debug: bool) -> Iterator[None]:
         _end(f"error: {_one_line(str(error))}", _BAD_INPUT)
     except Stopped as stop:
         _end(str(stop), stop.status)
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_UNEXPECTED) from None
     except KeyboardInterrupt:
         _end(f"stopped at once; go on with: {this_command()}", _CTRL_C)
     except Exception as error:

@@ -1,7 +1,10 @@
+import os
+import subprocess
 import sys
 
 import pytest
 import typer
+from places import PROJECT
 
 from harness import command
 from harness.errors import Stopped, UserError
@@ -59,3 +62,22 @@ def test_a_wrong_option_is_one_line(monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert shown.startswith("error: Invalid value for '--number'")
     assert shown.count("\n") == 1
+
+
+def test_a_reader_that_has_gone_is_no_error_message(tmp_path):
+    script = tmp_path / "talks.py"
+    script.write_text(
+        "from harness.command import one_line_endings\n"
+        "with one_line_endings(debug=False):\n"
+        "    for number in range(100_000):\n"
+        "        print(number)\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, script], env=env, stdout=pipe, stderr=pipe, text=True) as talker:
+        assert talker.stdout is not None
+        assert talker.stderr is not None
+        assert talker.stdout.readline() == "0\n"
+        talker.stdout.close()
+        assert talker.stderr.read() == ""
+    assert talker.returncode == 1
