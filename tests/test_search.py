@@ -58,6 +58,7 @@ def searched(tmp_path_factory, migrated_store):
     return folder, done
 
 
+@pytest.mark.slow
 def test_it_prints_a_line_a_trial_and_what_it_found(searched):
     _, done = searched
     lines = done.stdout.splitlines()
@@ -70,6 +71,7 @@ def test_it_prints_a_line_a_trial_and_what_it_found(searched):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_every_trial_is_in_mlflow_under_its_study_and_nothing_is_left_running(searched):
     folder, _ = searched
     here = records(folder)
@@ -87,6 +89,7 @@ def test_every_trial_is_in_mlflow_under_its_study_and_nothing_is_left_running(se
     assert artifacts == {"study.html", "search.toml"}
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_five_plots_and_needs_no_network(searched):
     folder, _ = searched
     here = records(folder)
@@ -110,6 +113,7 @@ def test_the_same_command_again_does_nothing_and_says_so(searched):
     assert (folder / "mlflow.db").read_bytes() == before
 
 
+@pytest.mark.slow
 # MLflow's loader of exported graphs has a predict() without a type hint; torch 2.11 warns of its own way to read them.
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
@@ -133,6 +137,7 @@ def test_the_model_names_a_class_for_any_number_of_images(searched, digits, monk
     assert not list(Path(model.metadata.get_model_info().model_uri).glob("*.pkl"))
 
 
+@pytest.mark.slow
 def test_the_winner_is_the_best_trial_on_all_training_images_with_fresh_seeds(searched):
     folder, _ = searched
     here = records(folder)
