@@ -39,6 +39,7 @@ class Coordinator:
         self._parent_id = parent_id
         self._seed = seed
         self._deadline = float("inf")
+        self._total = 0
         self._pruned: set[str] = set()
         self.stopped = False
 
@@ -66,10 +67,11 @@ class Coordinator:
         """Run rounds until the study has `total` trials, `stop` is called, or `timeout` seconds have passed."""
         if timeout is not None:
             self._deadline = time.monotonic() + timeout
-        self._show_progress(total)
+        self._total = total
+        self._show_progress()
         while not self.stopped and (trials := self._study.open_round(round_size, total)):
             self._run_round(trials)
-            self._show_progress(total)
+            self._show_progress()
 
     def _run_round(self, trials: Sequence[Trial]) -> None:
         fresh: dict[str, Trial] = {}
@@ -119,6 +121,7 @@ class Coordinator:
             outcome = Outcome(state, note, accuracies, record.seconds, record.run_id)
             self._study.settle(trial, outcome)
             self._close(outcome)
+        self._show_progress()
         result = f"{accuracies[-1]:.4f} at epoch {len(accuracies)}, {record.seconds:.1f} s" if accuracies else ""
         self._screen.ended(name, state, " · ".join(filter(None, (result, record.ending.note))), trial.params)
 
@@ -153,8 +156,8 @@ class Coordinator:
         dataset = self._tracking.dataset.name
         return Job(name, make_config(**trial.params, seed=self._seed, dataset=dataset, split="search"))
 
-    def _show_progress(self, total: int) -> None:
-        self._screen.progress(len(self._study.finished()), total)
+    def _show_progress(self) -> None:
+        self._screen.progress(sum(trial.outcome is not None for trial in self._study.trials()), self._total)
         best = self._study.best()
         if best:
             self._screen.best(best.value, best.params)
