@@ -1,91 +1,202 @@
-"""Tracked runs as tidy DataFrames. Refuses, by name, evidence that is missing, unfinished or doubled."""
+"""The runs of a claim as tidy DataFrames. Refuses, by name, evidence that is missing, mixed, doubled or altered."""
 
-from typing import NamedTuple
+from collections import Counter
+from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import ValidationError
 
+from harness.claims import Arm, Claim
+from harness.config import RunConfig
 from harness.errors import UserError
-from harness.records import DATASET_SHA256, DUPLICATE_OF, KIND, STATE, TRIAL, Records, TrackedRun
+from harness.records import (
+    ARM,
+    CLAIM_SHA256,
+    CONFIG_HASH,
+    DATASET_SHA256,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    KIND,
+    QUICK,
+    SEEDS,
+    STATE,
+    TRAJECTORY,
+    Records,
+    TrackedRun,
+    parent_name,
+    tuned_tag,
+)
+from harness.tuning import choose_lr
 
-_EPOCH_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "epoch_seconds")
-_ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run was, or will be, run again
-_NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
+_JUDGED = ("complete", "diverged")
 
 
-class StudyFrames(NamedTuple):
-    """A study as recorded.
+class Source(NamedTuple):
+    """Where evidence comes from: the parent run, the data, and the states of the code that made the runs."""
 
-    trials: a row a trial that counts: trial, run_id, state, note, the hyperparameters, seed, val_accuracy (its last
-    epoch's), best_epoch, seconds. winner: a row a run of the winner: run_id, seed, test_loss, test_accuracy, trial.
-    epochs: a row an epoch of a trial: trial, run_id, state, epoch, and the metrics of that epoch.
-    """
-
-    name: str
-    experiment: str
     parent_id: str
+    experiment_id: str
+    dataset: str
     dataset_sha256: str
-    trials: pd.DataFrame
-    winner: pd.DataFrame
-    epochs: pd.DataFrame
+    commits: tuple[str, ...]
 
 
-def study_names(records: Records) -> list[str]:
-    """The studies of an experiment, newest first."""
-    return [run.name for run in records.parents("study")]
+class Evidence:
+    """Everything that was recorded for one claim, checked.
 
-
-def study_frames(records: Records, experiment: str, name: str) -> StudyFrames:
-    """Read one study. Runs that were interrupted, lost or superseded by a later attempt are left out.
-
-    Raises `UserError` where the study is not there, has not ended, or holds a trial twice or another dataset's run.
+    runs: a row a judged run: arm, seed, run_id, state, and the config's fields. tuning: a row a tuning run: arm, lr,
+    seed, run_id, state, val_loss. chosen: the lr of each tuned arm. Curves are read when they are asked for.
     """
-    parents = records.parents("study", name)
-    if len(parents) != 1:
-        known = ", ".join(study_names(records)) or "none"
-        raise UserError(f"{len(parents)} studies in {experiment} are called {name!r}; there are: {known}")
-    parent = parents[0]
-    if parent.status != "FINISHED":
-        raise UserError(f"study {name!r} has not ended ({parent.status}): finish it with harness.search first")
-    children = records.children(parent.id)
-    sha256 = parent.tags[DATASET_SHA256]
+
+    def __init__(
+        self,
+        claim: Claim,
+        source: Source,
+        runs: pd.DataFrame,
+        tuning: pd.DataFrame,
+        chosen: dict[str, float],
+        records: Records,
+    ) -> None:
+        self.claim = claim
+        self.source = source
+        self.runs = runs
+        self.tuning = tuning
+        self.chosen = chosen
+        self._records = records
+        self._curves: dict[tuple[str, str], pd.Series[float]] = {}
+
+    def curve(self, run_id: str, metric: str) -> "pd.Series[float]":
+        """A metric of a run by step, sorted; empty where it was never logged."""
+        key = (run_id, metric)
+        if key not in self._curves:
+            history = self._records.history(run_id, metric)
+            self._curves[key] = pd.Series(history, dtype=float).sort_index()
+        return self._curves[key]
+
+    def curves(self, arms: list[str], metric: str) -> pd.DataFrame:
+        """The same for all runs of these arms, long: arm, seed, step, value."""
+        parts = []
+        for row in self.of(arms).itertuples():
+            curve = self.curve(str(row.run_id), metric)
+            parts.append(
+                pd.DataFrame({"step": curve.index, "value": curve.to_numpy(), "arm": row.arm, "seed": row.seed})
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def of(self, arms: list[str]) -> pd.DataFrame:
+        """The runs of these arms, in the order of `arms` and of seeds."""
+        return pd.concat([self.runs[self.runs["arm"] == arm] for arm in arms], ignore_index=True)
+
+    def trajectory(self, run_id: str) -> Any:
+        """The sketched path of a run's weights: float [updates + 1, sketch]."""
+        return self._records.array(run_id, TRAJECTORY).astype(float)
+
+
+def claim_evidence(records: Records, claim: Claim) -> Evidence:
+    """The evidence for a claim as its file stands now.
+
+    Raises `UserError` that names what is wrong: no replication of this text, one that has not ended, runs that are
+    missing, doubled, made with other data or under another text, quick ones among full ones, or params that are not
+    those of the config that was run.
+    """
+    parent = _parent(records, claim)
+    if not claim.quick:
+        claim = claim.with_seeds(int(parent.tags[SEEDS]))
+    children = [run for run in records.children(parent.id) if run.tags.get(STATE) in _JUDGED]
     for run in children:
-        if run.tags[DATASET_SHA256] != sha256:
-            raise UserError(f"run {run.id} of study {name!r} was made with other data than its study")
-    counted = [run for run in children if run.tags[KIND] == "trial" and run.tags.get(STATE) in _ENDED]
-    trials = pd.DataFrame([_trial_row(run) for run in counted]).sort_values("trial", ignore_index=True)
-    doubled = trials.loc[trials["trial"].duplicated(), "trial"]
-    if len(doubled):
-        raise UserError(f"study {name!r} holds trial {doubled.iloc[0]} twice; its records were altered")
-    winners = [run for run in children if run.tags[KIND] == "winner" and run.tags.get(STATE) == "complete"]
-    winner = pd.DataFrame([_winner_row(run) for run in winners]).sort_values(["trial", "seed"], ignore_index=True)
-    return StudyFrames(name, experiment, parent.id, sha256, trials, winner, _epochs(records, trials))
+        _check_run(claim, parent, run)
+    chosen = choose_lr(claim, children)
+    for arm, lr in chosen.items():
+        if parent.tags.get(tuned_tag(arm)) != repr(lr):
+            raise UserError(
+                f"claim {claim.name!r}: the lr chosen for {arm!r} is recorded as {parent.tags.get(tuned_tag(arm))},"
+                f" but its tuning runs choose {lr!r}: the records were altered"
+            )
+    tuning = [run for run in children if run.tags[KIND] == "tuning"]
+    judged = [run for run in children if run.tags[KIND] == "arm"]
+    _check_design(claim, chosen, tuning, judged)
+    source = Source(
+        parent.id,
+        records.experiment_id,
+        parent.params["dataset"],
+        parent.tags[DATASET_SHA256],
+        tuple(sorted({_commit(run) for run in children})),
+    )
+    rows = pd.DataFrame([_row(run) for run in judged])
+    order = {name: position for position, name in enumerate(claim.arms)}
+    rows = rows.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
+    tried = pd.DataFrame([_row(run) | {"val_loss": run.metrics.get("val_loss")} for run in tuning])
+    return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records)
 
 
-def _trial_row(run: TrackedRun) -> dict[str, object]:
-    params, metrics, tags = run.params, run.metrics, run.tags
-    row: dict[str, object] = {"trial": int(tags[TRIAL]), "run_id": run.id, "state": tags[STATE]}
-    row |= {name: kind(params[name]) for name, kind in _NUMBERS.items()}
-    row["batch_norm"] = params["batch_norm"] == "True"
-    row["copy"] = DUPLICATE_OF in tags
-    return row | {name: metrics.get(name) for name in ("val_accuracy", "best_val_accuracy", "best_epoch")}
+def _parent(records: Records, claim: Claim) -> TrackedRun:
+    named = records.parents("claim", parent_name(claim))
+    again = f"run: python -m harness.replicate {claim.name}{' --quick' if claim.quick else ''}"
+    if not named:
+        others = {run.tags.get(CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
+        if others:
+            texts = ", ".join(sorted(others))
+            raise UserError(
+                f"claim {claim.name!r}: its runs were made under another text of the claim"
+                f" ({texts}, now {claim.sha256[:8]}); {again}"
+            )
+        raise UserError(f"claim {claim.name!r}: no {'quick' if claim.quick else 'full'} replication; {again}")
+    if len(named) > 1:
+        raise UserError(f"claim {claim.name!r} has {len(named)} replications called {named[0].name!r}: delete one")
+    parent = named[0]
+    if parent.status != "FINISHED" or SEEDS not in parent.tags:
+        raise UserError(f"claim {claim.name!r}: its replication has not ended ({parent.status}); {again}")
+    return parent
 
 
-def _winner_row(run: TrackedRun) -> dict[str, object]:
-    metrics = run.metrics
-    return {
-        "trial": int(run.tags[TRIAL]),
-        "seed": int(run.params["seed"]),
-        "run_id": run.id,
-        "test_loss": metrics["test_loss"],
-        "test_accuracy": metrics["test_accuracy"],
-    }
+def _check_run(claim: Claim, parent: TrackedRun, run: TrackedRun) -> None:
+    here = f"claim {claim.name!r}, run {run.id} ({run.name})"
+    if run.tags.get(CLAIM_SHA256) != claim.sha256:
+        raise UserError(f"{here} was made under another text of the claim: {run.tags.get(CLAIM_SHA256, 'none')[:8]}")
+    if run.tags.get(QUICK) != str(claim.quick).lower():
+        raise UserError(f"{here}: quick and full runs are mixed")
+    if run.tags[DATASET_SHA256] != parent.tags[DATASET_SHA256]:
+        raise UserError(f"{here} was made with other data than its replication")
+    if _config(run).content_hash != run.tags[CONFIG_HASH]:
+        raise UserError(f"{here}: its params are not those that it was run with; its records were altered")
 
 
-def _epochs(records: Records, trials: pd.DataFrame) -> pd.DataFrame:
-    parts = []
-    trained = trials[~trials["copy"]]
-    for trial, run_id, state in zip(trained["trial"], trained["run_id"], trained["state"], strict=True):
-        history = {name: records.history(run_id, name) for name in _EPOCH_METRICS}
-        frame = pd.DataFrame(history).rename_axis("epoch").reset_index()
-        parts.append(frame.assign(trial=trial, run_id=run_id, state=state))
-    return pd.concat(parts, ignore_index=True)
+def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRun], judged: list[TrackedRun]) -> None:
+    wanted: dict[tuple[str, str], str] = {}
+    for arm in claim.arms.values():
+        if arm.tuned:
+            for config in claim.tuning_configs(arm):
+                wanted["tuning", arm.name + config.content_hash] = f"{arm.name} lr {config.lr:g} seed {config.seed}"
+        for seed in claim.arm_seeds(arm):
+            config = claim.config(arm, seed, _lr(arm, chosen))
+            wanted["arm", arm.name + config.content_hash] = f"{arm.name} seed {seed}"
+    found = Counter((run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) for run in tuning + judged)
+    for key, name in wanted.items():
+        if not found[key]:
+            raise UserError(f"claim {claim.name!r} is incomplete: {name} is missing; run harness.replicate again")
+        if found[key] > 1:
+            raise UserError(f"claim {claim.name!r} holds {name} {found[key]} times: its records were altered")
+    for run in tuning + judged:
+        if (run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) not in wanted:
+            raise UserError(f"claim {claim.name!r}: run {run.id} ({run.name}) does not belong to its design")
+
+
+def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:
+    return chosen.get(arm.name) if arm.tuned else None
+
+
+def _row(run: TrackedRun) -> dict[str, object]:
+    return {"arm": run.tags[ARM], "run_id": run.id, "state": run.tags[STATE]} | _config(run).model_dump()
+
+
+def _config(run: TrackedRun) -> RunConfig:
+    fields = {name: run.params[name] for name in RunConfig.model_fields if name in run.params}
+    try:
+        return RunConfig.model_validate_strings(fields)
+    except ValidationError:
+        raise UserError(f"run {run.id} ({run.name}): its params are no config; its records were altered") from None
+
+
+def _commit(run: TrackedRun) -> str:
+    dirty = " with changes" if run.tags.get(GIT_DIRTY) == "true" else ""
+    return run.tags.get(GIT_COMMIT, "unknown")[:10] + dirty

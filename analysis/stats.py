@@ -1,10 +1,20 @@
-"""Numbers about numbers: estimates with intervals, by scipy. Draws nothing, reads no records."""
+"""Numbers about numbers: effects with intervals and tests, by scipy and statsmodels. Draws and reads nothing."""
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
+
+# Below this many pairs a bootstrap interval covers too little; from here on BCa, below it Student's t.
+FEWEST_FOR_BOOTSTRAP = 20
+_EXACT_UP_TO = 16
+_RESAMPLES = 9_999
+_Z_LEVEL, _Z_POWER = 1.96, 0.84
 
 
 class MeanInterval(NamedTuple):
@@ -18,6 +28,26 @@ class MeanInterval(NamedTuple):
     level: float
 
 
+class Effect(NamedTuple):
+    """A paired effect: `center` with its 95 % interval, the p of a paired test, and what the equivalence test needs.
+
+    center: the mean of the differences, or their median where some are infinite (`method` says which).
+    sd: sample standard deviation (n − 1), NaN where some are infinite. p: two-sided. better: P(A > B), the share of
+    pairs with a positive difference, ties counting half. infinite, undefined: how many pairs hold ±∞ or no number.
+    """
+
+    n: int
+    center: float
+    sd: float
+    low: float
+    high: float
+    method: str
+    p: float
+    better: float
+    infinite: int
+    undefined: int
+
+
 def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
     """The mean of independent values and its t interval (Student 1908), sample standard deviation (n − 1)."""
     sample = np.asarray(values, dtype=float)
@@ -28,3 +58,110 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
     return MeanInterval(
         len(sample), float(sample.mean()), float(sample.std(ddof=1)), float(interval.low), float(interval.high), level
     )
+
+
+def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Effect:
+    """The effect in paired differences [n], n ≥ 2.
+
+    Interval: t for n < 20, BCa bootstrap (Efron 1987) from there on. Test: paired sign-flip permutation, exact up to 16
+    pairs, by 9,999 random flips above. Where a difference is infinite (a run that never got there), the median, its
+    distribution-free interval from order statistics, and the exact sign test; where one is undefined, no number at all.
+    """
+    sample = np.asarray(differences, dtype=float)
+    undefined = int(np.isnan(sample).sum())
+    infinite = int(np.isinf(sample).sum())
+    better = float(np.mean((sample > 0) + 0.5 * (sample == 0))) if not undefined else math.nan
+    if undefined:
+        nothing = (math.nan,) * 4
+        return Effect(len(sample), *nothing, "undefined", math.nan, better, infinite, undefined)
+    if infinite:
+        low, high = _median_interval(sample)
+        p = _sign_test(sample)
+        center = float(np.median(sample))
+        return Effect(len(sample), center, math.nan, low, high, "median, order statistics", p, better, infinite, 0)
+    mean, sd = float(sample.mean()), float(sample.std(ddof=1))
+    p = sign_flip(sample, rng)
+    if sd == 0.0:
+        return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, better, 0, 0)
+    if len(sample) < FEWEST_FOR_BOOTSTRAP:
+        interval = mean_interval(sample.tolist())
+        return Effect(len(sample), mean, sd, interval.low, interval.high, "mean, t", p, better, 0, 0)
+    bootstrap = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=_RESAMPLES, rng=rng).confidence_interval
+    return Effect(len(sample), mean, sd, float(bootstrap.low), float(bootstrap.high), "mean, BCa", p, better, 0, 0)
+
+
+def share_effect(a: Sequence[float], b: Sequence[float], rng: np.random.Generator) -> Effect:
+    """The difference of two shares, from paired outcomes 0 or 1 [n]: Newcombe's interval, the paired sign-flip test.
+
+    The interval (Newcombe 1998, hybrid score) takes the two shares as independent, which is cautious where pairs
+    resemble each other.
+    """
+    first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    differences = first - second
+    n = len(differences)
+    low, high = confint_proportions_2indep(first.sum(), n, second.sum(), n, compare="diff", method="newcomb")
+    better = float(np.mean((differences > 0) + 0.5 * (differences == 0)))
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    return Effect(n, mean, sd, float(low), float(high), "Newcombe", sign_flip(differences, rng), better, 0, 0)
+
+
+def sign_flip(differences: "np.ndarray[Any, Any]", rng: np.random.Generator) -> float:
+    """Two-sided p of the paired sign-flip permutation test on the mean (Fisher 1935): exact for up to 16 pairs.
+
+    With n pairs it cannot be below 2/2ⁿ.
+    """
+    if not np.any(differences):
+        return 1.0
+    n = len(differences)
+    resamples = 2**n if n <= _EXACT_UP_TO else _RESAMPLES
+    result = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=resamples, vectorized=True, rng=rng
+    )
+    return float(result.pvalue)
+
+
+def is_equivalent(differences: Sequence[float], margin: float, level: float = 0.05) -> bool:
+    """Whether the mean lies within ±margin of 0: two one-sided t tests (Schuirmann 1987) at `level`."""
+    sample = np.asarray(differences, dtype=float)
+    if not np.all(np.isfinite(sample)):
+        return False
+    if sample.std() == 0.0:
+        return bool(abs(sample[0]) < margin)
+    p, _, _ = DescrStatsW(sample).ttost_mean(-margin, margin)
+    return bool(p < level)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number (Holm 1979); NaN stays NaN and does not count."""
+    known = [p for p in p_values if not math.isnan(p)]
+    if not known:
+        return list(p_values)
+    adjusted = iter(multipletests(known, method="holm")[1])
+    return [p if math.isnan(p) else float(next(adjusted)) for p in p_values]
+
+
+def seeds_needed(sd: float, difference: float) -> int:
+    """How many pairs find `difference` with power 0.8 at level 0.05: n ≈ (1.96 + 0.84)² sd² / difference²."""
+    return max(2, math.ceil((_Z_LEVEL + _Z_POWER) ** 2 * sd**2 / difference**2))
+
+
+def share_interval(successes: int, n: int) -> tuple[float, float]:
+    """The 95 % Wilson (1927) interval of a share."""
+    low, high = proportion_confint(successes, n, method="wilson")
+    return float(low), float(high)
+
+
+def _median_interval(sample: "np.ndarray[Any, Any]") -> tuple[float, float]:
+    """The narrowest symmetric pair of order statistics that covers the median with at least 95 %; else the extremes."""
+    ordered = np.sort(sample)
+    n = len(ordered)
+    below = int(stats.binom.ppf(0.025, n, 0.5))
+    rank = max(below, 1)
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def _sign_test(sample: "np.ndarray[Any, Any]") -> float:
+    unequal = sample[sample != 0]
+    if not len(unequal):
+        return 1.0
+    return float(stats.binomtest(int((unequal > 0).sum()), len(unequal)).pvalue)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from analysis.frames import StudyFrames
     from analysis.stats import MeanInterval
+    from analysis.study_frames import StudyFrames
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _EXPERIMENTS = ("search/fashion-mnist", "search/digits")
@@ -50,7 +50,7 @@ def main(
 
 
 def _read(uri: str, study: str) -> "StudyFrames":
-    from analysis.frames import study_frames, study_names
+    from analysis.study_frames import study_frames, study_names
     from harness.records import Records
 
     known: list[str] = []

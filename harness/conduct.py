@@ -1,16 +1,13 @@
 """One sitting at a study, from taking it over to closing its parent run: trials, winner, page, summary."""
 
-import signal
 import statistics
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from harness.command import this_command
 from harness.coordinator import Coordinator
 from harness.data import Dataset
 from harness.engines.base import Engine
 from harness.errors import Stopped, UserError
+from harness.interrupts import stop_on_signals
 from harness.recorder import Recorder
 from harness.records import State
 from harness.screen import Screen
@@ -61,7 +58,7 @@ class Sitting:
         )
         state: State = "failed"
         try:
-            with _stop_on_signals(coordinator, self._screen) as caught:
+            with stop_on_signals(coordinator.stop, self._screen) as caught:
                 self._take_over(coordinator)
                 coordinator.search(total, round_size, timeout)
                 if not coordinator.stopped:
@@ -115,23 +112,3 @@ class Sitting:
         done = sum(trial.outcome is not None for trial in self._study.trials())
         status = 128 + caught[0] if caught else 0
         return Stopped(f"stopped with {done} of {total} trials done; go on with: {this_command()}", status)
-
-
-@contextmanager
-def _stop_on_signals(coordinator: Coordinator, screen: Screen) -> Iterator[list[int]]:
-    """The first Ctrl-C or SIGTERM stops after the running epochs, a second one at once; gives the signals caught."""
-    caught: list[int] = []
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        caught.append(number)
-        if len(caught) > 1:
-            raise KeyboardInterrupt
-        screen.say("stopping after the running epochs; once more stops at once")
-        coordinator.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -19,6 +19,7 @@ _REMEDY = {
     "epochs": "the lesson uses 10",
     "batch_norm": "write true or false",
     "seed": "the lesson uses 420",
+    "hidden": "the lesson uses 128",
 }
 
 Split = Literal["search", "lesson"]
@@ -41,11 +42,18 @@ class RunConfig(BaseModel):
     seed: int = Field(ge=0, lt=2**32)
     dataset: str
     split: Split
+    hidden: int = Field(default=128, ge=1, description="width of the hidden layer")
+    standardize: bool = Field(default=False, description="shift and scale the input by its mean and sd")
+    hidden_batch_norm: bool = Field(default=False, description="BatchNorm1d after the hidden layer, before relu")
+    updates: int | None = Field(default=None, ge=1, description="stop after so many updates, in mid-epoch if need be")
 
     @property
     def content_hash(self) -> str:
-        """16 hexadecimal digits that are equal exactly when all fields are."""
-        canonical = json.dumps(self.model_dump(), sort_keys=True)
+        """16 hexadecimal digits that are equal exactly when all fields are.
+
+        A field at its default does not count, so that a field added later leaves the hashes of earlier runs alone.
+        """
+        canonical = json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property

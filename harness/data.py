@@ -13,6 +13,7 @@ from harness import fashion_mnist
 from harness.config import Split
 from harness.defaults import DatasetChoice
 from harness.errors import UserError
+from harness.metrics import DatasetRecord
 from harness.seeds import derive
 
 _VALIDATION_SHARE = 6  # one image in six: 10,000 of 60,000
@@ -120,6 +121,17 @@ def split_indices(labels: Tensor, split: Split, seed: int) -> Indices:
 def training_size(dataset: Dataset, split: Split) -> int:
     """How many images train under `split`; the same for every seed."""
     return len(split_indices(dataset.train_labels, split, seed=0).train)
+
+
+def record_of(dataset: Dataset) -> DatasetRecord:
+    """What runs say of this dataset."""
+    train = training_size(dataset, "search")
+    validation = len(dataset.train_labels) - train
+    profile = (
+        f"{dataset.name} {dataset.height}×{dataset.width}: {train:,} training, {validation:,} validation,"
+        f" {len(dataset.test_labels):,} test images, {len(dataset.classes)} classes"
+    )
+    return DatasetRecord(dataset.name, dataset.sha256, dataset.source, dataset.fallback, profile)
 
 
 def _fashion_mnist(folder: Path) -> Dataset:

@@ -5,21 +5,27 @@ With `tracking.py`, which writes, the only file that imports mlflow. The names a
 
 import logging
 import os
+import re
+import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.pop("MLFLOW_RUN_ID", None)  # it would beat the run and parent that are named in each call
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from harness.claims import Claim
 from harness.errors import UserError
 from harness.stores import without_password
 
-Kind = Literal["study", "trial", "winner", "claim", "arm"]
+Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact"]
 State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
+
+_WRITERS = {"search": "harness.search", "claims": "harness.replicate"}
 
 STATUS: dict[State, str] = {
     "complete": "FINISHED",
@@ -34,6 +40,8 @@ CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_s
 GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
 MODEL = "harness.model"
+CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
+TRAJECTORY = "trajectory.npy"
 
 
 class TrackedRun(NamedTuple):
@@ -57,7 +65,8 @@ class Records:
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             raise UserError(
-                f"no {experiment!r} in {without_password(uri)}: run harness.search first or set MLFLOW_TRACKING_URI"
+                f"no {experiment!r} in {without_password(uri)}: run {_WRITERS[experiment.partition('/')[0]]} first"
+                " or set MLFLOW_TRACKING_URI"
             )
         self.experiment_id = str(found.experiment_id)
 
@@ -74,6 +83,17 @@ class Records:
         """The values of a metric by step."""
         return {point.step: point.value for point in self.client.get_metric_history(run_id, metric)}
 
+    def array(self, run_id: str, name: str) -> Any:
+        """The numpy array that is stored as this artifact. Raises `UserError` where there is none."""
+        import numpy as np
+
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = self.client.download_artifacts(run_id, name, folder)
+            except (MlflowException, OSError):
+                raise UserError(f"run {run_id} has no artifact {name}: its records were altered") from None
+            return np.load(path, allow_pickle=False)
+
     def _search(self, filter_string: str, order_by: list[str]) -> Iterator[TrackedRun]:
         token = None
         while True:
@@ -86,6 +106,16 @@ class Records:
             token = page.token
             if not token:
                 return
+
+
+def parent_name(claim: Claim) -> str:
+    """The name of the run above a claim's runs: another text of the claim, or a quick look, has another one."""
+    return f"{claim.name}-{claim.sha256[:8]}" + ("-quick" if claim.quick else "")
+
+
+def tuned_tag(arm: str) -> str:
+    """The tag of a claim's parent run that holds the lr chosen for an arm."""
+    return f"harness.tuned_lr.{re.sub(r'[^0-9A-Za-z_. /-]', '_', arm)}"
 
 
 def calm() -> None:

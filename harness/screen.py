@@ -58,6 +58,10 @@ class Screen:
     def progress(self, done: int, total: int, what: str = "trials") -> None:
         self._progress.update(self._task, completed=done, total=total, description=what)
 
+    def run_done(self, remaining: str) -> None:
+        """Count one run, and show how long the rest will take."""
+        self._progress.update(self._task, advance=1, best=remaining)
+
     def epoch(self) -> None:
         """Count one epoch that some worker has finished."""
         self._epochs += 1

@@ -84,14 +84,15 @@ def _search(plan: Plan) -> None:
     screen = Screen()
     screen.say("loading torch and the data ...")
 
-    from harness.data import load
+    from harness.data import load, record_of
+    from harness.machine import find_device, physical_cores
 
     dataset = load(plan.dataset, plan.data_dir)
     if dataset.fallback:
         screen.warn(f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {dataset.fallback}")
     _check_batches(space, dataset)
-    device = _device(plan.device)
-    record = _dataset_record(dataset)
+    device = find_device(plan.device)
+    record = record_of(dataset)
 
     from harness.engines.local import LocalEngine
     from harness.study import Study
@@ -99,7 +100,7 @@ def _search(plan: Plan) -> None:
     name = plan.study or f"{dataset.name}-{plan.seed}"
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
     study = Study(plan.storage, name, space, plan.seed, settings)
-    workers = plan.workers or _physical_cores()
+    workers = plan.workers or physical_cores()
     with closing(LocalEngine(dataset, workers, device)) as engine:
         left = plan.trials - len(study.finished())
         if left > 0:
@@ -182,34 +183,6 @@ def _check_batches(space: "Space", dataset: "Dataset") -> None:
             f"batch_size goes up to {largest}: it should be at most the {images} training images of {dataset.name};"
             " lower it in the search space (--space)"
         )
-
-
-def _dataset_record(dataset: "Dataset") -> "DatasetRecord":
-    from harness.data import training_size
-    from harness.metrics import DatasetRecord
-
-    train = training_size(dataset, "search")
-    validation = len(dataset.train_labels) - train
-    profile = (
-        f"{dataset.name} {dataset.height}×{dataset.width}: {train:,} training, {validation:,} validation,"
-        f" {len(dataset.test_labels):,} test images, {len(dataset.classes)} classes"
-    )
-    return DatasetRecord(dataset.name, dataset.sha256, dataset.source, dataset.fallback, profile)
-
-
-def _device(choice: DeviceChoice) -> str:
-    import torch
-
-    available = torch.cuda.is_available()
-    if choice == "cuda" and not available:
-        raise UserError("--device is 'cuda', but torch sees no CUDA device here; use --device cpu or auto")
-    return "cuda" if available and choice != "cpu" else "cpu"
-
-
-def _physical_cores() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count(only_physical_cores=True))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Imports no torch; `log_model` is handed a ready module.
 
 import getpass
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping
@@ -49,27 +50,36 @@ from harness.records import (
 
 # MLflow 3 opens an experiment in its view for language models unless it is told otherwise.
 _SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+_LARGEST_BATCH = 1_000  # metrics that MLflow takes in one call
 _PROJECT = Path(__file__).parent.parent
 
 
 class Tracking(Records):
     """One MLflow experiment to write to, made if there is none. Every call writes at once."""
 
-    def __init__(self, uri: str, experiment: str, dataset: DatasetRecord, device: str) -> None:
+    def __init__(
+        self, uri: str, experiment: str, dataset: DatasetRecord, device: str, source: str = "harness.search"
+    ) -> None:
         calm()
         _make_experiment(MlflowClient(tracking_uri=uri), experiment)
         super().__init__(uri, experiment)
         self.dataset = dataset
         self._device = device
-        self._common_tags = _source_tags() | {DATASET_SHA256: dataset.sha256, OWNER: this_process()}
+        self._common_tags = _source_tags(source) | {DATASET_SHA256: dataset.sha256, OWNER: this_process()}
         if dataset.fallback:
             self._common_tags[DATASET_FALLBACK] = dataset.fallback
 
-    def open_parent(self, name: str, kind: Kind, params: Mapping[str, Any]) -> str:
-        """The id of the parent run called `name`, made if there is none, taken over (owner, RUNNING) if there is."""
+    def open_parent(
+        self, name: str, kind: Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None
+    ) -> str:
+        """The id of the parent run called `name`, made if there is none, taken over (owner, RUNNING) if there is.
+
+        `params` and `tags` are written when it is made.
+        """
         found = self.parent(name, kind)
         if found is None:
-            run = self.client.create_run(self.experiment_id, run_name=name, tags=self._common_tags | {KIND: kind})
+            all_tags = self._common_tags | {KIND: kind} | dict(tags or {})
+            run = self.client.create_run(self.experiment_id, run_name=name, tags=all_tags)
             self._log(run.info.run_id, params={**params, **self._data_params()})
             self._log_dataset(run.info.run_id)
             return str(run.info.run_id)
@@ -93,23 +103,30 @@ class Tracking(Records):
         """Open a child run: its config as params, numbers mirrored as `p.*` metrics so that they sort as numbers."""
         own = {MLFLOW_PARENT_RUN_ID: parent_id, KIND: kind, CONFIG_HASH: config.content_hash}
         run = self.client.create_run(self.experiment_id, run_name=name, tags=self._common_tags | own | dict(tags))
-        fields = config.model_dump()
+        fields = config.model_dump(exclude_none=True)
         numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
-        self._log(run.info.run_id, numbers, params=fields | self._data_params())
+        self._log(run.info.run_id, numbers, params=self._data_params() | fields)
         self._log_dataset(run.info.run_id)
         return str(run.info.run_id)
 
     def log_epoch(self, run_id: str, metrics: EpochMetrics) -> None:
-        """One epoch, as one batch, at step = epoch from 1."""
+        """One epoch, as one batch, at step = epoch from 1; what probes read, at steps of their own."""
         values = {
             "train_loss": metrics.train_loss,
             "train_accuracy": metrics.train_accuracy,
             "val_loss": metrics.val_loss,
             "val_accuracy": metrics.val_accuracy,
+            "test_loss": metrics.test_loss,
+            "test_accuracy": metrics.test_accuracy,
+            "epoch_updates": float(metrics.steps),
             "epoch_seconds": metrics.seconds,
             "samples_per_second": metrics.samples_per_second,
         }
-        self._log(run_id, {name: value for name, value in values.items() if value is not None}, step=metrics.epoch)
+        now = int(time.time() * 1000)
+        found = [Metric(name, value, now, metrics.epoch) for name, value in values.items() if value is not None]
+        found += [Metric(name, value, now, step) for name, step, value in metrics.readings]
+        for first in range(0, len(found), _LARGEST_BATCH):
+            self.client.log_batch(run_id, found[first : first + _LARGEST_BATCH])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Metrics of a run as a whole, at step 0."""
@@ -155,6 +172,19 @@ class Tracking(Records):
         for name, text in texts.items():
             self.client.log_text(run_id, text, name)
 
+    def log_array(self, run_id: str, name: str, array: Any) -> None:
+        """Store a numpy array as an artifact under its name (`….npy`)."""
+        import numpy as np
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            np.save(path, array, allow_pickle=False)
+            self.client.log_artifact(run_id, str(path))
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run."""
+        self._log(run_id, tags=tags)
+
     def describe(self, run_id: str, markdown: str) -> None:
         """Set the description that the UI shows on top of a run."""
         self._log(run_id, tags={MLFLOW_RUN_NOTE: markdown})
@@ -192,8 +222,8 @@ def _make_experiment(client: MlflowClient, name: str) -> None:
             client.create_experiment(name, tags=_SHOWN_AS_TRAINING)
 
 
-def _source_tags() -> dict[str, str]:
-    tags = {MLFLOW_SOURCE_NAME: "python -m harness.search", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
+def _source_tags(source: str) -> dict[str, str]:
+    tags = {MLFLOW_SOURCE_NAME: f"python -m {source}", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         dirty = "true" if _git("status", "--porcelain") else "false"

@@ -6,6 +6,7 @@ Does no I/O, logs nothing, knows neither Optuna nor MLflow. To prune a run is to
 import math
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,22 +14,38 @@ from torch.nn.functional import nll_loss
 
 from harness.config import RunConfig
 from harness.data import Dataset, split_indices
-from harness.metrics import EpochMetrics
+from harness.metrics import EpochMetrics, Reading
 from harness.model import MLP, initial_model
 from harness.seeds import derive
 
 _EVALUATION_BATCH = 5_000
 
 
+class Observer(Protocol):
+    """Looks on while a run trains and changes nothing. The clock of `seconds` stands still meanwhile."""
+
+    def updated(self, number: int) -> None:
+        """Called after update `number` (from 1), when the gradients that made it are still on the parameters."""
+
+    def epoch_ended(self, number: int) -> tuple[Reading, ...]:
+        """Called after epoch `number` (from 1); what was read since the last call."""
+
+
 def train(
-    config: RunConfig, dataset: Dataset, *, model: MLP | None = None, device: torch.device | str = "cpu"
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    model: MLP | None = None,
+    device: torch.device | str = "cpu",
+    watch_test: bool = False,
+    observer: Observer | None = None,
 ) -> Iterator[EpochMetrics]:
     """Train one run by mini-batch SGD with momentum and yield an `EpochMetrics` after each epoch.
 
     Every epoch visits each training image once, in an order drawn from (seed, "order"); the last batch may be smaller,
     as in the lesson's loader. `dataset` must lie on `device` already. Give `model` (from `initial_model`) to keep the
-    trained weights; it is moved to `device` and trained in place. After the first loss that is not finite the run
-    yields a last, `diverged` record and ends.
+    trained weights; it is moved to `device` and trained in place. With `watch_test` every record carries the loss and
+    accuracy on the test set. After the first loss that is not finite the run yields a last, `diverged` record and ends.
 
     Raises ValueError if a batch would be larger than the training part.
     """
@@ -41,16 +58,29 @@ def train(
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.gamma, fused=True)
     order = torch.Generator().manual_seed(derive(config.seed, "order"))
 
+    updates = 0
+
     for epoch in range(1, config.epochs + 1):
         permutation = torch.randperm(len(images), generator=order).to(device)
-        metrics = _train_epoch(epoch, model, optimizer, images, labels, permutation.split(config.batch_size))
+        batches = permutation.split(config.batch_size)
+        if config.updates is not None:
+            batches = batches[: config.updates - updates]
+        metrics = _train_epoch(epoch, model, optimizer, images, labels, batches, observer, updates)
+        updates += metrics.steps
+        if observer:
+            metrics = metrics._replace(readings=observer.epoch_ended(epoch))
         if metrics.diverged:
             yield metrics
             return
         if len(split.validation):
             val_loss, val_accuracy = evaluate(model, *validation)
             metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
+        if watch_test:
+            test_loss, test_accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
+            metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
         yield metrics
+        if updates == config.updates:
+            return
 
 
 def evaluate(model: MLP, images: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -72,11 +102,13 @@ def _train_epoch(
     images: Tensor,
     labels: Tensor,
     batches: tuple[Tensor, ...],
+    observer: Observer | None,
+    updates_before: int,
 ) -> EpochMetrics:
     model.train()
     loss_sum, steps, seen = 0.0, 0, 0
     correct = torch.zeros((), dtype=torch.int64, device=images.device)
-    start = time.perf_counter()
+    start, observing = time.perf_counter(), 0.0
     for batch in batches:
         targets = labels.index_select(0, batch)
         log_probabilities = model(images.index_select(0, batch))
@@ -89,8 +121,13 @@ def _train_epoch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if observer:
+            paused = time.perf_counter()
+            observer.updated(updates_before + steps)
+            model.train()
+            observing += time.perf_counter() - paused
     accuracy = int(correct) / seen
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start - observing
     return EpochMetrics(
         epoch=epoch,
         train_loss=loss_sum / seen,

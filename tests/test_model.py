@@ -6,7 +6,7 @@ from torch import nn
 
 from harness.config import make_config
 from harness.defaults import LESSON
-from harness.model import HIDDEN, Classifier, initial_model
+from harness.model import Classifier, initial_model
 
 
 def config(**changes):
@@ -19,7 +19,7 @@ def test_it_is_the_lessons_network(digits):
     images = digits.test_images[:5]
     written_out = nn.Sequential(nn.Flatten(), model.hidden, nn.ReLU(), model.output, nn.LogSoftmax(dim=1))
     assert torch.equal(model(images), written_out(images / 16))
-    assert sum(parameter.numel() for parameter in model.parameters()) == 64 * HIDDEN + HIDDEN * 10
+    assert sum(parameter.numel() for parameter in model.parameters()) == 64 * 128 + 128 * 10
 
 
 def test_batch_norm_normalises_the_input_as_one_channel(digits):
@@ -28,7 +28,7 @@ def test_batch_norm_normalises_the_input_as_one_channel(digits):
     normalised = (pixels - pixels.mean()) / torch.sqrt(pixels.var(correction=0) + 1e-5)
     expected = model.output(torch.relu(model.hidden(normalised.flatten(1)))).log_softmax(dim=1)
     assert torch.allclose(model(digits.train_images[:100]), expected, atol=1e-5)
-    assert sum(parameter.numel() for parameter in model.parameters()) == 64 * HIDDEN + HIDDEN * 10 + 2
+    assert sum(parameter.numel() for parameter in model.parameters()) == 64 * 128 + 128 * 10 + 2
 
 
 def test_the_seed_alone_decides_the_weights_and_batch_norm_moves_none_of_them(digits):

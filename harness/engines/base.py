@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from harness.config import RunConfig
-from harness.metrics import EpochMetrics
+from harness.metrics import EpochMetrics, ProbeName
 
 if TYPE_CHECKING:
     from harness.data import Dataset
@@ -19,23 +19,30 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One run to train; `name` is unique in its list. A `final` one is tested once and hands its weights back."""
+    """One run to train; `name` is unique in its list. A `final` one is tested once and hands its weights back.
+
+    With `watch_test` the test set is measured after every epoch: for runs by which nothing is chosen.
+    """
 
     name: str
     config: RunConfig
     final: bool = False
+    watch_test: bool = False
+    probes: tuple[ProbeName, ...] = ()
 
 
 class Ending(NamedTuple):
     """How a job ended. "stopped": `Proceed` said no. "failed": it raised, or its worker died too often; see `note`.
 
-    `test` (loss, accuracy) and `weights` (the model's state as numpy arrays) belong to final jobs that are complete.
+    `test` (loss, accuracy) and `weights` (the model's state as numpy arrays) belong to final jobs that are complete,
+    `trajectory` (float16 [updates + 1, sketch]) to complete jobs with the probe of that name.
     """
 
     state: Literal["complete", "stopped", "diverged", "failed"]
     note: str = ""
     test: tuple[float, float] | None = None
     weights: Mapping[str, Any] | None = None
+    trajectory: Any = None
 
 
 class Started(NamedTuple):
@@ -83,18 +90,25 @@ class Engine(Protocol):
 def execute(job: Job, dataset: "Dataset", device: str, report: Callable[[EpochMetrics], bool]) -> Ending:
     """Train one job to its end, asking `report` after each epoch whether to go on. Never raises on a failed run."""
     from harness.model import initial_model
+    from harness.probes import Probes
     from harness.train import evaluate, train
+    from harness.two_basins import TWO_BASINS, descend
 
     try:
-        model = initial_model(job.config, dataset)
-        for metrics in train(job.config, dataset, model=model, device=device):
+        if job.config.dataset == TWO_BASINS:
+            report(descend(job.config))
+            return Ending("complete")
+        model = initial_model(job.config, dataset).to(device)
+        observer = Probes(job.probes, job.config, dataset, model) if job.probes else None
+        epochs = train(job.config, dataset, model=model, device=device, watch_test=job.watch_test, observer=observer)
+        for metrics in epochs:
             if metrics.diverged:
                 note = f"loss {metrics.train_loss} in epoch {metrics.epoch}, update {metrics.steps}"
                 return Ending("diverged", note)
             if not report(metrics) and metrics.epoch < job.config.epochs:
                 return Ending("stopped")
         if not job.final:
-            return Ending("complete")
+            return Ending("complete", trajectory=observer.trajectory if observer else None)
         test = evaluate(model, dataset.test_images, dataset.test_labels)
         weights = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
         return Ending("complete", test=test, weights=weights)

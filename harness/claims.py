@@ -1,0 +1,206 @@
+"""What a claim is: a statement, the arms that it compares, the numbers it is judged by, written down before the runs.
+
+Knows nothing of files, torch, MLflow or statistics. `claim_file.py` reads one, `replicate.py` runs it, `analysis/`
+judges it.
+"""
+
+import math
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.config import RunConfig, make_config
+from harness.metrics import ProbeName
+
+QUICK_SEEDS, QUICK_SHARE = 3, 3
+
+At = Literal["", "loss", "epoch", "updates", "examples"]
+Compare = Literal["difference", "log_ratio", "value", "slope", "valley"]
+
+
+class Measure(NamedTuple):
+    """What a number is: its unit, what `at` means for it ("" where it takes none), the probes that it needs."""
+
+    unit: str
+    at: At
+    probes: tuple[ProbeName, ...]
+
+
+# analysis/measures.py says how each is computed. Without `at`, "epoch" and "updates" mean the last one.
+MEASURES: dict[str, Measure] = {
+    "updates_to_loss": Measure("updates", "loss", ("loss",)),
+    "examples_to_loss": Measure("examples", "loss", ("loss",)),
+    "seconds_to_loss": Measure("s", "loss", ("loss",)),
+    "seconds_per_update": Measure("s", "", ()),
+    "train_loss": Measure("nats", "epoch", ()),
+    "train_accuracy": Measure("points", "epoch", ()),
+    "cumulative_accuracy": Measure("points", "epoch", ()),
+    "test_accuracy": Measure("points", "epoch", ()),
+    "generalization_gap": Measure("points", "epoch", ()),
+    "probe_loss": Measure("nats", "updates", ("loss",)),
+    "roughness": Measure("", "updates", ("loss", "roughness")),
+    "path_ratio": Measure("", "updates", ("path",)),
+    "path_ratio_by_examples": Measure("", "examples", ("path",)),
+    "gradient_cosine": Measure("", "updates", ("path",)),
+    "covariance_slope_start": Measure("", "", ("gradient_noise",)),
+    "covariance_slope_end": Measure("", "", ("gradient_noise",)),
+    "excess_loss": Measure("nats", "", ("validation_halves",)),
+    "excess_error": Measure("points", "", ("validation_halves",)),
+    "global_basin": Measure("share", "", ()),
+}
+
+
+class Strict(BaseModel):
+    """A table of a claim file: every field known, every type as written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Seeds(Strict):
+    """Judged seeds are first, first + 1, …"""
+
+    first: int = Field(ge=0)
+    count: int = Field(ge=2)
+
+
+class Tuning(Strict):
+    """How `lr = "tuned"` is chosen for each arm: lowest mean validation loss over these seeds, on this grid."""
+
+    lr: list[float] = Field(min_length=2)
+    seeds: list[int] = Field(min_length=1)
+
+
+class Published(Strict):
+    """A result that others published: test accuracy in per cent.
+
+    `unreproduced` says why it is shown but gives no verdict.
+    """
+
+    model: str
+    test_accuracy: float = Field(gt=0, le=100)
+    source: str
+    unreproduced: str = ""
+
+
+class Estimand(Strict):
+    """One number that a claim is judged by; `claimed` and `margin`, or `smallest_effect`, in the measure's unit.
+
+    Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
+    claims a negative effect.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    words: str
+    question: Literal["lesson", "tuned", "control"]
+    primary: bool = False
+    measure: str
+    at: float | None = Field(default=None, gt=0)
+    compare: Compare
+    arms: list[str] = Field(min_length=1)
+    along: Literal["lr", "gamma", "batch_size", "epochs", "hidden"] | None = None
+    claimed: float | None = None
+    margin: float | None = Field(default=None, gt=0)
+    smallest_effect: float | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Estimand":
+        kind = MEASURES.get(self.measure)
+        if kind is None:
+            raise ValueError(f"measure is {self.measure!r}: known are {', '.join(MEASURES)}")
+        if self.at is not None and not kind.at:
+            raise ValueError(f"at is {self.at}: {self.measure} takes none")
+        if self.at is None and kind.at in ("loss", "examples"):
+            raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
+        if (self.along is None) == (self.compare in ("slope", "valley")):
+            raise ValueError(f"along is {self.along!r}: a slope or valley needs it, any other comparison takes none")
+        if (self.claimed is None) != (self.margin is None) or (self.claimed is None) == (self.smallest_effect is None):
+            raise ValueError("write claimed with margin, or smallest_effect alone: the verdict needs one of them")
+        if self.compare in ("difference", "log_ratio") and len(self.arms) != 2:
+            raise ValueError(f"arms is {self.arms}: a {self.compare} compares two")
+        if self.compare == "log_ratio" and min(self.claimed or 1.0, self.smallest_effect or 1.0) <= 0:
+            raise ValueError("claimed or smallest_effect should be above 0: effects of a log ratio are factors")
+        if self.smallest_effect == (1.0 if self.compare == "log_ratio" else 0.0) or self.claimed == 0.0:
+            raise ValueError("smallest_effect or claimed says that there is no effect: write the one that is claimed")
+        return self
+
+
+class Arm(NamedTuple):
+    """One setting that a claim compares. `fields` are the config's, without seed; lr is absent while it is tuned."""
+
+    name: str
+    words: str
+    fields: Mapping[str, Any]
+    tuned: bool
+    probes: tuple[ProbeName, ...]
+    seeds: int
+
+
+class Claim(NamedTuple):
+    """A claim as it is to be run. `sha256` is that of the file, whatever `quick` or another number of seeds made of it.
+
+    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run.
+    """
+
+    name: str
+    title: str
+    section: str
+    statement: str
+    lesson_zh: str
+    lesson_en: str
+    would_change: str
+    sources: tuple[str, ...]
+    seeds: Seeds
+    preregistered_seeds: int
+    dataset: str
+    arms: Mapping[str, Arm]
+    tuning: Tuning | None
+    estimands: tuple[Estimand, ...]
+    published: tuple[Published, ...]
+    claimed_accuracy: float | None
+    sha256: str
+    text: str
+    quick: bool = False
+
+    @property
+    def primary(self) -> Estimand | None:
+        """The estimand that gives the claim its verdict; None where only published results are compared."""
+        return next((estimand for estimand in self.estimands if estimand.primary), None)
+
+    def arm_seeds(self, arm: Arm) -> range:
+        """The seeds of an arm, from the first on."""
+        return range(self.seeds.first, self.seeds.first + arm.seeds)
+
+    def config(self, arm: Arm, seed: int, lr: float | None = None) -> RunConfig:
+        """The config of one judged run; `lr` is what tuning chose, for a tuned arm."""
+        fields = dict(arm.fields) if lr is None else dict(arm.fields) | {"lr": lr}
+        return make_config(**{"dataset": self.dataset} | fields, seed=seed)
+
+    def tuning_configs(self, arm: Arm) -> list[RunConfig]:
+        """The runs that choose an arm's lr: on train and validation, never on test; equally many for each arm."""
+        assert self.tuning is not None
+        fields = {"dataset": self.dataset} | dict(arm.fields) | {"split": "search"}
+        return [make_config(**fields | {"lr": lr}, seed=seed) for lr in self.tuning.lr for seed in self.tuning.seeds]
+
+    def arm_names(self, patterns: list[str]) -> list[str]:
+        """The arms that these names or patterns (`batch *`) stand for, in the order of the file."""
+        return [name for name in self.arms if any(name == wish or fnmatchcase(name, wish) for wish in patterns)]
+
+    def with_seeds(self, count: int) -> "Claim":
+        """The same with another number of seeds; arms with a number of their own keep their proportion."""
+        factor = count / self.seeds.count
+        arms = {name: arm._replace(seeds=max(2, round(arm.seeds * factor))) for name, arm in self.arms.items()}
+        return self._replace(seeds=Seeds(first=self.seeds.first, count=count), arms=arms)
+
+    def quickened(self) -> "Claim":
+        """Three seeds and a third of the epochs and updates: to see that everything works, never as evidence."""
+        arms = {}
+        for name, arm in self.arms.items():
+            shorter = {
+                field: math.ceil(arm.fields[field] / QUICK_SHARE)
+                for field in ("epochs", "updates")
+                if arm.fields.get(field) is not None
+            }
+            arms[name] = arm._replace(fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS))
+        return self._replace(seeds=Seeds(first=self.seeds.first, count=QUICK_SEEDS), arms=arms, quick=True)

@@ -1,0 +1,177 @@
+"""`python -m harness.replicate CLAIM…`: make the runs that a claim is judged by, every one of them in MLflow.
+
+Only puts the parts together. Everything slow is imported after the arguments and the claim files have been checked.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness import command
+from harness.defaults import DatasetChoice, DeviceChoice
+from harness.errors import Stopped, UserError
+from harness.stores import check_tracking, tracking_uri
+
+if TYPE_CHECKING:
+    from harness.claims import Claim
+    from harness.data import Dataset
+    from harness.replication import Replication
+    from harness.screen import Screen
+
+_SOURCE = "harness.replicate"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    claims: Annotated[list[str] | None, typer.Argument(help="Claims, by name or by path.", show_default=False)] = None,
+    all: Annotated[bool, typer.Option("--all", help="Every claim, and the exact statements.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Seeds of each arm.", show_default="the claim's")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="3 seeds, shorter runs: to look, not to judge.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
+    ] = None,
+    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = "auto",
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+) -> None:
+    """Run what is missing of the design of one claim, of several, or of --all, and nothing else.
+
+    The same command again resumes, or says that nothing is left. python -m analysis.report judges what was run.
+    """
+    with command.one_line_endings(debug):
+        _check(claims, all, seeds, quick, workers)
+        check_tracking(tracking_uri())
+        chosen = _read(claims, seeds, quick)
+        _replicate(chosen, workers, data_dir, device)
+        if all:
+            _exact_statements()
+
+
+def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool, workers: int | None) -> None:
+    if bool(claims) == all:
+        from harness.claim_file import claim_files
+
+        raise UserError(f"name the claims to replicate, or --all; there are {', '.join(p.stem for p in claim_files())}")
+    for option, value, least in (("--seeds", seeds, 2), ("--workers", workers, 1)):
+        if value is not None and value < least:
+            raise UserError(f"{option} is {value}: it should be at least {least}")
+    if seeds is not None and quick:
+        raise UserError("--seeds and --quick: --quick has a number of seeds of its own; give one of them")
+
+
+def _read(claims: list[str] | None, seeds: int | None, quick: bool) -> "list[Claim]":
+    from harness.claim_file import claim_files, find_claim, read_claim
+
+    paths = [find_claim(wish) for wish in claims] if claims else claim_files()
+    read = [read_claim(path) for path in paths]
+    if quick:
+        return [claim.quickened() for claim in read]
+    return [claim.with_seeds(seeds) for claim in read] if seeds else read
+
+
+def _replicate(claims: "list[Claim]", workers: int | None, data_dir: Path | None, device: DeviceChoice) -> None:
+    from harness.screen import Screen
+
+    screen = Screen()
+    with_runs = [claim for claim in claims if claim.arms]
+    for claim in claims:
+        if not claim.arms:
+            screen.say(f"{claim.name}: judged by published results, nothing is run")
+    for wanted in dict.fromkeys(claim.dataset for claim in with_runs):
+        group = [claim for claim in with_runs if claim.dataset == wanted]
+        _replicate_on(wanted, group, screen, workers, data_dir, device)
+
+
+def _replicate_on(
+    wanted: str,
+    claims: "list[Claim]",
+    screen: "Screen",
+    workers: int | None,
+    data_dir: Path | None,
+    device: DeviceChoice,
+) -> None:
+    screen.say("loading torch and the data ...")
+
+    from harness.data import load, record_of, training_size
+    from harness.engines.local import LocalEngine
+    from harness.interrupts import stop_on_signals
+    from harness.machine import find_device, physical_cores
+    from harness.replication import Clock, Replication
+    from harness.tracking import Tracking
+
+    dataset = load(_choice(wanted, claims[0]), data_dir)
+    for claim in claims:
+        _check_batches(claim, dataset)
+    where = find_device(device)
+    record = record_of(dataset)
+    count = workers or physical_cores()
+    with closing(LocalEngine(dataset, count, where)) as engine:
+        replications = [
+            Replication(
+                claim,
+                training_size(dataset, "lesson"),
+                engine,
+                Tracking(tracking_uri(), f"claims/{claim.name}", record, where, _SOURCE),
+                screen,
+            )
+            for claim in claims
+        ]
+        missing = [replication.missing() for replication in replications]
+        tasks = [task for tasks in missing for task in tasks]
+        work = sum(replications[0].work(task.config) for task in tasks)
+        screen.say(f"{len(tasks)} runs to make for {len(claims)} claims on {count} workers ({where}), {record.profile}")
+        clock = Clock(work)
+
+        def stop() -> None:
+            for replication in replications:
+                replication.stop()
+
+        screen.progress(0, len(tasks), "runs")
+        with screen, stop_on_signals(stop, screen) as caught:
+            for replication in replications:
+                if not replication.is_finished() and not replication.stopped:
+                    replication.run(clock)
+        _ending(replications, caught)
+    names = " ".join(claim.name for claim in claims)
+    screen.say(f"complete: {names}; judge them with: {command.python()} -m analysis.report")
+
+
+def _ending(replications: "list[Replication]", caught: list[int]) -> None:
+    left = sum(len(replication.missing()) for replication in replications)
+    if caught:
+        raise Stopped(f"stopped with {left} runs to go; go on with: {command.this_command()}", 128 + caught[0])
+    if left:
+        raise Stopped(f"{left} runs failed; try them again with: {command.this_command()}", 1)
+
+
+def _choice(wanted: str, claim: "Claim") -> DatasetChoice:
+    if wanted == "fashion-mnist":
+        return "fashion-mnist"
+    if wanted == "digits":
+        return "digits"
+    raise UserError(f"claim {claim.name!r}: dataset is {wanted!r}: it should be fashion-mnist or digits")
+
+
+def _check_batches(claim: "Claim", dataset: "Dataset") -> None:
+    from harness.data import training_size
+
+    for arm in claim.arms.values():
+        images = training_size(dataset, "search" if arm.tuned else arm.fields["split"])
+        if arm.fields.get("dataset") is None and arm.fields["batch_size"] > images:
+            raise UserError(
+                f"claim {claim.name!r}, arm {arm.name!r}: batch_size is {arm.fields['batch_size']}: it should be at"
+                f" most the {images} training images of {dataset.name}"
+            )
+
+
+def _exact_statements() -> None:
+    pass
+
+
+if __name__ == "__main__":
+    command.run(app)

@@ -1,0 +1,240 @@
+"""Carries one claim to its end: what is missing of its tuning, then what is missing of its arms, all into MLflow.
+
+What is missing is read from MLflow alone, so that any stop leaves the claim resumable and no run is made twice.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from harness.claims import Arm, Claim
+from harness.config import RunConfig
+from harness.engines.base import Engine, Job
+from harness.errors import UserError
+from harness.recorder import Record, Recorder
+from harness.records import (
+    ARM,
+    CLAIM_SHA256,
+    CONFIG_HASH,
+    KIND,
+    QUICK,
+    SEEDS,
+    STATE,
+    TRAJECTORY,
+    Kind,
+    State,
+    TrackedRun,
+    parent_name,
+    tuned_tag,
+)
+from harness.screen import Screen
+from harness.tracking import Tracking
+from harness.tuning import choose_lr
+
+_DONE = ("complete", "diverged")
+# An update costs about as much as the arithmetic of so many images, whatever its batch.
+_IMAGES_AN_UPDATE = 75
+
+
+class Task(NamedTuple):
+    """A run that a claim needs: one arm under one seed, or one lr that is tried for an arm."""
+
+    arm: Arm
+    config: RunConfig
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        tried = f" lr {self.config.lr:g}" if self.kind == "tuning" else ""
+        return f"{self.arm.name}{tried} seed {self.config.seed}"
+
+
+class Clock:
+    """How long the rest will take, from how long the work so far took; work is counted in images."""
+
+    def __init__(self, work: float) -> None:
+        self._left = work
+        self._done = 0.0
+        self._start = time.monotonic()
+
+    def did(self, work: float) -> None:
+        self._left -= work
+        self._done += work
+
+    def text(self) -> str:
+        """`about 12 min left`, or "" before there is anything to go by."""
+        if not self._done:
+            return ""
+        seconds = max(self._left, 0.0) * (time.monotonic() - self._start) / self._done
+        return f"about {seconds:.0f} s left" if seconds < 100 else f"about {seconds / 60:.0f} min left"
+
+
+class Replication:
+    """One claim on one engine; `run` makes what is missing, `stop` ends it early and whole."""
+
+    def __init__(self, claim: Claim, training_images: int, engine: Engine, tracking: Tracking, screen: Screen) -> None:
+        self._claim = claim
+        self._images = training_images
+        self._engine = engine
+        self._tracking = tracking
+        self._screen = screen
+        self._name = parent_name(claim)
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Start nothing more; what runs stops after its epoch. Safe in a signal handler."""
+        self.stopped = True
+        self._engine.drain()
+
+    def work(self, config: RunConfig) -> float:
+        """What a run costs, in images."""
+        if config.dataset != self._claim.dataset:
+            return 0.0  # a toy
+        a_pass = math.ceil(self._images / config.batch_size)
+        updates = min(config.epochs * a_pass, config.updates or math.inf)
+        return updates * (min(config.batch_size, self._images) + _IMAGES_AN_UPDATE)
+
+    def missing(self) -> list[Task]:
+        """The runs that MLflow does not hold yet; judged runs of tuned arms count with the grid's middle lr until then.
+
+        Raises `UserError` where another process replicates this claim at this moment.
+        """
+        owner = self._tracking.live_owner(self._name, "claim")
+        if owner:
+            raise UserError(f"claim {self._claim.name!r} is being replicated by another process ({owner}): let it end")
+        parent = self._tracking.parent(self._name, "claim")
+        children = self._tracking.children(parent.id) if parent else []
+        return self._missing_tuning(children) + self._missing_arms(children)
+
+    def is_finished(self) -> bool:
+        """Whether nothing is missing and the parent run says so."""
+        parent = self._tracking.parent(self._name, "claim")
+        return parent is not None and parent.status == "FINISHED" and not self.missing()
+
+    def run(self, clock: Clock) -> None:
+        """Make what is missing; afterwards `stopped` says whether it went to the end."""
+        claim = self._claim
+        if claim.quick:
+            self._screen.warn(f"{claim.name}: a quick look (fewer seeds, shorter runs), not evidence")
+        params = {"claim": claim.name, "quick": claim.quick, "preregistered_seeds": claim.preregistered_seeds}
+        parent_id = self._tracking.open_parent(self._name, "claim", params, self._marks())
+        self._tracking.log_texts(parent_id, {"claim.toml": claim.text})
+        self._tracking.describe(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
+        recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
+        state: State = "failed"
+        try:
+            for run_id in recorder.reconcile():
+                self._tracking.finish(run_id, "interrupted", "its process died")
+            self._make(recorder, self._missing_tuning(self._tracking.children(parent_id)), clock)
+            if not self.stopped:
+                self._choose(parent_id)
+                self._make(recorder, self._missing_arms(self._tracking.children(parent_id)), clock)
+            left = len(self.missing_in(parent_id))
+            state = "interrupted" if self.stopped else "failed" if left else "complete"
+            if state == "complete":
+                self._tracking.tag(parent_id, {SEEDS: str(self._seeds_now(parent_id))})
+            elif not self.stopped:
+                self._screen.warn(f"{claim.name}: {left} runs failed; harness.note of the runs says why")
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            self._tracking.finish(parent_id, state)
+
+    def missing_in(self, parent_id: str) -> list[Task]:
+        """The runs that are missing below this parent."""
+        children = self._tracking.children(parent_id)
+        return self._missing_tuning(children) + self._missing_arms(children)
+
+    def _make(self, recorder: Recorder, tasks: Sequence[Task], clock: Clock) -> None:
+        """Longest first, so that no worker waits long for the last one."""
+        tasks = sorted(tasks, key=lambda task: -self.work(task.config))
+        by_name = {task.name: task for task in tasks}
+        for kind in ("tuning", "arm"):
+            jobs = [self._job(task) for task in tasks if task.kind == kind]
+            tags = {job.name: self._marks() | {ARM: by_name[job.name].arm.name} for job in jobs}
+            left = Counter(by_name[job.name].arm.name for job in jobs)
+            with closing(recorder.run(jobs, kind, lambda _job, _metrics: True, tags)) as records:
+                for record in records:
+                    task = by_name[record.job.name]
+                    self._close(record)
+                    clock.did(self.work(task.config))
+                    left[task.arm.name] -= 1
+                    self._screen.run_done(clock.text())
+                    if not left[task.arm.name]:
+                        what = "tuned" if kind == "tuning" else "all seeds done"
+                        self._screen.say(f"{self._claim.name:<15} {task.arm.name:<34} {what:<15} {clock.text()}")
+
+    def _job(self, task: Task) -> Job:
+        probes = task.arm.probes if task.kind == "arm" else ()
+        if task.config.seed != self._claim.seeds.first:
+            probes = tuple(probe for probe in probes if probe != "trajectory")  # a picture needs one seed
+        watch = task.config.split == "lesson" and task.config.dataset == self._claim.dataset
+        return Job(task.name, task.config, watch_test=watch, probes=probes)
+
+    def _close(self, record: Record) -> None:
+        state: State = "interrupted" if record.ending.state == "stopped" else record.ending.state
+        metrics = {}
+        if state == "complete" and record.epochs:
+            metrics = {"training_seconds": record.seconds}
+            if record.ending.trajectory is not None:
+                self._tracking.log_array(record.run_id, TRAJECTORY, record.ending.trajectory)
+        if state == "failed":
+            self._screen.warn(f"{record.job.name}: {record.ending.note}")
+        self._tracking.finish(record.run_id, state, record.ending.note, metrics)
+
+    def _choose(self, parent_id: str) -> None:
+        """Write down which lr tuning chose for each arm; a diverged run has an infinite loss."""
+        chosen = choose_lr(self._claim, self._tracking.children(parent_id))
+        if not chosen:
+            return
+        assert self._claim.tuning is not None
+        self._tracking.tag(parent_id, {tuned_tag(arm): repr(lr) for arm, lr in chosen.items()})
+        for arm, lr in chosen.items():
+            if lr in (min(self._claim.tuning.lr), max(self._claim.tuning.lr)):
+                self._screen.warn(f"{self._claim.name}: the lr chosen for {arm!r}, {lr:g}, is at the edge of the grid")
+
+    def _missing_tuning(self, children: Sequence[TrackedRun]) -> list[Task]:
+        wanted = [
+            Task(arm, config, "tuning")
+            for arm in self._claim.arms.values()
+            if arm.tuned
+            for config in self._claim.tuning_configs(arm)
+        ]
+        return [task for task in wanted if _key(task) not in _ended(children)]
+
+    def _missing_arms(self, children: Sequence[TrackedRun]) -> list[Task]:
+        claim = self._claim
+        chosen = choose_lr(claim, children)
+        done = _ended(children)
+        tasks = []
+        for arm in claim.arms.values():
+            lr = None
+            if arm.tuned:
+                assert claim.tuning is not None
+                lr = chosen.get(arm.name, sorted(claim.tuning.lr)[len(claim.tuning.lr) // 2])
+            tasks += [Task(arm, claim.config(arm, seed, lr), "arm") for seed in claim.arm_seeds(arm)]
+        return [task for task in tasks if _key(task) not in done]
+
+    def _marks(self) -> dict[str, str]:
+        return {CLAIM_SHA256: self._claim.sha256, QUICK: str(self._claim.quick).lower()}
+
+    def _seeds_now(self, parent_id: str) -> int:
+        """The number of seeds that are complete: never fewer than an earlier replication made."""
+        before = {run.id: run for run in self._tracking.parents("claim", self._name)}[parent_id].tags.get(SEEDS, "0")
+        return max(int(before), self._claim.seeds.count)
+
+
+def _key(task: Task) -> tuple[str, str, str]:
+    return task.kind, task.arm.name, task.config.content_hash
+
+
+def _ended(children: Sequence[TrackedRun]) -> set[tuple[str, str, str]]:
+    return {
+        (run.tags[KIND], run.tags.get(ARM, ""), run.tags[CONFIG_HASH])
+        for run in children
+        if run.tags.get(STATE) in _DONE
+    }
