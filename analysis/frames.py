@@ -129,6 +129,22 @@ def claim_evidence(records: Records, claim: Claim) -> Evidence:
     return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records)
 
 
+def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
+    """The newest run of the exact statements: its id; statement, value found, bound, whether it holds.
+
+    Raises `UserError` where they were never checked.
+    """
+    newest = next(iter(Records(uri, "claims/exact").parents("exact")), None)
+    if newest is None or newest.status != "FINISHED":
+        raise UserError("the exact statements were not checked; run: python -m harness.replicate --all")
+    names = [name for name in newest.metrics if f"{name}.bound" in newest.metrics]
+    checks = []
+    for name in names:
+        value, bound = newest.metrics[name], newest.metrics[f"{name}.bound"]
+        checks.append((newest.tags[name], f"{value:.2g}", f"≤ {bound:.2g}", value <= bound))
+    return newest.id, checks
+
+
 def _parent(records: Records, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
     again = f"run: python -m harness.replicate {claim.name}{' --quick' if claim.quick else ''}"
@@ -167,6 +183,8 @@ def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRu
         if arm.tuned:
             for config in claim.tuning_configs(arm):
                 wanted["tuning", arm.name + config.content_hash] = f"{arm.name} lr {config.lr:g} seed {config.seed}"
+        if arm.tuned and arm.name not in chosen:
+            continue  # some of its tuning runs are missing, and so named below
         for seed in claim.arm_seeds(arm):
             config = claim.config(arm, seed, _lr(arm, chosen))
             wanted["arm", arm.name + config.content_hash] = f"{arm.name} seed {seed}"

@@ -1,47 +1,114 @@
-"""Numbers to seaborn axes, in one look throughout: colour-blind safe, readable at half size. Computes nothing."""
+"""The figures of claims: numbers to seaborn axes. Bands are ± one deviation over seeds, thin
+lines and small dots are single seeds. Computes nothing but what a band is."""
 
-import matplotlib as mpl
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-mpl.use("agg")
-sns.set_theme(context="talk", style="whitegrid", palette="colorblind")
+from analysis.look import PALETTE
+from analysis.verdicts import Verdict, bounds, shown, unit
 
-STATES = {"complete": "#0173b2", "pruned": "#de8f05", "diverged": "#cc3311", "failed": "#949494"}
+VERDICT_COLOURS = {
+    "reproduced": "#029e73",
+    "direction only": "#de8f05",
+    "not reproduced": "#cc3311",
+    "inconclusive": "#949494",
+}
+_FAINT = 0.25
 
 
-def learning_curves(epochs: pd.DataFrame, best_trial: int) -> Figure:
-    """Validation accuracy by epoch, a line a trial, coloured by how it ended; the best one is drawn thick."""
-    figure = Figure(figsize=(11, 6.5), layout="constrained")
-    axes = figure.subplots()
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with its axes from left to right."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def palette(count: int) -> list[tuple[float, float, float]]:
+    """So many colours that differ for colour-blind eyes too."""
+    return list(sns.color_palette(PALETTE, count))
+
+
+def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue_order: Sequence[str]) -> None:
+    """A line an arm over `x`: mean and band over seeds, each seed faint behind it. frame: arm, seed, x, y."""
+    colours = dict(zip(hue_order, palette(len(hue_order)), strict=True))
+    for (arm, _), run in frame.groupby(["arm", "seed"], sort=False):
+        axes.plot(run[x], run[y], color=colours[str(arm)], alpha=_FAINT, linewidth=0.8)
     sns.lineplot(
-        epochs, x="epoch", y="val_accuracy", hue="state", units="trial", estimator=None, palette=STATES, alpha=0.6,
-        linewidth=1.5, marker="o", markersize=5, ax=axes,
+        frame, x=x, y=y, hue="arm", hue_order=hue_order, palette=colours, style="arm", style_order=hue_order,
+        errorbar="sd", dashes=True, linewidth=3, ax=axes,
     )  # fmt: skip
-    best = epochs[epochs["trial"] == best_trial]
-    axes.plot(best["epoch"], best["val_accuracy"], color="black", linewidth=4, label=f"best: trial {best_trial}")
-    axes.set(xlabel="epoch", ylabel="validation accuracy", title="Every trial, epoch by epoch")
+    axes.legend(title=None, fontsize="x-small")
+
+
+def by_size(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
+    """The mean over seeds against a size, on logarithmic axes, each seed a small dot. frame: x, y, hue, seed."""
+    order = list(dict.fromkeys(frame[hue]))
+    sns.scatterplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, s=35, alpha=0.5,
+                    legend=False, ax=axes)  # fmt: skip
+    sns.lineplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, markers=True,
+                 dashes=True, errorbar=None, linewidth=3, markersize=10, ax=axes)  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.legend(title=None, fontsize="x-small")
+
+
+def slope_line(axes: Axes, x: Sequence[float], start: float, slope: float, label: str) -> None:
+    """A dashed reference line y = start (x / x₀)^slope."""
+    sizes = np.asarray(x, dtype=float)
+    axes.plot(sizes, start * (sizes / sizes[0]) ** slope, color="black", linestyle="--", linewidth=2, label=label)
+    axes.legend(title=None, fontsize="x-small")
+
+
+def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
+    """Effects that share a unit, one below the other: interval, single seeds, and in green what was claimed."""
+    figure, (axes,) = new_figure(12, 1.6 + 0.95 * len(verdicts))
+    is_ratio = unit(verdicts[0].estimand) == "×"
+    for position, verdict in enumerate(verdicts):
+        estimand, colour = verdict.estimand, VERDICT_COLOURS[verdict.word]
+        limits = bounds(estimand)
+        seeds = [shown(estimand, value) for value in verdict.differences if math.isfinite(value)]
+        axes.scatter(seeds, [position + 0.18] * len(seeds), s=18, color="#555555", alpha=0.6, zorder=2)
+        if math.isfinite(verdict.effect):
+            axes.plot([verdict.low, verdict.high], [position, position], color=colour, linewidth=5, zorder=3)
+            axes.plot([verdict.effect], [position], "o", color=colour, markersize=11, zorder=4)
+        else:
+            lost = (
+                "no value"
+                if verdict.result.undefined
+                else f"{'−' if verdict.effect < 0 else ''}∞: runs that never got there"
+            )
+            axes.text(0.99, position, lost, color=colour, fontsize="x-small", ha="right", va="center",
+                      transform=axes.get_yaxis_transform())  # fmt: skip
+        edges = [shown(estimand, edge) for edge in (limits.low, limits.high)]
+        _claimed_span(axes, edges, position, is_ratio)
+    axes.set_yticks(range(len(verdicts)), [f"{v.estimand.name.replace('_', ' ')}\n{v.word}" for v in verdicts])
+    axes.set_ylim(len(verdicts) - 0.5, -0.5)
+    axes.axvline(1 if is_ratio else 0, color="black", linewidth=1.5)
+    if is_ratio:
+        axes.set_xscale("log")
+    axes.set(title=title, xlabel=f"effect in {unit(verdicts[0].estimand)}" if not is_ratio else "factor")
+    axes.tick_params(axis="y", labelsize="x-small")
+    return figure
+
+
+def _claimed_span(axes: Axes, edges: Sequence[float], position: int, is_ratio: bool) -> None:
+    low, high = edges
+    finite_low = low if math.isfinite(low) and not (is_ratio and low <= 0) else None
+    finite_high = high if math.isfinite(high) else None
+    if finite_low is not None and finite_high is not None:
+        axes.fill_betweenx([position - 0.4, position + 0.4], finite_low, finite_high, color="#029e73", alpha=0.15)
+    else:
+        edge = finite_low if finite_low is not None else finite_high
+        assert edge is not None
+        axes.plot([edge, edge], [position - 0.4, position + 0.4], color="#029e73", linewidth=2, linestyle=":")
+
+
+def whole_epochs(axes: Axes) -> None:
+    """Tick only whole numbers on the x axis."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(title=None, loc="lower right")
-    return figure
-
-
-def parameter_slices(trials: pd.DataFrame, best_trial: int) -> Figure:
-    """Validation accuracy of the last epoch against each hyperparameter, a point a trial; the best one is ringed."""
-    figure = Figure(figsize=(15, 5.5), layout="constrained")
-    names = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
-    for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
-        shown = trials.assign(batch_norm=trials["batch_norm"].map({False: "off", True: "on"}))
-        sns.scatterplot(
-            shown, x=name, y="val_accuracy", hue="state", palette=STATES, s=90, alpha=0.8, ax=axes, legend=name == "lr"
-        )
-        best = shown[shown["trial"] == best_trial]
-        axes.scatter(best[name], best["val_accuracy"], s=260, facecolors="none", edgecolors="black", linewidths=2.5)
-        if name in ("lr", "batch_size"):
-            axes.set_xscale("log", base=10 if name == "lr" else 2)
-        axes.set(xlabel=name, ylabel="validation accuracy" if name == "lr" else "")
-        axes.margins(x=0.15)
-    figure.axes[0].legend(title=None, loc="lower left", fontsize="x-small")
-    return figure

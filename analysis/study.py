@@ -107,12 +107,12 @@ def _interval(test: "MeanInterval") -> str:
 
 
 def _write_page(frames: "StudyFrames", out: Path) -> Path:
-    from analysis import plots
+    from analysis import study_plots
 
     best = int(_best(frames)["trial"])
     pictures = {
-        "Validation accuracy of each trial by epoch": plots.learning_curves(frames.epochs, best),
-        "Validation accuracy by each parameter": plots.parameter_slices(frames.trials, best),
+        "Validation accuracy of each trial by epoch": study_plots.learning_curves(frames.epochs, best),
+        "Validation accuracy by each parameter": study_plots.parameter_slices(frames.trials, best),
     }
     _, test = _tests(frames)
     table = frames.trials[_COLUMNS].sort_values("val_accuracy", ascending=False)

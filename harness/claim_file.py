@@ -48,7 +48,9 @@ def read_claim(path: Path) -> Claim:
     try:
         return _claim(path.stem, text, _File.model_validate(tables))
     except ValidationError as error:
-        complaint = error.errors()[0]
+        complaints = error.errors()
+        # A misspelt field is also a missing one; the misspelling tells more.
+        complaint = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
         raise UserError(f"{path}, line {line_of(text, complaint['loc'])}: {_complaint(complaint)}") from None
     except _Wrong as wrong:
         raise UserError(f"{path}, line {line_of(text, wrong.place)}: {wrong}") from None

@@ -203,4 +203,14 @@ class Claim(NamedTuple):
                 if arm.fields.get(field) is not None
             }
             arms[name] = arm._replace(fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS))
-        return self._replace(seeds=Seeds(first=self.seeds.first, count=QUICK_SEEDS), arms=arms, quick=True)
+        quick = self._replace(seeds=Seeds(first=self.seeds.first, count=QUICK_SEEDS), arms=arms, quick=True)
+        return quick._replace(estimands=tuple(quick._within_reach(estimand) for estimand in self.estimands))
+
+    def _within_reach(self, estimand: Estimand) -> Estimand:
+        """The same, looked at no later than its shortest arm lasts."""
+        field = {"epoch": "epochs", "updates": "updates"}.get(MEASURES[estimand.measure].at)
+        lengths = [self.arms[name].fields.get(field) for name in self.arm_names(estimand.arms)] if field else []
+        known = [float(length) for length in lengths if length is not None]
+        if estimand.at is None or not known:
+            return estimand
+        return estimand.model_copy(update={"at": min(estimand.at, *known)})

@@ -22,7 +22,7 @@ from harness.claims import Claim
 from harness.errors import UserError
 from harness.stores import without_password
 
-Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact"]
+Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
 State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
 
 _WRITERS = {"search": "harness.search", "claims": "harness.replicate"}

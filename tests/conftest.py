@@ -72,6 +72,24 @@ def store(migrated_store, tmp_path):
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 
+@pytest.fixture(scope="session")
+def recorded_store(migrated_store, tmp_path_factory):
+    """A database that holds the pinned records of tests/records, written once."""
+    from claim_store import record
+
+    path = tmp_path_factory.mktemp("recorded") / "mlflow.db"
+    shutil.copy(migrated_store, path)
+    record(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def recorded(recorded_store, tmp_path):
+    """A copy of them of this test's own; its address."""
+    shutil.copy(recorded_store, tmp_path / "recorded.db")
+    return f"sqlite:///{tmp_path}/recorded.db"
+
+
 @pytest.fixture
 def command(tmp_path, monkeypatch) -> Command:
     """`command("harness.search", "--trials", "1")`: the real command, in this test's folder."""

@@ -29,7 +29,7 @@ ORDER = (
     "errors", "defaults", "seeds", "metrics", "config", "claims", "claim_lines", "claim_file", "stores", "owner",
     "command", "space", "machine", "fashion_mnist", "data", "model", "train", "probes", "two_basins", "engines.base",
     "engines.local", "screen", "interrupts", "trial", "study", "records", "tracking", "tuning", "recorder",
-    "coordinator", "winner", "summary", "study_page", "conduct", "search", "replication", "replicate", "ui",
+    "coordinator", "winner", "summary", "study_page", "conduct", "search", "exact", "replication", "replicate", "ui",
 )  # fmt: skip
 
 

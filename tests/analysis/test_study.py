@@ -3,8 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from analysis.frames import study_frames
 from analysis.study import app
+from analysis.study_frames import study_frames
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.errors import UserError

@@ -1,0 +1,55 @@
+"""`python -m analysis.epochs`: are more epochs always better?"""
+
+import pandas as pd
+
+from analysis import one_claim, plots
+from analysis.any_claim import effects
+from analysis.frames import Evidence
+from analysis.section import Picture, Section, Table
+from analysis.verdicts import Verdict
+
+_CURVES = {"train_{}": "training", "half_2_{}": "unseen"}
+
+
+def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
+    """Loss and accuracy apart, on training and on unseen images, and where the best epoch lies."""
+    return Section([_by_epoch(evidence), *effects("epochs", verdicts)], [_best_epochs(evidence)], [])
+
+
+def _by_epoch(evidence: Evidence) -> Picture:
+    figure, axes = plots.new_figure(15, 7, columns=2)
+    for ax, kind, unit in zip(axes, ("loss", "accuracy"), ("nats", "share"), strict=True):
+        parts = []
+        for arm in evidence.claim.arms:
+            for metric, label in _CURVES.items():
+                parts.append(evidence.curves([arm], metric.format(kind)).assign(arm=f"{arm}, {label} images"))
+        frame = pd.concat(parts, ignore_index=True)
+        plots.curves(ax, frame, "step", "value", list(dict.fromkeys(frame["arm"])))
+        ax.set(xlabel="epoch", ylabel=f"{kind} ({unit})", title=kind.capitalize())
+    return Picture("epochs-curves", "Unseen: the half of the validation images that picks nothing.", figure)
+
+
+def _best_epochs(evidence: Evidence) -> Table:
+    rows = []
+    for arm in evidence.claim.arms:
+        ids = evidence.of([arm])["run_id"]
+        by_loss = [1 + int(evidence.curve(run_id, "half_1_loss").to_numpy().argmin()) for run_id in ids]
+        by_accuracy = [1 + int(evidence.curve(run_id, "half_1_accuracy").to_numpy().argmax()) for run_id in ids]
+        rows.append(
+            {
+                "arm": arm,
+                "best epoch by loss": _spread(by_loss),
+                "best epoch by accuracy": _spread(by_accuracy),
+                "epochs run": int(evidence.of([arm])["epochs"].iloc[0]),
+            }
+        )
+    return Table("Median over seeds (least to greatest), picked on the other half of the validation images.",
+                 pd.DataFrame(rows))  # fmt: skip
+
+
+def _spread(epochs: list[int]) -> str:
+    return f"{pd.Series(epochs).median():g} ({min(epochs)} to {max(epochs)})"
+
+
+if __name__ == "__main__":
+    one_claim.run("epochs")

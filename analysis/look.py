@@ -1,0 +1,8 @@
+"""One look for all figures, set on import: colour-blind safe, readable at half size."""
+
+import matplotlib as mpl
+import seaborn as sns
+
+mpl.use("agg")
+sns.set_theme(context="talk", style="whitegrid", palette="colorblind")
+PALETTE = "colorblind"

@@ -1,0 +1,171 @@
+"""Judged claims as one self-contained HTML page and as Markdown with its figures. Formats; judges and reads nothing."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader
+
+from analysis import words
+from analysis.section import Judged, Picture
+from analysis.verdicts import Verdict, claimed_text, published_verdict
+from harness.errors import UserError
+
+_DOTS_AN_INCH = 100
+
+
+class Check(NamedTuple):
+    """An exact statement of the lesson: the number found, the bound that it must keep, whether it does."""
+
+    statement: str
+    value: str
+    bound: str
+    holds: bool
+
+
+class Page(NamedTuple):
+    """Everything that a page shows, beside the claims; `server` is the address of a tracking server, or ""."""
+
+    title: str
+    made: str
+    warnings: Sequence[str]
+    judged: Sequence[Judged]
+    checks: Sequence[Check]
+    checks_run: str
+    server: str
+
+
+def write(page: Page, out: Path, name: str) -> list[Path]:
+    """Write `name`.html, `name`.md and figures/ below `out`; the files written.
+
+    Raises `UserError` where the folder cannot be written.
+    """
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False)
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        context = _context(page, out / "figures")
+        html, markdown = out / f"{name}.html", out / f"{name}.md"
+        html.write_text(environment.get_template("report.html.jinja").render(context), encoding="utf-8")
+        plain = environment.overlay(autoescape=False)
+        markdown.write_text(plain.get_template("report.md.jinja").render(context), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write the page to {out} ({error.strerror}); choose a folder with --out") from None
+    return [html, markdown, *(out / picture["path"] for claim in context["claims"] for picture in claim["pictures"])]
+
+
+def text_table(judged: Judged) -> str:
+    """The verdicts of one claim for a terminal."""
+    claim = judged.claim
+    lines = [f"{claim.title} (§{claim.section})", f"  {claim.statement}"]
+    if not claim.arms:
+        word, why = published_verdict(claim)
+        return "\n".join([*lines, f"  {word}: {why}"])
+    for verdict in judged.verdicts:
+        mark = "*" if verdict.estimand.primary else " "
+        lines.append(f" {mark}{verdict.word:<15} {words.effect(verdict):<34} {verdict.estimand.words}")
+        lines.append(f"  {'':<15} {words.reason(verdict)} p {words.p_value(verdict)}, n = {verdict.result.n}")
+    return "\n".join(lines)
+
+
+def _context(page: Page, figures: Path) -> dict[str, Any]:
+    claims = [_claim(judged, figures, page.server) for judged in page.judged]
+    return {
+        "title": page.title,
+        "made": page.made,
+        "warnings": page.warnings,
+        "rows": claims,
+        "claims": claims,
+        "exact": page.checks,
+        "exact_run": page.checks_run,
+    }
+
+
+def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
+    claim, evidence = judged.claim, judged.evidence
+    shown = {
+        "name": claim.name,
+        "title": claim.title,
+        "section": claim.section,
+        "zh": claim.lesson_zh,
+        "en": claim.lesson_en,
+        "statement": claim.statement,
+        "would_change": claim.would_change,
+        "sources": claim.sources,
+        "notes": judged.section.notes,
+        "pictures": [_picture(picture, figures) for picture in judged.section.pictures],
+        "tables": [
+            {"caption": table.caption, "columns": list(table.frame.columns), "rows": table.frame.to_numpy().tolist()}
+            for table in judged.section.tables
+        ],
+    }
+    if evidence is None:
+        word, why = published_verdict(claim)
+        best = f"{why[0].upper()}{why[1:]}."
+        literature = {"word": word, "sentence": best, "reason": "", "effect": "literature", "n": "–", "done": ""}
+        return shown | literature | {"groups": [], "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
+    primary = judged.verdicts[0]
+    source = evidence.source
+    commits = ", ".join(source.commits)
+    return shown | {
+        "word": primary.word,
+        "sentence": words.sentence(primary),
+        "reason": words.reason(primary),
+        "effect": words.effect(primary),
+        "n": primary.result.n,
+        "done": words.done(claim, source.dataset),
+        "groups": _groups(judged.verdicts),
+        "arms": _arms(judged, server),
+        "provenance": (
+            f"Replication {source.parent_id}; claim file SHA-256 {claim.sha256[:12]}; data SHA-256"
+            f" {source.dataset_sha256[:12]}; code {commits}."
+        ),
+    }
+
+
+def _groups(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    groups = []
+    for question, heading in words.QUESTIONS.items():
+        rows = [_row(verdict) for verdict in verdicts if verdict.estimand.question == question]
+        if rows:
+            groups.append({"heading": heading, "rows": rows})
+    return groups
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "words": verdict.estimand.words,
+        "primary": verdict.estimand.primary,
+        "effect": words.effect(verdict),
+        "claimed": claimed_text(verdict.estimand),
+        "p": words.p_value(verdict),
+        "better": words.share(verdict.result.better),
+        "n": verdict.result.n,
+        "method": verdict.result.method,
+        "word": verdict.word,
+        "reason": verdict.reason + (f"; about {verdict.needed} seeds would settle it" if verdict.needed else ""),
+    }
+
+
+def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
+    evidence = judged.evidence
+    assert evidence is not None
+    place = f"{server.rstrip('/')}/#/experiments/{evidence.source.experiment_id}/runs/" if server else ""
+    return [
+        {
+            "words": arm.words,
+            "settings": words.settings(arm, evidence.chosen),
+            "runs": [{"id": run, "link": place + run if place else ""} for run in evidence.of([arm.name])["run_id"]],
+        }
+        for arm in judged.claim.arms.values()
+    ]
+
+
+def _picture(picture: Picture, folder: Path) -> dict[str, str]:
+    buffer = io.BytesIO()
+    picture.figure.savefig(buffer, format="png", dpi=_DOTS_AN_INCH)
+    (folder / f"{picture.name}.png").write_bytes(buffer.getvalue())
+    data = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"caption": picture.caption, "data": data, "path": f"figures/{picture.name}.png"}

@@ -1,0 +1,121 @@
+"""`python -m analysis.report`: every claim judged from what MLflow holds, on one page.
+
+Only puts the parts together. Everything slow is imported after the arguments have been checked.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness import command
+from harness.stores import check_tracking, tracking_uri
+
+if TYPE_CHECKING:
+    from analysis.page import Check
+    from analysis.section import Judged
+    from harness.claims import Claim
+
+_TITLE = "How a neural network learns: the lesson's claims, tested"
+QUICK_WARNING = "A QUICK LOOK: few seeds and short runs. It shows that everything works; it is no evidence."
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    claims: Annotated[list[str] | None, typer.Argument(help="Claims, by name or path.", show_default="all")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Report the quick replications instead.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")] = Path("reports"),
+    log: Annotated[bool, typer.Option(help="Log the report to MLflow.")] = True,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+) -> None:
+    """Judge all claims, or those named, and write the report as one HTML page and as Markdown."""
+    with command.one_line_endings(debug):
+        uri = tracking_uri()
+        check_tracking(uri)
+        report(
+            _claims(claims, quick), out, "quick-report" if quick else "report", _TITLE, with_exact=not claims, log=log
+        )
+
+
+def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: bool, log: bool) -> None:
+    """Judge these claims, print their verdicts, write the page and log it.
+
+    Raises `UserError` where the evidence of one of them will not do: nothing is written then.
+    """
+    from analysis.page import Page, text_table, write
+    from analysis.section import judge_claim
+
+    uri = tracking_uri()
+    judged = _adjusted([judge_claim(claim, uri) for claim in claims])
+    checks, checks_run = _exact(uri) if with_exact else ([], "")
+    page = Page(
+        title,
+        f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
+        _warnings(judged),
+        judged,
+        checks,
+        checks_run,
+        uri if uri.startswith("http") else "",
+    )
+    typer.echo("\n\n".join(text_table(one) for one in judged) + "\n")
+    for warning in page.warnings:
+        typer.echo(f"warning: {warning}")
+    files = write(page, out, name)
+    typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
+    if log:
+        from harness.tracking import log_report
+
+        tags = {f"harness.claim_sha256.{one.claim.name}": one.claim.sha256 for one in judged}
+        typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")
+
+
+def _claims(wishes: list[str] | None, quick: bool) -> "list[Claim]":
+    from analysis.section import OWN_MODULE
+    from harness.claim_file import claim_files, find_claim, read_claim
+
+    claims = [read_claim(path) for path in (map(find_claim, wishes) if wishes else claim_files())]
+    claims.sort(key=lambda claim: OWN_MODULE.index(claim.name) if claim.name in OWN_MODULE else len(OWN_MODULE))
+    return [claim.quickened() if quick else claim for claim in claims]
+
+
+def _adjusted(judged: "list[Judged]") -> "list[Judged]":
+    """The same with Holm's p for the primary estimands, where there are several."""
+    from analysis.stats import holm
+
+    with_runs = [position for position, one in enumerate(judged) if one.verdicts]
+    if len(with_runs) < 2:
+        return judged
+    adjusted = list(judged)
+    for position, p in zip(with_runs, holm([judged[i].verdicts[0].result.p for i in with_runs]), strict=True):
+        one = judged[position]
+        adjusted[position] = one._replace(verdicts=[one.verdicts[0]._replace(holm=p), *one.verdicts[1:]])
+    return adjusted
+
+
+def _warnings(judged: "list[Judged]") -> list[str]:
+    found = [QUICK_WARNING] if any(one.claim.quick for one in judged) else []
+    for one in judged:
+        claim = one.claim
+        if claim.arms and not claim.quick and claim.seeds.count != claim.preregistered_seeds:
+            found.append(
+                f"{claim.name}: judged on {claim.seeds.count} seeds; the claim was written down for"
+                f" {claim.preregistered_seeds}."
+            )
+        if one.verdicts and one.verdicts[0].holm >= 0.05 and one.verdicts[0].word in ("reproduced", "direction only"):
+            found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above 0.05.")
+    return found
+
+
+def _exact(uri: str) -> "tuple[list[Check], str]":
+    from analysis.frames import exact_checks
+    from analysis.page import Check
+
+    run_id, checks = exact_checks(uri)
+    return [Check(*check) for check in checks], run_id
+
+
+if __name__ == "__main__":
+    command.run(app)

@@ -1,0 +1,86 @@
+"""A report pinned to a small committed set of records (tests/records), whose numbers were worked out by hand.
+
+first_epoch: the differences are 4.6, 5.2, 5.4 and 4.8 points; mean 5, sd √(0.4/3) = 0.365; t(0.975, 3) = 3.1824, so
+the interval is 5 ± 0.581, inside 5 ± 1; 2 of 16 sign flips are as extreme: p = 0.125.
+tuned: 0.2, −0.1, 0.1 and −∞ (seed 4 diverged): median 0.0, interval by order statistics −∞ to 0.2.
+"""
+
+import re
+import shutil
+
+import pytest
+from claim_store import RECORDS, record, rows, tiny
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+from analysis.frames import claim_evidence
+from analysis.page import _arms
+from analysis.report import app, report
+from analysis.section import judge_claim
+from analysis.verdicts import judge_all
+from harness.records import Records
+
+
+def written(store, monkeypatch, tmp_path, **changes):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    report([tiny()], tmp_path / "reports", "report", "Tiny", **{"with_exact": False, "log": True} | changes)
+    folder = tmp_path / "reports"
+    return (folder / "report.html").read_text(), (folder / "report.md").read_text()
+
+
+def test_the_verdicts_have_the_numbers_worked_out_by_hand(recorded):
+    first, tuned = judge_all(claim_evidence(Records(recorded, "claims/tiny"), tiny()))
+    assert (first.word, first.result.n, first.unit) == ("reproduced", 4, "points")
+    assert first.effect == pytest.approx(5.0) and first.low == pytest.approx(4.419, abs=1e-3)
+    assert first.high == pytest.approx(5.581, abs=1e-3) and first.result.p == pytest.approx(0.125)
+    assert first.differences.to_dict() == {1: pytest.approx(4.6), 2: pytest.approx(5.2), 3: pytest.approx(5.4),
+                                           4: pytest.approx(4.8)}  # fmt: skip
+    assert (tuned.word, tuned.result.infinite) == ("inconclusive", 1)
+    assert tuned.effect == pytest.approx(0.0, abs=1e-9)
+    assert (tuned.low, tuned.high) == (-float("inf"), pytest.approx(0.2))
+
+
+def test_the_page_shows_them_and_needs_no_network(recorded, monkeypatch, tmp_path, capsys):
+    page, markdown = written(recorded, monkeypatch, tmp_path)
+    for text in (page, markdown):
+        assert "5 points [4.42, 5.58]" in text and "0.125" in text
+        assert "0 points [−∞, 0.2]" in text and "reproduced" in text and "示例" in text
+        assert "5 ± 1 points" in text and "at least 0.5 points" in text
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert page.count("data:image/png;base64,") == len(list((tmp_path / "reports" / "figures").glob("*.png"))) > 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_report_and_its_figures_are_logged(recorded, monkeypatch, tmp_path):
+    written(recorded, monkeypatch, tmp_path)
+    client = MlflowClient(recorded)
+    (run,) = client.search_runs([client.get_experiment_by_name("reports").experiment_id])
+    assert (run.info.status, run.data.tags["harness.kind"]) == ("FINISHED", "report")
+    assert run.data.tags["harness.claim_sha256.tiny"] == tiny().sha256
+    logged = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert logged == {"report.html", "report.md", "figures"}
+    assert client.list_artifacts(run.info.run_id, "figures")
+
+
+def test_runs_link_to_the_server_where_one_is_known(recorded):
+    judged = judge_claim(tiny(), recorded)
+    (first, *_) = _arms(judged, "http://tracking:5000/")
+    run = first["runs"][0]
+    assert run["link"] == f"http://tracking:5000/#/experiments/{judged.evidence.source.experiment_id}/runs/{run['id']}"
+    assert _arms(judged, "")[0]["runs"][0]["link"] == ""
+
+
+def test_other_seeds_than_written_down_are_said_on_the_page(store, monkeypatch, tmp_path):
+    record(store, claim=tiny().with_seeds(3), lines=[line for line in rows() if line["seed"] != "4"])
+    page, _ = written(store, monkeypatch, tmp_path)
+    assert "tiny: judged on 3 seeds; the claim was written down for 4." in page
+
+
+def test_bad_evidence_is_one_line_and_writes_nothing(store, monkeypatch, tmp_path):
+    record(store, lines=[], finish=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    shutil.copy(RECORDS / "tiny.toml", tmp_path)
+    result = CliRunner().invoke(app, ["tiny.toml"])
+    assert result.exit_code == 2
+    assert "has not ended" in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "reports").exists()

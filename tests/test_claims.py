@@ -1,0 +1,183 @@
+import pytest
+from claim_store import tiny
+
+from harness.claim_file import CLAIMS, claim_files, find_claim, read_claim
+from harness.claim_lines import line_of
+from harness.errors import UserError
+
+SMALL = """\
+title = "T"
+statement = "S"
+would_change = "W"
+sources = ["X"]
+
+[lesson]
+section = "1"
+zh = "中"
+en = "E"
+
+[seeds]
+first = 5
+count = 3
+
+[settings]
+epochs = 4
+probes = ["loss"]
+
+[[arms]]
+name = "lr {lr}"
+lr = [0.1, 0.2, 0.4]
+
+[[arms]]
+name = "momentum"
+gamma = 0.9
+updates = 30
+seeds = 6
+
+[[estimands]]
+name = "faster"
+primary = true
+question = "lesson"
+words = "w"
+measure = "updates_to_loss"
+at = 0.5
+compare = "log_ratio"
+arms = ["lr 0.1", "lr 0.2"]
+smallest_effect = 1.5
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / "small.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_claim(path)
+
+
+@pytest.mark.parametrize("path", claim_files(), ids=lambda path: path.stem)
+def test_the_lessons_claims_are_whole(path):
+    claim = read_claim(path)
+    assert claim.title and claim.statement and claim.would_change and claim.sources
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in claim.lesson_zh) and claim.lesson_en
+    assert claim.primary or claim.claimed_accuracy
+    assert claim.quickened().quick
+    if claim.arms:
+        assert claim.seeds.count == 10
+
+
+def test_each_row_of_the_claims_has_its_file():
+    assert {path.stem for path in CLAIMS.glob("*.toml")} == {
+        "momentum", "batch_noise", "batch_norm", "learning_rate", "minibatch_cost", "epochs", "escape", "ninety_nine",
+    }  # fmt: skip
+
+
+def test_a_list_makes_one_arm_a_value_and_settings_reach_every_arm(tmp_path):
+    claim = read(tmp_path, SMALL)
+    assert list(claim.arms) == ["lr 0.1", "lr 0.2", "lr 0.4", "momentum"]
+    config = claim.config(claim.arms["lr 0.4"], 6)
+    assert (config.lr, config.gamma, config.batch_size, config.epochs, config.seed) == (0.4, 0.0, 128, 4, 6)
+    assert (config.dataset, config.split, claim.arms["lr 0.4"].probes) == ("fashion-mnist", "lesson", ("loss",))
+    assert list(claim.arm_seeds(claim.arms["lr 0.1"])) == [5, 6, 7]
+    assert len(claim.arm_seeds(claim.arms["momentum"])) == 6
+    assert claim.arm_names(["lr *"]) == ["lr 0.1", "lr 0.2", "lr 0.4"]
+
+
+def test_updates_alone_bound_a_run(tmp_path):
+    claim = read(tmp_path, SMALL.replace("epochs = 4\n", ""))
+    config = claim.config(claim.arms["momentum"], 5)
+    assert (config.updates, config.epochs) == (30, 30)
+
+
+def test_the_hash_is_that_of_the_file_and_any_change_of_the_text_changes_it(tmp_path):
+    first, second = read(tmp_path, SMALL), read(tmp_path, SMALL + "# a word more\n")
+    assert first.sha256 != second.sha256
+    assert first.quickened().sha256 == first.with_seeds(9).sha256 == first.sha256
+
+
+def test_a_quick_look_is_shorter_and_looks_no_later_than_it_lasts(tmp_path):
+    text = SMALL.replace('measure = "updates_to_loss"\nat = 0.5', 'measure = "train_loss"\nat = 4')
+    quick = read(tmp_path, text).quickened()
+    assert quick.quick and quick.seeds.count == 3
+    assert (quick.arms["lr 0.1"].fields["epochs"], quick.arms["momentum"].fields["updates"]) == (2, 10)
+    assert quick.estimands[0].at == 2
+
+
+def test_another_number_of_seeds_keeps_the_proportion_of_arms_with_their_own(tmp_path):
+    more = read(tmp_path, SMALL).with_seeds(6)
+    assert (more.arms["lr 0.1"].seeds, more.arms["momentum"].seeds, more.preregistered_seeds) == (6, 12, 3)
+
+
+def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
+    claim = tiny()
+    configs = claim.tuning_configs(claim.arms["tuned"])
+    assert [(config.lr, config.seed, config.split) for config in configs] == [(0.1, 90, "search"), (0.2, 90, "search")]
+    judged = claim.config(claim.arms["tuned"], 1, 0.2)
+    assert (judged.lr, judged.split) == (0.2, "lesson")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("count = 3", "count = 1", 13, "seeds.count is 1: it should be greater than or equal to 2"),
+        ('title = "T"', 'titel = "T"', 1, "titel is not a field"),
+        ("gamma = 0.9", "gamma = 1.5", 25, "gamma is 1.5"),
+        ("gamma = 0.9", "gama = 0.9", 25, "gama is not a field"),
+        ("updates = 30", "updates = 0", 26, "updates is 0"),
+        ("lr = [0.1, 0.2, 0.4]", "lr = [0.1, -0.2]", 21, "lr is -0.2"),
+        ('name = "lr {lr}"\nlr = [0.1, 0.2, 0.4]', 'name = "lr 0.1"\nlr = "tuned"', 21, "needs a table [tuning]"),
+        ('name = "momentum"', 'name = "lr 0.2"', 24, "two arms are called so"),
+        ('name = "momentum"', 'name = "m {what}"', 24, "no field fills"),
+        ('measure = "updates_to_loss"', 'measure = "speed"', 29, "measure is 'speed': known are updates_to_loss"),
+        ('measure = "updates_to_loss"\nat = 0.5', 'measure = "updates_to_loss"', 29, "at is missing"),
+        ('measure = "updates_to_loss"', 'measure = "path_ratio"', 34, "lacks the probe path"),
+        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "lr 0.3"]', 37, "arms names 'lr 0.3': there are lr 0.1"),
+        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "momentum"]', 37, "differ in their number of seeds"),
+        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1"]', 29, "a log_ratio compares two"),
+        ("smallest_effect = 1.5", "claimed = 2.0", 29, "write claimed with margin, or smallest_effect alone"),
+        ("smallest_effect = 1.5", "smallest_effect = 1.0", 29, "says that there is no effect"),
+        ("smallest_effect = 1.5", "smallest_effect = -1.5", 29, "should be above 0"),
+        ("primary = true\n", "", 1, "primary = true"),
+        ('probes = ["loss"]', 'probes = ["los"]', 17, "probes"),
+        ("count = 3", 'count = "3"', 13, "seeds.count is '3'"),
+        ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [6]\n\n[seeds]", 13, "fresh seeds judge"),
+    ],
+)
+def test_a_wrong_field_is_named_with_file_and_line(tmp_path, old, new, line, message):
+    assert old in SMALL
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, SMALL.replace(old, new, 1))
+    assert message in str(caught.value)
+    assert f"small.toml, line {line}: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_toml_or_no_file_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="not valid TOML"):
+        read(tmp_path, "title = ")
+    with pytest.raises(UserError, match="cannot read the claim"):
+        read_claim(tmp_path / "none.toml")
+    (tmp_path / "a'b.toml").write_text(SMALL)
+    with pytest.raises(UserError, match="letters, digits, _ and - only"):
+        read_claim(tmp_path / "a'b.toml")
+
+
+def test_a_claim_is_found_by_name_or_path(tmp_path):
+    assert find_claim("momentum").name == "momentum.toml"
+    (tmp_path / "own.toml").write_text(SMALL)
+    assert find_claim(str(tmp_path / "own.toml")) == tmp_path / "own.toml"
+    with pytest.raises(UserError, match=r"no claim 'momentun': known are batch_noise, .*momentum"):
+        find_claim("momentun")
+
+
+def test_published_results_need_an_accuracy_to_be_held_to(tmp_path):
+    start = SMALL[: SMALL.index("[seeds]")]
+    published = '[[published]]\nmodel = "M"\ntest_accuracy = 96.0\nsource = "S"\n'
+    with pytest.raises(UserError, match="claimed_accuracy"):
+        read(tmp_path, start + published)
+    claim = read(tmp_path, "claimed_accuracy = 99.0\n" + start + published)
+    assert claim.primary is None and claim.published[0].test_accuracy == 96.0
+
+
+def test_lines_are_found_in_tables_lists_of_tables_and_at_the_top():
+    text = "a = 1\n[b]\nc = 2\n[[d]]\ne = 3\n[[d]]\nf = 4\n"
+    assert [line_of(text, place) for place in (("a",), ("b", "c"), ("d", 0, "e"), ("d", 1, "f"))] == [1, 3, 5, 7]
+    assert [line_of(text, place) for place in (("d", 1, "e"), ("z",), ())] == [6, 1, 1]

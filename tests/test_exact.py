@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from harness import exact
+
+
+@pytest.mark.parametrize("check", exact.exact_checks(), ids=lambda check: check.name)
+def test_the_lessons_exact_statements_hold(check):
+    assert check.holds, f"{check.statement}: {check.value} > {check.bound}"
+
+
+def test_there_is_a_check_for_each_statement():
+    assert {check.name for check in exact.exact_checks()} == {
+        "chain_rule", "gradient_shapes", "second_backward", "data_without_gradient", "momentum_by_hand",
+        "momentum_change_of_lr", "updates", "updates_drop_last",
+    }  # fmt: skip
+
+
+def test_a_wrong_formula_would_be_seen(monkeypatch):
+    """Nesterov's momentum is not the lesson's: the check of the formula by hand must fail on it."""
+    real = torch.optim.SGD
+    monkeypatch.setattr(torch.optim, "SGD", lambda params, lr, momentum: real(params, lr, momentum, nesterov=True))
+    assert not exact._momentum_by_hand().holds
+
+
+def test_a_sign_that_is_lost_would_be_seen(monkeypatch):
+    real = torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *given: tuple(-gradient for gradient in real(*given)))
+    assert not exact._chain_rule().holds
+
+
+def test_a_backward_that_passes_twice_would_be_seen(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "backward", lambda self: None)
+    assert not exact._second_backward().holds
+    assert not exact._gradient_shapes().holds
+
+
+def test_by_hand_two_steps_on_the_bowl():
+    """From (10, 7.5) on L = (0.5 w₁² + 1.5 w₂²)/2 with η 0.1, γ 0.9: v = −0.1 (5, 11.25), then 0.9 v − 0.1 ∇L."""
+    by_hand, _ = exact._descend([0.1, 0.1], 0.9)
+    assert by_hand[0].tolist() == [pytest.approx(9.5), pytest.approx(6.375)]
+    assert by_hand[1].tolist() == [
+        pytest.approx(9.5 + 0.9 * -0.5 - 0.1 * 0.5 * 9.5),
+        pytest.approx(6.375 + 0.9 * -1.125 - 0.1 * 1.5 * 6.375),
+    ]
