@@ -1,4 +1,4 @@
-# make search / make test: each sets up everything it needs, then runs. ARGS are passed on:
+# make search / make report / make test: each sets up everything it needs, then runs. ARGS are passed on:
 #   make search ARGS="--trials 40 --seed 7"
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: search test test-fast check ui report bench clean
+.PHONY: search test test-fast check ui report study bench bench-aa clean
 
 search: $(READY)
 	@$(BIN)/python -m harness.search $(ARGS)
@@ -27,10 +27,17 @@ ui: $(READY)
 	@$(BIN)/python -m harness.ui $(ARGS)
 
 report: $(READY)
+	@$(BIN)/python -m harness.replicate --all $(ARGS)
+	@$(BIN)/python -m analysis.report $(filter --quick,$(ARGS))
+
+study: $(READY)
 	@$(BIN)/python -m analysis.study $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/epoch_cost.py $(ARGS)
+
+bench-aa: $(READY)
+	@$(BIN)/python benchmarks/aa_study.py $(ARGS)
 
 # Made anew whenever the dependencies change; otherwise costs nothing.
 $(READY): pyproject.toml constraints.txt

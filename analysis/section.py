@@ -52,9 +52,9 @@ class Judged(NamedTuple):
 
 def judge_claim(claim: Claim, uri: str) -> Judged:
     """Read the evidence for a claim from MLflow and judge it. Raises `UserError` where the evidence will not do."""
-    module = import_module(f"analysis.{claim.name if claim.name in OWN_MODULE else 'any_claim'}")
     if not claim.arms:
-        return Judged(claim, None, [], module.published_section(claim))
+        return Judged(claim, None, [], import_module("analysis.any_claim").published_section(claim))
+    module = import_module(f"analysis.{claim.name if claim.name in OWN_MODULE else 'any_claim'}")
     evidence = claim_evidence(Records(uri, f"claims/{claim.name}"), claim)
     verdicts = judge_all(evidence)
     return Judged(evidence.claim, evidence, verdicts, module.section(evidence, verdicts))

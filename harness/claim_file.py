@@ -167,18 +167,20 @@ def _arms(file: _File) -> dict[str, Arm]:
             tuned = fields["lr"] == TUNED
             if tuned and file.tuning is None:
                 raise _Wrong('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
-            _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), position)
+            _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), own, position)
             if tuned:
                 del fields["lr"]
             arms[name] = Arm(name, words or name, fields, tuned, probes, seeds)
     return arms
 
 
-def _check_fields(fields: Mapping[str, Any], position: int) -> None:
+def _check_fields(fields: Mapping[str, Any], own: Mapping[str, Any], position: int) -> None:
     try:
         make_config(**{"dataset": ""} | dict(fields), seed=0)
     except UserError as error:
-        raise _Wrong(str(error), "arms", position, str(error).split(" ", 1)[0]) from None
+        name = str(error).split(" ", 1)[0]
+        place = ("arms", position, name) if name in own else ("settings", name)
+        raise _Wrong(str(error), *place) from None
 
 
 def _check_verdict(claim: Claim) -> None:

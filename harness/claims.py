@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.config import RunConfig, make_config
+from harness.errors import UserError
 from harness.metrics import ProbeName
 
 QUICK_SEEDS, QUICK_SHARE = 3, 3
@@ -188,9 +189,18 @@ class Claim(NamedTuple):
         return [name for name in self.arms if any(name == wish or fnmatchcase(name, wish) for wish in patterns)]
 
     def with_seeds(self, count: int) -> "Claim":
-        """The same with another number of seeds; arms with a number of their own keep their proportion."""
+        """The same with another number of seeds; arms with a number of their own keep their proportion.
+
+        Raises `UserError` where a seed would both tune and judge.
+        """
         factor = count / self.seeds.count
         arms = {name: arm._replace(seeds=max(2, round(arm.seeds * factor))) for name, arm in self.arms.items()}
+        last = self.seeds.first + max((arm.seeds for arm in arms.values()), default=count) - 1
+        for seed in self.tuning.seeds if self.tuning else []:
+            if self.seeds.first <= seed <= last:
+                raise UserError(
+                    f"claim {self.name!r}: {count} seeds would reach up to {last}, but seed {seed} tunes: ask for fewer"
+                )
         return self._replace(seeds=Seeds(first=self.seeds.first, count=count), arms=arms)
 
     def quickened(self) -> "Claim":

@@ -28,7 +28,7 @@ DENSE_UPDATES = 100
 
 
 def is_scheduled(update: int) -> bool:
-    """Whether probes report after this update: 40 times a decade, so each one to 17, and 100, 1,000 …"""
+    """Whether probes report after this update, if it is not the last: 40 a decade, so each one to 17, 100, 1,000 …"""
     if update == 1:
         return True
     return math.floor(PER_DECADE * math.log10(update)) > math.floor(PER_DECADE * math.log10(update - 1))
@@ -51,8 +51,11 @@ class _Probe:
     def started(self) -> None:
         pass
 
-    def updated(self, number: int) -> None:
+    def updated(self, number: int, /) -> None:
         pass
+
+    def report(self, number: int) -> None:
+        """Called after update `number` where `is_scheduled` says so, and after the run's last."""
 
     def epoch_ended(self, number: int) -> None:
         pass
@@ -72,13 +75,9 @@ class _Loss(_Probe):
 
     def started(self) -> None:
         self._fixed = _fixed_images(self)
-        self._look(0)
+        self.report(0)
 
-    def updated(self, number: int) -> None:
-        if is_scheduled(number):
-            self._look(number)
-
-    def _look(self, number: int) -> None:
+    def report(self, number: int) -> None:
         loss, accuracy = evaluate(self.model, *self._fixed)
         self.read("probe_loss", number, loss)
         self.read("probe_accuracy", number, accuracy)
@@ -92,13 +91,15 @@ class _Roughness(_Probe):
         self._variation = 0.0
         self._last, _ = evaluate(self.model, *self._fixed)
 
-    def updated(self, number: int) -> None:
+    def updated(self, number: int, /) -> None:
         if number <= DENSE_UPDATES:
             loss, _ = evaluate(self.model, *self._fixed)
             self._variation += abs(loss - self._last)
             self._last = loss
-            if is_scheduled(number):
-                self.read("loss_variation", number, self._variation)
+
+    def report(self, number: int) -> None:
+        if number <= DENSE_UPDATES:
+            self.read("loss_variation", number, self._variation)
 
 
 class _Path(_Probe):
@@ -113,17 +114,18 @@ class _Path(_Probe):
         self._gradient: Tensor | None = None
         self._length = self._cosines = 0.0
 
-    def updated(self, number: int) -> None:
+    def updated(self, _number: int, /) -> None:
         weights, gradient = _flat(self.model), _flat_gradient(self.model)
         self._length += torch.dist(weights, self._last).item()
         if self._gradient is not None:
             self._cosines += torch.cosine_similarity(gradient, self._gradient, dim=0).item()
         self._last, self._gradient = weights, gradient
-        if is_scheduled(number):
-            self.read("path_length", number, self._length)
-            self.read("displacement", number, torch.dist(weights, self._first).item())
-            if number > 1:
-                self.read("gradient_cosine", number, self._cosines / (number - 1))
+
+    def report(self, number: int) -> None:
+        self.read("path_length", number, self._length)
+        self.read("displacement", number, torch.dist(self._last, self._first).item())
+        if number > 1:
+            self.read("gradient_cosine", number, self._cosines / (number - 1))
 
 
 class _Trajectory(_Probe):
@@ -143,7 +145,7 @@ class _Trajectory(_Probe):
         self._origin = _flat(self.model)
         self._points = [torch.zeros(SKETCH, device=device)]
 
-    def updated(self, number: int) -> None:
+    def updated(self, number: int, /) -> None:
         if number <= DENSE_UPDATES:
             moved = (_flat(self.model) - self._origin) * self._signs
             self._points.append(torch.zeros_like(self._points[0]).index_add_(0, self._places, moved))
@@ -238,6 +240,8 @@ class Probes:
         self._seen = number
         for probe in self._probes:
             probe.updated(number)
+            if is_scheduled(number):
+                probe.report(number)
 
     def epoch_ended(self, number: int) -> tuple[Reading, ...]:
         last = number == self._epochs or self._seen == self._updates
@@ -245,6 +249,8 @@ class Probes:
         for probe in self._probes:
             probe.epoch_ended(number)
             if last:
+                if not is_scheduled(self._seen):
+                    probe.report(self._seen)
                 probe.ended()
             taken += probe.readings
             probe.readings = []

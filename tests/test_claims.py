@@ -106,6 +106,12 @@ def test_another_number_of_seeds_keeps_the_proportion_of_arms_with_their_own(tmp
     assert (more.arms["lr 0.1"].seeds, more.arms["momentum"].seeds, more.preregistered_seeds) == (6, 12, 3)
 
 
+def test_no_seed_may_both_tune_and_judge():
+    assert tiny().with_seeds(89).seeds.count == 89
+    with pytest.raises(UserError, match="90 seeds would reach up to 90, but seed 90 tunes"):
+        tiny().with_seeds(90)
+
+
 def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
     claim = tiny()
     configs = claim.tuning_configs(claim.arms["tuned"])

@@ -156,6 +156,14 @@ def test_reports_come_after_each_of_the_first_updates_and_then_forty_times_a_dec
     assert sum(1_000 < update <= 10_000 for update in chosen) == 40
 
 
+@pytest.mark.parametrize("updates", [20, 50])
+def test_the_last_update_of_a_run_is_reported_whatever_its_number(digits, updates):
+    _, _, readings, _ = run(digits, ("loss", "path", "roughness"), updates=updates, epochs=99)
+    assert not is_scheduled(updates) or updates == 20
+    for name in ("probe_loss", "path_length", "displacement", "gradient_cosine", "loss_variation"):
+        assert max(readings[name]) == updates
+
+
 def test_updates_end_a_run_in_mid_epoch(digits):
     _, epochs, _, _ = run(digits, (), updates=15, epochs=9)
     assert [epoch.steps for epoch in epochs] == [13, 2]

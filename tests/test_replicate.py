@@ -1,0 +1,291 @@
+"""The real command on the example of docs/claims.md, with real stores, real worker processes and real kills."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from places import PROJECT
+
+from harness.claim_file import read_claim
+from harness.engines.base import Ending, Epoch, Finished, Started
+from harness.metrics import DatasetRecord, EpochMetrics
+from harness.records import Records, parent_name
+from harness.replication import Clock, Replication
+from harness.screen import Screen
+from harness.tracking import Tracking
+
+TIMES = ("epoch_seconds", "samples_per_second", "training_seconds")
+SECONDS_TO_WAIT = 120
+
+
+def example() -> str:
+    """The claim that docs/claims.md walks through."""
+    (block,) = re.findall(r"```toml\n(.*?)```", (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8"), re.DOTALL)
+    return block
+
+
+@pytest.fixture
+def claim_file(tmp_path):
+    path = tmp_path / "hidden_width.toml"
+    path.write_text(example(), encoding="utf-8")
+    return path
+
+
+def runs(tmp_path, kind="arm", quick=False):
+    """The runs of a replication that count: name → (params, histories)."""
+    records = Records(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")
+    claim = read_claim(tmp_path / "hidden_width.toml")
+    (parent,) = records.parents("claim", parent_name(claim.quickened() if quick else claim))
+    found = {}
+    for run in records.children(parent.id):
+        assert run.status != "RUNNING", run.name
+        if run.tags["harness.kind"] == kind and run.tags["harness.state"] != "interrupted":
+            assert run.name not in found, f"{run.name} was recorded twice"
+            histories = {name: records.history(run.id, name) for name in run.metrics if name not in TIMES}
+            found[run.name] = (run.params, histories)
+    return parent, found
+
+
+@pytest.fixture(scope="module")
+def replicated(tmp_path_factory, migrated_store):
+    """The example replicated without a disturbance: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("replicated")
+    (folder / "hidden_width.toml").write_text(example(), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.replicate", "hidden_width.toml", "--workers", "2"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+@pytest.mark.slow
+def test_it_makes_every_run_of_the_design_and_marks_it(replicated):
+    folder, output = replicated
+    claim = read_claim(folder / "hidden_width.toml")
+    parent, judged = runs(folder)
+    _, tuned = runs(folder, "tuning")
+    assert (len(judged), len(tuned)) == (24, 6)
+    assert "30 runs to make for 1 claims on 2 workers" in output and "complete: hidden_width" in output
+    assert parent.status == "FINISHED" and parent.tags["harness.seeds"] == "6"
+    assert parent.tags["harness.claim_sha256"] == claim.sha256
+    params, histories = judged["256 units seed 3"]
+    assert (params["hidden"], params["split"], params["seed"]) == ("256", "lesson", "3")
+    assert len(histories["test_accuracy"]) == 10, "the test set is watched"
+    params, histories = tuned["8 units, tuned lr 0.3 seed 101"]
+    assert params["split"] == "search" and "val_loss" in histories
+    assert "test_accuracy" not in histories, "tuning never sees the test set"
+
+
+@pytest.mark.slow
+def test_the_example_of_the_docs_is_judged(replicated, monkeypatch):
+    folder, _ = replicated
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.report", "hidden_width.toml"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "A wider hidden layer helps" in done.stdout and "n = 6" in done.stdout
+    assert (folder / "reports" / "report.html").exists() and (folder / "reports" / "report.md").exists()
+    # What the page in docs/ shows is what the command prints.
+    shown = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+    for line in done.stdout.splitlines():
+        if "points [" in line:
+            assert line in shown
+
+
+@pytest.mark.slow
+def test_paired_seeds_share_what_they_should(replicated):
+    """Tuned to the same lr, an arm gives its own numbers again: nothing but the config decides them."""
+    folder, _ = replicated
+    _, judged = runs(folder)
+    same = [
+        seed
+        for seed in range(1, 7)
+        if judged[f"8 units, tuned seed {seed}"][0]["lr"] == judged[f"8 units seed {seed}"][0]["lr"]
+    ]
+    for seed in same:
+        assert judged[f"8 units, tuned seed {seed}"][1] == judged[f"8 units seed {seed}"][1]
+    assert judged["8 units seed 1"][1]["train_loss"] != judged["8 units seed 2"][1]["train_loss"]
+
+
+@pytest.mark.slow
+def test_the_same_command_again_does_nothing_and_more_seeds_only_what_is_missing(replicated, tmp_path):
+    folder, _ = replicated
+    before = {name: params for name, (params, _) in runs(folder)[1].items()}
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+
+    def again(*options):
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.replicate", "hidden_width.toml", *options],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "0 runs to make" in again()
+    assert "0 runs to make" in again("--seeds", "3"), "fewer seeds than there are: nothing is missing"
+    assert runs(folder)[0].tags["harness.seeds"] == "6"
+    assert "4 runs to make" in again("--seeds", "7"), "one seed more for each of four arms"
+    parent, after = runs(folder)
+    assert len(after) == 28 and parent.tags["harness.seeds"] == "7"
+    assert before.items() <= {name: params for name, (params, _) in after.items()}.items()
+    quick = again("--quick")
+    assert "not evidence" in quick and "18 runs to make" in quick, "a quick look shares no run with the full one"
+    quick_parent, quick_runs = runs(folder, quick=True)
+    assert quick_parent.tags["harness.quick"] == "true" and len(quick_runs) == 12
+    assert len(runs(folder)[1]) == 28
+
+
+def killed_after_some_runs(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.replicate", "hidden_width.toml", "--workers", "2"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + SECONDS_TO_WAIT
+    for line in process.stdout:
+        if "all seeds done" in line:
+            return process
+        assert time.monotonic() < deadline
+    raise AssertionError("it ended before it could be disturbed")
+
+
+@pytest.mark.slow
+def test_a_killed_replication_goes_on_and_ends_as_if_it_had_not_been(replicated, claim_file, tmp_path, store, command):
+    process = killed_after_some_runs(tmp_path)
+    process.kill()
+    process.communicate()
+    done = command("harness.replicate", "hidden_width.toml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    to_make = int(re.search(r"(\d+) runs to make", done.stdout)[1])
+    assert 0 < to_make < 30
+    undisturbed = {name: found for name, found in runs(replicated[0])[1].items() if "seed 7" not in name}
+    assert runs(tmp_path)[1] == undisturbed
+    assert runs(tmp_path, "tuning")[1] == runs(replicated[0], "tuning")[1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_after_the_running_epochs_and_says_how_to_go_on(claim_file, tmp_path, store):
+    process = killed_after_some_runs(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=SECONDS_TO_WAIT)
+    assert process.returncode == 130
+    assert "stopping after the running epochs" in output
+    parent, judged = runs(tmp_path)
+    assert parent.status == "KILLED" and 6 <= len(judged) < 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name the claims to replicate, or --all; there are batch_noise, "),
+        (("--all", "momentum"), "name the claims to replicate, or --all"),
+        (("momentun",), "no claim 'momentun': known are batch_noise, "),
+        (("momentum", "--seeds", "1"), "--seeds is 1: it should be at least 2"),
+        (("momentum", "--workers", "0"), "--workers is 0: it should be at least 1"),
+        (("momentum", "--quick", "--seeds", "4"), "give one of them"),
+        (("no/such.toml",), "no claim 'no/such.toml'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_makes_nothing(command, tmp_path, arguments, message):
+    done = command("harness.replicate", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('dataset = "digits"', 'dataset = "irises"', "dataset is 'irises'"),
+        ("batch_size = 32", "batch_size = 5000", "batch_size is 5000: it should be at most the 1497 training images"),
+        ("epochs = 10", "epochs = 0", "line 20: epochs is 0"),
+    ],
+)
+def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, command, tmp_path, old, new, message):
+    claim_file.write_text(example().replace(old, new), encoding="utf-8")
+    done = command("harness.replicate", "hidden_width.toml")
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+class Engine:
+    """An engine without processes: every run is complete at once, but those that a test names."""
+
+    def __init__(self, endings=None):
+        self.endings = endings or {}
+        self.ran = []
+        self.drained = False
+
+    def run(self, jobs, proceed):
+        for job in jobs:
+            if self.drained:
+                return
+            self.ran.append(job)
+            yield Started(job, 1)
+            ending = self.endings.get(job.name, Ending("complete"))
+            if ending.state == "complete":
+                loss = abs(job.config.lr - 0.1)
+                yield Epoch(job, EpochMetrics(1, loss, 0.5, loss, 0.5, 0.1, 1.0, 3))
+            yield Finished(job, ending)
+
+    def drain(self):
+        self.drained = True
+
+
+def replication(store, claim_file, engine):
+    data = DatasetRecord("digits", "ab" * 32, "source", "", "profile")
+    claim = read_claim(claim_file).with_seeds(2)
+    return Replication(claim, 1_497, engine, Tracking(store, "claims/hidden_width", data, "cpu"), Screen())
+
+
+def test_the_longest_runs_start_first_and_tuning_before_what_it_tunes(store, claim_file):
+    claim_file.write_text(example().replace("hidden = [8, 256]\nlr", "hidden = [8, 256]\nepochs = 20\nlr"))
+    engine = Engine()
+    mine = replication(store, claim_file, engine)
+    mine.run(Clock(1.0))
+    names = [job.name for job in engine.ran]
+    assert all("lr" in name for name in names[:6]), "tuning"
+    assert all("tuned seed" in name for name in names[6:10]), "20 epochs"
+    assert Counter(job.watch_test for job in engine.ran) == {True: 8, False: 6}
+    assert {job.config.lr for job in engine.ran[6:]} == {0.1}, "the lr with the lowest validation loss"
+    assert mine.is_finished() and mine.missing() == []
+
+
+def test_a_failed_run_is_made_again_by_the_next_command(store, claim_file, capsys):
+    broken = Engine({"8 units seed 2": Ending("failed", "it broke")})
+    mine = replication(store, claim_file, broken)
+    mine.run(Clock(1.0))
+    assert "8 units seed 2: it broke" in capsys.readouterr().out
+    assert not mine.is_finished() and [task.name for task in mine.missing()] == ["8 units seed 2"]
+    repaired = Engine()
+    replication(store, claim_file, repaired).run(Clock(1.0))
+    assert [job.name for job in repaired.ran] == ["8 units seed 2"]
+
+
+def test_a_diverged_run_counts_and_is_not_made_again(store, claim_file):
+    replication(store, claim_file, Engine({"8 units seed 1": Ending("diverged", "loss nan")})).run(Clock(1.0))
+    assert replication(store, claim_file, Engine()).is_finished()
+
+
+def test_a_best_lr_at_the_edge_of_its_grid_is_said(store, claim_file, capsys):
+    claim_file.write_text(example().replace("lr = [0.03, 0.1, 0.3]", "lr = [0.1, 0.3]"))
+    replication(store, claim_file, Engine()).run(Clock(1.0))
+    assert "the lr chosen for '8 units, tuned', 0.1, is at the edge of the grid" in capsys.readouterr().out
+
+
+def test_the_clock_goes_by_the_work_that_was_done(monkeypatch):
+    now = iter([0.0, 10.0, 400.0])
+    monkeypatch.setattr("harness.replication.time.monotonic", lambda: next(now))
+    clock = Clock(100.0)
+    assert clock.text() == ""
+    clock.did(20.0)
+    assert clock.text() == "about 40 s left"
+    clock.did(20.0)
+    assert clock.text() == "about 10 min left"
