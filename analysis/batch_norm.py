@@ -88,8 +88,8 @@ def _arms(evidence: Evidence) -> Table:
                 "arm": arm,
                 "lr": f"{runs['lr'].iloc[0]:g}",
                 "batch size": int(runs["batch_size"].iloc[0]),
-                "training accuracy, epoch 1": f"{_finite_mean(first)} %",
-                "test accuracy, last epoch": f"{_finite_mean(test)} %",
+                "training accuracy, epoch 1": _finite_mean(first),
+                "test accuracy, last epoch": _finite_mean(test),
                 "diverged": int((runs["state"] == "diverged").sum()),
             }
         )
@@ -98,7 +98,7 @@ def _arms(evidence: Evidence) -> Table:
 
 def _finite_mean(values: "pd.Series[float]") -> str:
     finite = values[np.isfinite(values)]
-    return f"{finite.mean():.1f}" if len(finite) else "–"
+    return f"{finite.mean():.1f} %" if len(finite) else "–"
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, Picture]:
     least, critical = float(np.exp(log_least)), float(np.exp(log_critical))
     figure, (axes,) = plots.new_figure(10.5, 7)
     points = finite.assign(family=finite["batch_size"].map(lambda size: f"batch {size:,}"))
-    plots.by_size(axes, points, "examples_to_loss", "updates_to_loss", "family")
+    plots.clouds(axes, points, "examples_to_loss", "updates_to_loss", "family")
     batch = np.geomspace(sizes.min() / 4, sizes.max(), 100)
     updates = least * (1 + critical / batch)
     axes.plot(batch * updates, updates, color="black", linestyle="--", linewidth=2, label="fitted trade-off")
@@ -76,7 +76,7 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, Picture]:
         f" E_min = {least * critical:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
         " few updates. It is a fit to five batch sizes, without an interval."
     )
-    return note, Picture("minibatch_cost-trade-off", "Small dots: seeds. Dashed: the fitted trade-off curve.", figure)
+    return note, Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figure)
 
 
 def _table(frame: pd.DataFrame) -> Table:

@@ -65,7 +65,7 @@ def text_table(judged: Judged) -> str:
         return "\n".join([*lines, f"  {word}: {why}"])
     for verdict in judged.verdicts:
         mark = "*" if verdict.estimand.primary else " "
-        lines.append(f" {mark}{verdict.word:<15} {words.effect(verdict):<34} {verdict.estimand.words}")
+        lines.append(f" {mark}{verdict.word:<15} {words.effect(verdict):<34} {words.sentence(verdict)}")
         lines.append(f"  {'':<15} {words.reason(verdict)} p {words.p_value(verdict)}, n = {verdict.result.n}")
     return "\n".join(lines)
 
@@ -136,7 +136,7 @@ def _groups(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
 
 def _row(verdict: Verdict) -> dict[str, Any]:
     return {
-        "words": verdict.estimand.words,
+        "words": verdict.estimand.words.replace("{effect}", "…"),
         "primary": verdict.estimand.primary,
         "effect": words.effect(verdict),
         "claimed": claimed_text(verdict.estimand),

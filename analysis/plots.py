@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from analysis.look import PALETTE
 from analysis.verdicts import Verdict, bounds, shown, unit
@@ -55,6 +55,17 @@ def by_size(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
                  dashes=True, errorbar=None, linewidth=3, markersize=10, ax=axes)  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    _plain_numbers(axes, frame[y].min(), frame[y].max())
+    axes.legend(title=None, fontsize="x-small")
+
+
+def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
+    """A dot a seed on logarithmic axes, a colour and a marker a group. frame: x, y, hue."""
+    order = list(dict.fromkeys(frame[hue]))
+    sns.scatterplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, s=90, ax=axes)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    _plain_numbers(axes, frame[y].min(), frame[y].max())
     axes.legend(title=None, fontsize="x-small")
 
 
@@ -112,3 +123,12 @@ def _claimed_span(axes: Axes, edges: Sequence[float], position: int, is_ratio: b
 def whole_epochs(axes: Axes) -> None:
     """Tick only whole numbers on the x axis."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _plain_numbers(axes: Axes, low: float, high: float) -> None:
+    """Write 0.5 instead of 5 × 10⁻¹ on a y axis that spans less than two decades."""
+    if high / low < 100:
+        plain = FuncFormatter(lambda value, _position: f"{value:g}")
+        axes.yaxis.set_major_formatter(plain)
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
+        axes.yaxis.set_minor_formatter(plain)

@@ -35,9 +35,11 @@ def effect(verdict: Verdict) -> str:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The estimand's words with its number in front, or behind where that reads better."""
+    """The estimand's words with its number in the place of {effect}, else in front, or behind if it is no count."""
     words = verdict.estimand.words
-    if unit(verdict.estimand) in _COUNTED:
+    if "{effect}" in words:
+        text = words.replace("{effect}", number(verdict.effect)) + "."
+    elif unit(verdict.estimand) in _COUNTED:
         text = f"{number(verdict.effect)} {words}."
     else:
         text = f"{words[0].upper()}{words[1:]}: {number(verdict.effect)}."
