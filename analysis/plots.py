@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
@@ -55,7 +56,7 @@ def by_size(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
                  dashes=True, errorbar=None, linewidth=3, markersize=10, ax=axes)  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    _plain_numbers(axes, frame[y].min(), frame[y].max())
+    _plain_numbers(axes.yaxis, frame[y].min(), frame[y].max())
     axes.legend(title=None, fontsize="x-small")
 
 
@@ -65,7 +66,7 @@ def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
     sns.scatterplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, s=90, ax=axes)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    _plain_numbers(axes, frame[y].min(), frame[y].max())
+    _plain_numbers(axes.yaxis, frame[y].min(), frame[y].max())
     axes.legend(title=None, fontsize="x-small")
 
 
@@ -103,6 +104,7 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
     axes.axvline(1 if is_ratio else 0, color="black", linewidth=1.5)
     if is_ratio:
         axes.set_xscale("log")
+        _plain_numbers(axes.xaxis, *axes.get_xlim())
     axes.set(title=title, xlabel=f"effect in {unit(verdicts[0].estimand)}" if not is_ratio else "factor")
     axes.tick_params(axis="y", labelsize="x-small")
     return figure
@@ -125,10 +127,10 @@ def whole_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _plain_numbers(axes: Axes, low: float, high: float) -> None:
-    """Write 0.5 instead of 5 × 10⁻¹ on a y axis that spans less than two decades."""
+def _plain_numbers(axis: Axis, low: float, high: float) -> None:
+    """Write 0.5 instead of 5 × 10⁻¹ on a logarithmic axis; on a short one mark 2 and 5 as well."""
+    plain = FuncFormatter(lambda value, _position: f"{value:g}")
+    axis.set_major_formatter(plain)
     if high / low < 100:
-        plain = FuncFormatter(lambda value, _position: f"{value:g}")
-        axes.yaxis.set_major_formatter(plain)
-        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
-        axes.yaxis.set_minor_formatter(plain)
+        axis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
+        axis.set_minor_formatter(plain)

@@ -20,7 +20,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from harness.claims import Claim
 from harness.errors import UserError
-from harness.stores import without_password
+from harness.stores import check_recorded, without_password
 
 Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
 State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
@@ -60,6 +60,7 @@ class Records:
 
     def __init__(self, uri: str, experiment: str) -> None:
         calm()
+        check_recorded(uri)
         self.uri = uri
         self.client = MlflowClient(tracking_uri=uri)
         found = self.client.get_experiment_by_name(experiment)

@@ -40,6 +40,16 @@ def check_tracking(uri: str) -> None:
         _check_folder(ARTIFACTS if ARTIFACTS.exists() else Path(), "MLflow's artifacts")
 
 
+def check_recorded(uri: str) -> None:
+    """Raise `UserError` where `uri` is a database file that is not there: reading would make an empty one."""
+    path = Path(uri.partition(":///")[2].partition("?")[0])
+    if _kind(uri) == "sqlite" and not path.exists():
+        raise UserError(
+            f"nothing is recorded here: there is no {path}; run harness.search or harness.replicate first,"
+            " go to the folder where you did, or set MLFLOW_TRACKING_URI"
+        )
+
+
 def check_name(name: str) -> None:
     """Raise `UserError` unless a study may be called `name`: it ends up in file names, addresses and queries."""
     if not re.fullmatch(r"[\w.:+-]{0,100}", name):

@@ -231,7 +231,7 @@ class Engine:
             yield Started(job, 1)
             ending = self.endings.get(job.name, Ending("complete"))
             if ending.state == "complete":
-                loss = abs(job.config.lr - 0.1)
+                loss = abs(job.config.lr - 0.3)
                 yield Epoch(job, EpochMetrics(1, loss, 0.5, loss, 0.5, 0.1, 1.0, 3))
             yield Finished(job, ending)
 
@@ -254,7 +254,7 @@ def test_the_longest_runs_start_first_and_tuning_before_what_it_tunes(store, cla
     assert all("lr" in name for name in names[:6]), "tuning"
     assert all("tuned seed" in name for name in names[6:10]), "20 epochs"
     assert Counter(job.watch_test for job in engine.ran) == {True: 8, False: 6}
-    assert {job.config.lr for job in engine.ran[6:]} == {0.1}, "the lr with the lowest validation loss"
+    assert {job.config.lr for job in engine.ran[6:10]} == {0.3}, "the lr with the lowest validation loss"
     assert mine.is_finished() and mine.missing() == []
 
 
@@ -275,9 +275,9 @@ def test_a_diverged_run_counts_and_is_not_made_again(store, claim_file):
 
 
 def test_a_best_lr_at_the_edge_of_its_grid_is_said(store, claim_file, capsys):
-    claim_file.write_text(example().replace("lr = [0.03, 0.1, 0.3]", "lr = [0.1, 0.3]"))
+    claim_file.write_text(example().replace("lr = [0.1, 0.3, 1.0]", "lr = [0.3, 1.0]"))
     replication(store, claim_file, Engine()).run(Clock(1.0))
-    assert "the lr chosen for '8 units, tuned', 0.1, is at the edge of the grid" in capsys.readouterr().out
+    assert "the lr chosen for '8 units, tuned', 0.3, is at the edge of the grid" in capsys.readouterr().out
 
 
 def test_the_clock_goes_by_the_work_that_was_done(monkeypatch):

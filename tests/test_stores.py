@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.stores import MLFLOW_DEFAULT, OPTUNA_DEFAULT, check_name, check_stores, tracking_uri, without_password
+from harness.stores import (
+    MLFLOW_DEFAULT,
+    OPTUNA_DEFAULT,
+    check_name,
+    check_recorded,
+    check_stores,
+    tracking_uri,
+    without_password,
+)
 
 
 def test_the_default_stores_are_accepted_in_an_empty_folder_and_nothing_is_left_there():
@@ -83,3 +91,13 @@ def test_plain_study_names_are_accepted(name):
 def test_names_that_could_leave_their_place_are_refused(name):
     with pytest.raises(UserError, match="--study is"):
         check_name(name)
+
+
+@pytest.mark.parametrize("form", ["sqlite:///mlflow.db", "sqlite:///{}/mlflow.db", "sqlite:///mlflow.db?timeout=3"])
+def test_reading_makes_no_empty_database(tmp_path, form):
+    uri = form.format(tmp_path)
+    with pytest.raises(UserError, match=r"nothing is recorded here: there is no .*mlflow.db; run harness.search"):
+        check_recorded(uri)
+    (tmp_path / "mlflow.db").touch()
+    check_recorded(uri)
+    check_recorded("http://localhost:5000")
