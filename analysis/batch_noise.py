@@ -29,14 +29,15 @@ def _paths(evidence: Evidence) -> tuple[str, Picture]:
     arms = evidence.claim.arm_names(["batch *"])
     first = evidence.runs["seed"].min()
     rows = evidence.of(arms)
-    ids = dict(zip(*(rows[rows["seed"] == first][column] for column in ("arm", "run_id")), strict=True))
+    rows = rows[(rows["seed"] == first) & (rows["state"] == "complete")]
+    ids = dict(zip(rows["arm"], rows["run_id"], strict=True))
     ways = {arm: evidence.trajectory(run_id)[: _UPDATES + 1] for arm, run_id in ids.items()}
     together = np.concatenate(list(ways.values()))
     centre = together.mean(axis=0)
     _, sizes, directions = np.linalg.svd(together - centre, full_matrices=False)
     explained = sizes[:2] ** 2 / (sizes**2).sum()
     figure, axes = plots.new_figure(15, 6.5, columns=2)
-    for ax, shown in zip(axes, (arms, [arm for arm in arms if arm != "batch 1"]), strict=True):
+    for ax, shown in zip(axes, (list(ways), [arm for arm in ways if arm != "batch 1"]), strict=True):
         for arm, colour in zip(arms, plots.palette(len(arms)), strict=True):
             if arm in shown:
                 plane = (ways[arm] - centre) @ directions[:2].T
@@ -69,7 +70,7 @@ def _ratios(evidence: Evidence) -> Picture:
 
 def _covariance(evidence: Evidence) -> Picture:
     parts = []
-    for row in evidence.of(["checkpoints"]).to_dict("records"):
+    for row in _complete(evidence, "checkpoints").to_dict("records"):
         for when, family in (("start", "untrained"), ("end", "after one epoch")):
             curve = evidence.curve(str(row["run_id"]), f"gradient_covariance_{when}")
             images = int(evidence.curve(str(row["run_id"]), f"gradient_square_{when}").index[0])
@@ -84,7 +85,7 @@ def _covariance(evidence: Evidence) -> Picture:
     start = float(frame[(frame["size"] == sizes[0]) & (frame["family"] == "untrained")]["value"].mean())
     plots.slope_line(axes, sizes, start, -1, "slope −1")
     axes.set(xlabel="batch size", ylabel="tr Cov of the gradient", title="Gradient noise at frozen weights")
-    caption = "Corrected for drawing without replacement, (n − B)/(n − 1): noise falls as one over the batch size."
+    caption = "Corrected for drawing without replacement, (n − B)/(n − 1). Dashed: one over the batch size."
     return Picture("batch_noise-covariance", caption, figure)
 
 
@@ -122,7 +123,7 @@ def _noise_scale(evidence: Evidence) -> Table:
     rows = []
     for when, label in (("start", "untrained"), ("end", "after one epoch")):
         traces, squares = [], []
-        for run_id in evidence.of(["checkpoints"])["run_id"]:
+        for run_id in _complete(evidence, "checkpoints")["run_id"]:
             square = evidence.curve(run_id, f"gradient_square_{when}")
             law = unbiased_covariance(evidence.curve(run_id, f"gradient_covariance_{when}"), int(square.index[0]))
             traces.append(float(np.mean(law.to_numpy() * law.index.to_numpy())))
@@ -131,6 +132,11 @@ def _noise_scale(evidence: Evidence) -> Table:
         rows.append(row | {"noise scale, images": f"{np.mean(traces) / np.mean(squares):.0f}"})
     return Table("The simple noise scale tr Σ / ‖G‖²: the batch size at which noise and signal are as large.",
                  pd.DataFrame(rows))  # fmt: skip
+
+
+def _complete(evidence: Evidence, arm: str) -> pd.DataFrame:
+    runs = evidence.of([arm])
+    return runs[runs["state"] == "complete"]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     assert primary is not None
     notes = [_relative(evidence), _equal_seconds(evidence)]
     pictures = [_by_epoch(evidence, primary.claimed or 0.0, primary.margin or 0.0), *effects("batch_norm", verdicts)]
-    return Section(pictures, [_arms(evidence)], notes)
+    return Section(pictures, [_interaction(evidence), _arms(evidence)], notes)
 
 
 def _by_epoch(evidence: Evidence, claimed: float, margin: float) -> Picture:
@@ -65,6 +65,8 @@ def _equal_seconds(evidence: Evidence) -> str:
     """BatchNorm costs time: its test accuracy at the second at which the plain network has done its 10 epochs."""
     differences = []
     plain, normed = evidence.of(["plain"]), evidence.of(["BatchNorm"])
+    both = (plain["state"] == "complete") & (normed["state"] == "complete")
+    plain, normed = plain[both], normed[both]
     for plain_id, normed_id in zip(plain["run_id"], normed["run_id"], strict=True):
         seconds = evidence.curve(plain_id, "epoch_seconds").sum()
         affordable = (evidence.curve(normed_id, "epoch_seconds").cumsum() <= seconds).sum()
@@ -75,6 +77,28 @@ def _equal_seconds(evidence: Evidence) -> str:
         f"At equal seconds of training (those of the plain network's epochs), BatchNorm is {interval.mean:+.2f} points"
         f" of test accuracy away from it, 95 % interval {interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}."
     )
+
+
+def _interaction(evidence: Evidence) -> Table:
+    """The effect in epoch 1 by lr and batch size, and its paired difference from that at the lesson's settings."""
+    settings = {"lr 0.15, batch 128": ("BatchNorm", "plain")} | {
+        name: (f"{name}, BatchNorm", f"{name}, plain") for name in ("lr 0.01", "lr 0.5", "batch 32", "batch 1024")
+    }
+    rows, base = [], None
+    for name, (with_norm, plain) in settings.items():
+        effect = measure(evidence, "train_accuracy", 1, with_norm) - measure(evidence, "train_accuracy", 1, plain)
+        base = effect if base is None else base
+        row = {"setting": name, "BatchNorm adds": _interval(effect), "against the first row": _interval(effect - base)}
+        rows.append(row)
+    caption = "Points of training accuracy in epoch 1, with 95 % t intervals: does the effect depend on the setting?"
+    return Table(caption, pd.DataFrame(rows))
+
+
+def _interval(differences: "pd.Series[float]") -> str:
+    if not np.all(np.isfinite(differences)):
+        return f"{int((~np.isfinite(differences)).sum())} of {len(differences)} pairs hold a diverged run"
+    interval = mean_interval(differences.tolist())
+    return f"{interval.mean:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
 
 
 def _arms(evidence: Evidence) -> Table:

@@ -32,7 +32,8 @@ def _by_epoch(evidence: Evidence) -> Picture:
 def _best_epochs(evidence: Evidence) -> Table:
     rows = []
     for arm in evidence.claim.arms:
-        ids = evidence.of([arm])["run_id"]
+        runs = evidence.of([arm])
+        ids = runs[runs["state"] == "complete"]["run_id"]
         by_loss = [1 + int(evidence.curve(run_id, "half_1_loss").to_numpy().argmin()) for run_id in ids]
         by_accuracy = [1 + int(evidence.curve(run_id, "half_1_accuracy").to_numpy().argmax()) for run_id in ids]
         rows.append(

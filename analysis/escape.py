@@ -68,7 +68,12 @@ def _spread(evidence: Evidence) -> Table:
     for arm in evidence.claim.arm_names(["network, *"]):
         losses = measure(evidence, "probe_loss", None, arm)
         rows.append(
-            {"arm": arm, "final loss, mean": f"{losses.mean():.4f}", "deviation over seeds": f"{losses.std():.4f}"}
+            {
+                "arm": arm,
+                "updates": int(evidence.curve(evidence.of([arm])["run_id"].iloc[0], "epoch_updates").sum()),
+                "final loss, mean": f"{losses.mean():.4f}",
+                "deviation over seeds": f"{losses.std():.4f}",
+            }
         )
     return Table(
         "The lesson's network: does the final training loss spread more for small batches?", pd.DataFrame(rows)

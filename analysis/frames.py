@@ -196,7 +196,10 @@ def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRu
             raise UserError(f"claim {claim.name!r} holds {name} {found[key]} times: its records were altered")
     for run in tuning + judged:
         if (run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) not in wanted:
-            raise UserError(f"claim {claim.name!r}: run {run.id} ({run.name}) does not belong to its design")
+            raise UserError(
+                f"claim {claim.name!r}: run {run.id} ({run.name}) does not belong to its design;"
+                " if more seeds were asked for once, finish them with --seeds"
+            )
 
 
 def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:

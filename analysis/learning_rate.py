@@ -72,18 +72,25 @@ def _lost(frame: pd.DataFrame) -> Table:
         n, diverged = len(part), int((part["state"] == "diverged").sum())
         unlearned = int((part["loss"] >= _GUESSING - 0.01).sum())
         if unlearned:
-            low, high = share_interval(unlearned, n)
             rows.append(
                 {
                     "setting": family,
                     "lr": f"{lr:g}",
-                    "diverged (not finite)": f"{diverged} of {n}",
-                    "no better than guessing": f"{unlearned} of {n}",
-                    "95 % Wilson interval": f"{low:.0%} to {high:.0%}",
+                    "diverged (not finite)": _share(diverged, n),
+                    "no better than guessing": _share(unlearned, n),
                 }
             )
-    caption = "Runs that ended no better than guessing, diverged ones among them. Settings without any are left out."
+    caption = (
+        "Runs whose loss stopped being finite, and all that ended no better than guessing, diverged ones and ones that"
+        " were merely too slow among them; 95 % Wilson intervals. Settings without any are left out: 0 of 10 is"
+        f" {_share(0, 10)[8:-1]}."
+    )
     return Table(caption, pd.DataFrame(rows))
+
+
+def _share(count: int, n: int) -> str:
+    low, high = share_interval(count, n)
+    return f"{count} of {n} ({low:.0%} to {high:.0%})"
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def unbiased_covariance(curve: "pd.Series[float]", images: int) -> "pd.Series[fl
 
 def _updates_to_loss(run: Run, at: float | None) -> float:
     assert at is not None
-    if run.diverged:
-        return math.inf
+    if run.diverged:  # it may have got there before
+        return steps_to(run.curve("probe_loss"), at)
     return steps_to(_present(run, "probe_loss"), at)
 
 
@@ -97,7 +97,9 @@ def _by_epoch(metric: str, factor: float, worst: float) -> Callable[[Run, float 
             return worst
         curve = _present(run, metric)
         if at is None:
-            return float(curve.iloc[-1]) * factor
+            at = float(curve.index[-1])
+            if run.config["updates"] is None and at != run.config["epochs"]:
+                raise UserError(f"run {run.run_id} has {metric} of {at:g} epochs only: its records were altered")
         found = curve[curve.index == at]
         if not len(found):
             raise UserError(f"run {run.run_id} has no {metric} of epoch {at:g}: it was not run so long")
@@ -131,7 +133,7 @@ def _probe_loss(run: Run, at: float | None) -> float:
 
 def _roughness(run: Run, at: float | None) -> float:
     """Σ|ΔL| over |L₀ − L| up to an update, on fixed images: 1 for a loss that only falls."""
-    if run.diverged:
+    if run.diverged and not _lasted(run, "loss_variation", at):
         return math.nan
     variation, loss = _present(run, "loss_variation"), _present(run, "probe_loss")
     step = at or float(variation.index[-1])
@@ -140,7 +142,7 @@ def _roughness(run: Run, at: float | None) -> float:
 
 def _path_ratio(run: Run, at: float | None) -> float:
     """Path length over distance from the start: 1 for a straight line."""
-    if run.diverged:
+    if run.diverged and not _lasted(run, "path_length", at):
         return math.nan
     length, distance = _present(run, "path_length"), _present(run, "displacement")
     step = at or float(length.index[-1])
@@ -153,7 +155,7 @@ def _path_ratio_by_examples(run: Run, at: float | None) -> float:
 
 
 def _gradient_cosine(run: Run, at: float | None) -> float:
-    if run.diverged:
+    if run.diverged and not _lasted(run, "gradient_cosine", at):
         return math.nan
     curve = _present(run, "gradient_cosine")
     return at_step(curve, at or float(curve.index[-1]))
@@ -188,6 +190,12 @@ def _excess_error(run: Run, _at: float | None) -> float:
 def _best_epoch(run: Run) -> int:
     """The position of the epoch with the lowest loss on the first half of the validation images."""
     return int(_present(run, "half_1_loss").to_numpy().argmin())
+
+
+def _lasted(run: Run, metric: str, at: float | None) -> bool:
+    """Whether a diverged run still was looked at as late as this."""
+    curve = run.curve(metric)
+    return at is not None and len(curve) > 0 and float(curve.index[-1]) >= at
 
 
 def _global_basin(run: Run, _at: float | None) -> float:

@@ -12,6 +12,7 @@ from analysis.frames import Evidence
 from analysis.measures import measure
 from analysis.section import Picture, Section, Table
 from analysis.verdicts import Verdict
+from harness.errors import UserError
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
@@ -54,7 +55,10 @@ def _seconds(frame: pd.DataFrame, target: float) -> Picture:
 
 def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, Picture]:
     """(S/S_min − 1)(E/E_min − 1) = 1 (McCandlish et al. 2018, eq. 2.11), which is S = S_min (1 + B_crit / B)."""
-    finite = frame[np.isfinite(frame["updates_to_loss"])]
+    arrived = frame.groupby("batch_size")["updates_to_loss"].transform(lambda updates: np.isfinite(updates).all())
+    finite = frame[arrived]
+    if finite["batch_size"].nunique() < 3:
+        raise UserError("minibatch_cost: fewer than three batch sizes got to the target with every seed: no trade-off")
     means = np.exp(np.log(finite.set_index("batch_size")["updates_to_loss"]).groupby("batch_size").mean())
     sizes = means.index.to_numpy(dtype=float)
 
@@ -74,7 +78,7 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, Picture]:
     note = (
         f"The trade-off (S/S_min − 1)(E/E_min − 1) = 1, fitted to the geometric means: S_min = {least:.0f} updates,"
         f" E_min = {least * critical:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
-        " few updates. It is a fit to five batch sizes, without an interval."
+        f" few updates. It is a fit to {len(means)} batch sizes, without an interval."
     )
     return note, Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figure)
 

@@ -29,10 +29,7 @@ def _loss_by_update(evidence: Evidence, target: float) -> Picture:
     axes.axhline(target, color="black", linestyle=":", linewidth=2)
     axes.text(1.1, target * 1.02, f"target {target:g}", fontsize="x-small")
     axes.set(xscale="log", xlabel="updates", ylabel="loss on 2,000 training images (nats)", title="Loss by update")
-    caption = (
-        "With a step as large as momentum's in the long run, lr / (1 − γ) = 0.1, plain descent follows nearly the"
-        " curve of momentum."
-    )
+    caption = "Does plain descent with a step as large as momentum's in the long run, lr / (1 − γ) = 0.1, do as well?"
     return Picture("momentum-loss", caption, figure)
 
 
@@ -49,7 +46,7 @@ def _arms(evidence: Evidence, target: float) -> Table:
                 "updates (median)": f"{updates.median():.0f}",
                 "seconds (median)": f"{seconds.median():.2f}",
                 "never there": int((updates == float("inf")).sum()),
-                "test accuracy, last epoch": f"{accuracy.mean():.1f} %",
+                "test accuracy, last epoch (runs that did not diverge)": f"{accuracy[accuracy > 0].mean():.1f} %",
             }
         )
     return Table(f"To a training loss of {target:g}, over the seeds of each arm.", pd.DataFrame(rows))

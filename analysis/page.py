@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
 from analysis import words
-from analysis.section import Judged, Picture
+from analysis.section import Judged, Picture, Table
 from analysis.verdicts import Verdict, claimed_text, published_verdict
 from harness.errors import UserError
 
@@ -98,7 +99,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
         "pictures": [_picture(picture, figures) for picture in judged.section.pictures],
         "tables": [
             {"caption": table.caption, "columns": list(table.frame.columns), "rows": table.frame.to_numpy().tolist()}
-            for table in judged.section.tables
+            for table in [*judged.section.tables, *tuning_tables(judged)]
         ],
     }
     if evidence is None:
@@ -123,6 +124,22 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
             f" {source.dataset_sha256[:12]}; code {commits}."
         ),
     }
+
+
+def tuning_tables(judged: Judged) -> list[Table]:
+    """What tuning tried for each arm, and what it chose; nothing where nothing was tuned."""
+    evidence = judged.evidence
+    if evidence is None or not evidence.chosen:
+        return []
+    tried = evidence.tuning.assign(val_loss=evidence.tuning["val_loss"].fillna(float("inf")))
+    losses = tried.groupby(["arm", "lr"])["val_loss"].mean()
+    rows = [
+        {"arm": arm, "chosen lr": f"{lr:g}"}
+        | {f"lr {tested:g}": words.number(loss) for tested, loss in losses[arm].to_dict().items()}
+        for arm, lr in evidence.chosen.items()
+    ]
+    caption = "Tuning: mean validation loss after the last epoch by lr (∞: diverged). The lowest one chooses."
+    return [Table(caption, pd.DataFrame(rows))]
 
 
 def _groups(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:

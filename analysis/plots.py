@@ -86,15 +86,13 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
         limits = bounds(estimand)
         seeds = [shown(estimand, value) for value in verdict.differences if math.isfinite(value)]
         axes.scatter(seeds, [position + 0.18] * len(seeds), s=18, color="#555555", alpha=0.6, zorder=2)
-        if math.isfinite(verdict.effect):
-            axes.plot([verdict.low, verdict.high], [position, position], color=colour, linewidth=5, zorder=3)
+        center, low, high = verdict.result.center, verdict.result.low, verdict.result.high
+        if math.isfinite(low) or math.isfinite(high):
+            _interval(axes, position, verdict, colour)
+        if math.isfinite(center):
             axes.plot([verdict.effect], [position], "o", color=colour, markersize=11, zorder=4)
         else:
-            lost = (
-                "no value"
-                if verdict.result.undefined
-                else f"{'−' if verdict.effect < 0 else ''}∞: runs that never got there"
-            )
+            lost = "no median" if math.isnan(center) else f"{'−' if center < 0 else '+'}∞: runs that never got there"
             axes.text(0.99, position, lost, color=colour, fontsize="x-small", ha="right", va="center",
                       transform=axes.get_yaxis_transform())  # fmt: skip
         edges = [shown(estimand, edge) for edge in (limits.low, limits.high)]
@@ -108,6 +106,21 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
     axes.set(title=title, xlabel=f"effect in {unit(verdicts[0].estimand)}" if not is_ratio else "factor")
     axes.tick_params(axis="y", labelsize="x-small")
     return figure
+
+
+def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
+    """A bar from low to high; an arrow on a side that has no limit."""
+    ends = [
+        end
+        for end, raw in ((verdict.low, verdict.result.low), (verdict.high, verdict.result.high))
+        if math.isfinite(raw)
+    ]
+    ends += [verdict.effect] if len(ends) == 1 and math.isfinite(verdict.result.center) else []
+    axes.plot([min(ends), max(ends)], [position, position], color=colour, linewidth=5, zorder=3)
+    if math.isinf(verdict.result.high):
+        axes.plot([max(ends)], [position], ">", color=colour, markersize=15, zorder=3)
+    if math.isinf(verdict.result.low):
+        axes.plot([min(ends)], [position], "<", color=colour, markersize=15, zorder=3)
 
 
 def _claimed_span(axes: Axes, edges: Sequence[float], position: int, is_ratio: bool) -> None:

@@ -14,11 +14,9 @@ from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
     from analysis.page import Check
-    from analysis.section import Judged
     from harness.claims import Claim
 
 _TITLE = "How a neural network learns: the lesson's claims, tested"
-QUICK_WARNING = "A QUICK LOOK: few seeds and short runs. It shows that everything works; it is no evidence."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -45,16 +43,17 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
 
     Raises `UserError` where the evidence of one of them will not do: nothing is written then.
     """
+    from analysis.across import adjusted, warnings, with_own_training
     from analysis.page import Page, text_table, write
     from analysis.section import judge_claim
 
     uri = tracking_uri()
-    judged = _adjusted([judge_claim(claim, uri) for claim in claims])
+    judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
     checks, checks_run = _exact(uri) if with_exact else ([], "")
     page = Page(
         title,
         f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
-        _warnings(judged),
+        warnings(judged),
         judged,
         checks,
         checks_run,
@@ -79,34 +78,6 @@ def _claims(wishes: list[str] | None, quick: bool) -> "list[Claim]":
     claims = [read_claim(path) for path in (map(find_claim, wishes) if wishes else claim_files())]
     claims.sort(key=lambda claim: OWN_MODULE.index(claim.name) if claim.name in OWN_MODULE else len(OWN_MODULE))
     return [claim.quickened() if quick else claim for claim in claims]
-
-
-def _adjusted(judged: "list[Judged]") -> "list[Judged]":
-    """The same with Holm's p for the primary estimands, where there are several."""
-    from analysis.stats import holm
-
-    with_runs = [position for position, one in enumerate(judged) if one.verdicts]
-    if len(with_runs) < 2:
-        return judged
-    adjusted = list(judged)
-    for position, p in zip(with_runs, holm([judged[i].verdicts[0].result.p for i in with_runs]), strict=True):
-        one = judged[position]
-        adjusted[position] = one._replace(verdicts=[one.verdicts[0]._replace(holm=p), *one.verdicts[1:]])
-    return adjusted
-
-
-def _warnings(judged: "list[Judged]") -> list[str]:
-    found = [QUICK_WARNING] if any(one.claim.quick for one in judged) else []
-    for one in judged:
-        claim = one.claim
-        if claim.arms and not claim.quick and claim.seeds.count != claim.preregistered_seeds:
-            found.append(
-                f"{claim.name}: judged on {claim.seeds.count} seeds; the claim was written down for"
-                f" {claim.preregistered_seeds}."
-            )
-        if one.verdicts and one.verdicts[0].holm >= 0.05 and one.verdicts[0].word in ("reproduced", "direction only"):
-            found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above 0.05.")
-    return found
 
 
 def _exact(uri: str) -> "tuple[list[Check], str]":

@@ -14,6 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 FEWEST_FOR_BOOTSTRAP = 20
 _EXACT_UP_TO = 16
 _RESAMPLES = 9_999
+_RANKS = "median, order statistics"
 _Z_LEVEL, _Z_POWER = 1.96, 0.84
 
 
@@ -65,20 +66,21 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
 
     Interval: t for n < 20, BCa bootstrap (Efron 1987) from there on. Test: paired sign-flip permutation, exact up to 16
     pairs, by 9,999 random flips above. Where a difference is infinite (a run that never got there), the median, its
-    distribution-free interval from order statistics, and the exact sign test; where one is undefined, no number at all.
+    distribution-free interval from order statistics, and the exact sign test. An undefined difference (NaN: neither run
+    got there) may lie anywhere: −∞ for the lower limit, +∞ for the upper one, and against the sign test.
     """
     sample = np.asarray(differences, dtype=float)
     undefined = int(np.isnan(sample).sum())
     infinite = int(np.isinf(sample).sum())
     better = float(np.mean((sample > 0) + 0.5 * (sample == 0))) if not undefined else math.nan
-    if undefined:
-        nothing = (math.nan,) * 4
-        return Effect(len(sample), *nothing, "undefined", math.nan, better, infinite, undefined)
-    if infinite:
-        low, high = _median_interval(sample)
+    if undefined or infinite:
+        least, most = (
+            np.nan_to_num(sample, nan=side, posinf=math.inf, neginf=-math.inf) for side in (-math.inf, math.inf)
+        )
+        low, high = _median_interval(least)[0], _median_interval(most)[1]
         p = _sign_test(sample)
-        center = float(np.median(sample))
-        return Effect(len(sample), center, math.nan, low, high, "median, order statistics", p, better, infinite, 0)
+        center = float(np.median(sample))  # NaN where a difference is undefined
+        return Effect(len(sample), center, math.nan, low, high, _RANKS, p, better, infinite, undefined)
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     p = sign_flip(sample, rng)
     if sd == 0.0:
@@ -131,13 +133,16 @@ def is_equivalent(differences: Sequence[float], margin: float, level: float = 0.
     return bool(p < level)
 
 
+def is_share_equivalent(a: Sequence[float], b: Sequence[float], margin: float) -> bool:
+    """Whether two shares differ by less than `margin`: Newcombe's 90 % interval lies within ±margin."""
+    n = len(a)
+    low, high = confint_proportions_2indep(sum(a), n, sum(b), n, compare="diff", method="newcomb", alpha=0.1)
+    return bool(-margin < low and high < margin)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number (Holm 1979); NaN stays NaN and does not count."""
-    known = [p for p in p_values if not math.isnan(p)]
-    if not known:
-        return list(p_values)
-    adjusted = iter(multipletests(known, method="holm")[1])
-    return [p if math.isnan(p) else float(next(adjusted)) for p in p_values]
+    """The p-values adjusted for their number (Holm 1979)."""
+    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
 
 
 def seeds_needed(sd: float, difference: float) -> int:
@@ -152,16 +157,22 @@ def share_interval(successes: int, n: int) -> tuple[float, float]:
 
 
 def _median_interval(sample: "np.ndarray[Any, Any]") -> tuple[float, float]:
-    """The narrowest symmetric pair of order statistics that covers the median with at least 95 %; else the extremes."""
+    """The narrowest symmetric pair of order statistics that covers the median with at least 95 %.
+
+    Fewer than 6 values have no such pair: then nothing is known, −∞ to ∞.
+    """
     ordered = np.sort(sample)
     n = len(ordered)
-    below = int(stats.binom.ppf(0.025, n, 0.5))
-    rank = max(below, 1)
+    rank = int(stats.binom.ppf(0.025, n, 0.5))
+    if rank == 0:
+        return -math.inf, math.inf
     return float(ordered[rank - 1]), float(ordered[n - rank])
 
 
 def _sign_test(sample: "np.ndarray[Any, Any]") -> float:
-    unequal = sample[sample != 0]
-    if not len(unequal):
+    """Two-sided p of the exact sign test without ties; undefined values take the signs that make it largest."""
+    above, below, undefined = int((sample > 0).sum()), int((sample < 0).sum()), int(np.isnan(sample).sum())
+    n = above + below + undefined
+    if not n:
         return 1.0
-    return float(stats.binomtest(int((unequal > 0).sum()), len(unequal)).pvalue)
+    return max(float(stats.binomtest(above + positive, n).pvalue) for positive in range(undefined + 1))

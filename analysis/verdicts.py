@@ -8,7 +8,14 @@ import pandas as pd
 
 from analysis.frames import Evidence
 from analysis.measures import log_slope, measure
-from analysis.stats import Effect, is_equivalent, paired_effect, seeds_needed, share_effect
+from analysis.stats import (
+    Effect,
+    is_equivalent,
+    is_share_equivalent,
+    paired_effect,
+    seeds_needed,
+    share_effect,
+)
 from harness.claims import MEASURES, Claim, Estimand
 
 Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
@@ -55,16 +62,18 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
     claim = evidence.claim
     rng = np.random.default_rng(_RNG_SEED)
     differences = paired_differences(evidence, estimand)
+    limits = bounds(estimand)
     if estimand.measure in _SHARES and estimand.compare == "difference":
         first, second = (measure(evidence, estimand.measure, estimand.at, arm) for arm in estimand.arms)
         result = share_effect(first.tolist(), second.tolist(), rng)
+        equivalent = is_share_equivalent(first.tolist(), second.tolist(), limits.matters)
     else:
         result = paired_effect(differences.tolist(), rng)
-    limits = bounds(estimand)
-    word, reason = decide(result, limits, is_equivalent(differences.tolist(), limits.matters))
+        equivalent = is_equivalent(differences.tolist(), limits.matters)
+    word, reason = decide(result, limits, equivalent)
     needed = 0
     if word == "inconclusive" and math.isfinite(result.sd):
-        needed = seeds_needed(result.sd, limits.matters)
+        needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
     arms = claim.arm_names(estimand.arms)
     return Verdict(
         claim.name,
@@ -104,7 +113,7 @@ def paired_differences(evidence: Evidence, estimand: Estimand) -> "pd.Series[flo
     if estimand.compare in ("difference", "log_ratio"):
         first, second = map(values, estimand.arms)
         if estimand.compare == "log_ratio":
-            first, second = first.map(math.log), second.map(math.log)
+            first, second = first.map(_log), second.map(_log)
         with np.errstate(invalid="ignore"):  # ∞ − ∞: neither arm got there, so there is no difference
             return first - second
     assert estimand.along is not None
@@ -132,9 +141,10 @@ def bounds(estimand: Estimand) -> Bounds:
 
 
 def decide(result: Effect, limits: Bounds, equivalent: bool) -> tuple[Word, str]:
-    """The verdict of CLAIMS: by the interval alone, and by the equivalence test for an effect that vanishes."""
-    if result.undefined:
-        return "inconclusive", f"{result.undefined} of {result.n} pairs have no value"
+    """The verdict by the interval alone, and by the equivalence test for an effect that vanishes.
+
+    An effect that is both on the claimed side and smaller than what matters is not reproduced.
+    """
     if limits.low <= result.low and result.high <= limits.high:
         return "reproduced", "the interval lies inside what is claimed"
     if equivalent:
@@ -145,7 +155,8 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> tuple[Word, str]
     if towards > 0:
         size = "beyond" if _is_beyond(result, limits) else "short of" if _is_short(result, limits) else "not all inside"
         return "direction only", f"the effect has the claimed sign, but is {size} the claimed size"
-    return "inconclusive", "the interval holds both an effect and none"
+    lost = f"; {result.undefined} of {result.n} pairs have no value" if result.undefined else ""
+    return "inconclusive", f"the interval holds both an effect and none{lost}"
 
 
 def shown(estimand: Estimand, value: float) -> float:
@@ -178,6 +189,11 @@ def claimed_text(estimand: Estimand) -> str:
         return f"{estimand.claimed:g} ± {estimand.margin:g} {name}".strip()
     side = "at least" if bounds(estimand).side > 0 else "at most"
     return f"{side} {estimand.smallest_effect:g} {name}".strip()
+
+
+def _log(value: float) -> float:
+    """ln, with −∞ for 0 and NaN for what has none."""
+    return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
 
 
 def _valley(frame: pd.DataFrame, seed: int) -> float:

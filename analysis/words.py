@@ -13,7 +13,6 @@ QUESTIONS = {
     "control": "Controls and further measures",
 }
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
-_COUNTED = ("×", "points", "nats")
 
 
 def number(value: float) -> str:
@@ -27,22 +26,21 @@ def number(value: float) -> str:
 
 def effect(verdict: Verdict) -> str:
     """`5.3 points [4.7, 5.9]`."""
+    return f"{number(verdict.effect)}{_unit(verdict)} [{number(verdict.low)}, {number(verdict.high)}]"
+
+
+def _unit(verdict: Verdict) -> str:
     name = unit(verdict.estimand)
-    shown = f" {name}" if name and name != "(slope)" else ""
-    if verdict.result.undefined:
-        return "no value"
-    return f"{number(verdict.effect)}{shown} [{number(verdict.low)}, {number(verdict.high)}]"
+    return f" {name}" if name and name != "(slope)" else ""
 
 
 def sentence(verdict: Verdict) -> str:
-    """The estimand's words with its number in the place of {effect}, else in front, or behind if it is no count."""
+    """The estimand's words with its number in the place of {effect}, else behind a colon."""
     words = verdict.estimand.words
     if "{effect}" in words:
         text = words.replace("{effect}", number(verdict.effect)) + "."
-    elif unit(verdict.estimand) in _COUNTED:
-        text = f"{number(verdict.effect)} {words}."
     else:
-        text = f"{words[0].upper()}{words[1:]}: {number(verdict.effect)}."
+        text = f"{words[0].upper()}{words[1:]}: {number(verdict.effect)}{_unit(verdict)}."
     if verdict.needed:
         text += f" About {verdict.needed} seeds would settle it."
     return text
@@ -74,7 +72,8 @@ def done(claim: Claim, data: str) -> str:
         grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
         text += (
             f" Where an arm is tuned, each lr of {grid} was tried on {len(claim.tuning.seeds)} seed(s) of its own, on"
-            " 50,000 training images, and the lowest validation loss chose; fresh seeds judge."
+            " training images without the validation part, and the lowest validation loss after the arm's last epoch"
+            " chose, whatever the measure it is judged by; fresh seeds judge."
         )
     return text
 

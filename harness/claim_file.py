@@ -193,13 +193,16 @@ def _check_verdict(claim: Claim) -> None:
         raise _Wrong("one estimand should have primary = true, or the file claimed_accuracy: one gives the verdict")
     if claim.published and claim.claimed_accuracy is None:
         raise _Wrong("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
+    if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):
+        raise _Wrong("claimed_accuracy needs at least one [[published]] result that counts", "claimed_accuracy")
 
 
 def _check_estimand(claim: Claim, estimand: Estimand, position: int) -> None:
     if estimand.name in [other.name for other in claim.estimands[:position]]:
         raise _Wrong(f"name is {estimand.name!r}: two estimands are called so", "estimands", position, "name")
+    patterns = estimand.compare in ("slope", "valley")
     for wish in estimand.arms:
-        if not claim.arm_names([wish]):
+        if not claim.arm_names([wish]) or not (patterns or wish in claim.arms):
             raise _Wrong(
                 f"arms names {wish!r}: there are {', '.join(claim.arms) or 'none'}", "estimands", position, "arms"
             )
@@ -211,6 +214,12 @@ def _check_estimand(claim: Claim, estimand: Estimand, position: int) -> None:
         if missing:
             raise _Wrong(
                 f"measure is {estimand.measure!r}: arm {arm.name!r} lacks the probe {', '.join(sorted(missing))}",
+                "estimands", position, "measure",
+            )  # fmt: skip
+        if estimand.measure == "test_accuracy" and arm.fields["split"] == "search":
+            raise _Wrong(
+                f"measure is 'test_accuracy': arm {arm.name!r} has split \"search\", under which the test set is not"
+                ' watched; use split = "lesson"',
                 "estimands", position, "measure",
             )  # fmt: skip
     if len({claim.arms[name].seeds for name in named}) > 1:

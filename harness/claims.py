@@ -120,9 +120,15 @@ class Estimand(Strict):
             raise ValueError("write claimed with margin, or smallest_effect alone: the verdict needs one of them")
         if self.compare in ("difference", "log_ratio") and len(self.arms) != 2:
             raise ValueError(f"arms is {self.arms}: a {self.compare} compares two")
-        if self.compare == "log_ratio" and min(self.claimed or 1.0, self.smallest_effect or 1.0) <= 0:
-            raise ValueError("claimed or smallest_effect should be above 0: effects of a log ratio are factors")
-        if self.smallest_effect == (1.0 if self.compare == "log_ratio" else 0.0) or self.claimed == 0.0:
+        if self.compare == "value" and len(self.arms) != 1:
+            raise ValueError(f"arms is {self.arms}: a value is that of one arm")
+        least = self.smallest_effect if self.claimed is None else self.claimed - (self.margin or 0.0)
+        if self.compare == "log_ratio" and (least is None or least <= 0):
+            raise ValueError(
+                "claimed minus margin, or smallest_effect, should be above 0: effects of a log ratio are factors"
+            )
+        nothing = 1.0 if self.compare == "log_ratio" else 0.0
+        if nothing in (self.smallest_effect, self.claimed):
             raise ValueError("smallest_effect or claimed says that there is no effect: write the one that is claimed")
         return self
 

@@ -81,8 +81,14 @@ class Records:
         return list(self._search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'", ["attributes.start_time ASC"]))
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
-        """The values of a metric by step."""
-        return {point.step: point.value for point in self.client.get_metric_history(run_id, metric)}
+        """The values of a metric by step. Raises `UserError` where a step holds two: one of them was added later."""
+        values: dict[int, float] = {}
+        for point in self.client.get_metric_history(run_id, metric):
+            if values.setdefault(point.step, point.value) != point.value:
+                raise UserError(
+                    f"run {run_id} has two values of {metric} at step {point.step}: its records were altered"
+                )
+        return values
 
     def array(self, run_id: str, name: str) -> Any:
         """The numpy array that is stored as this artifact. Raises `UserError` where there is none."""

@@ -150,8 +150,8 @@ class Replication:
         return self._missing_tuning(children) + self._missing_arms(children)
 
     def _make(self, recorder: Recorder, tasks: Sequence[Task], clock: Clock) -> None:
-        """Longest first, so that no worker waits long for the last one."""
-        tasks = sorted(tasks, key=lambda task: -self.work(task.config))
+        """Seed by seed, so that paired runs share what the machine does meanwhile; within a seed longest first."""
+        tasks = sorted(tasks, key=lambda task: (task.config.seed, -self.work(task.config)))
         by_name = {task.name: task for task in tasks}
         for kind in ("tuning", "arm"):
             jobs = [self._job(task) for task in tasks if task.kind == kind]
@@ -178,6 +178,7 @@ class Replication:
     def _close(self, record: Record) -> None:
         state: State = "interrupted" if record.ending.state == "stopped" else record.ending.state
         metrics = {}
+        self._tracking.log_readings(record.run_id, record.ending.readings)
         if state == "complete" and record.epochs:
             metrics = {"training_seconds": record.seconds}
             if record.ending.trajectory is not None:

@@ -27,7 +27,7 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from harness.config import RunConfig
-from harness.metrics import DatasetRecord, EpochMetrics
+from harness.metrics import DatasetRecord, EpochMetrics, Reading
 from harness.owner import is_alive, this_process
 from harness.records import (
     CONFIG_HASH,
@@ -122,11 +122,15 @@ class Tracking(Records):
             "epoch_seconds": metrics.seconds,
             "samples_per_second": metrics.samples_per_second,
         }
+        own = [Reading(name, metrics.epoch, value) for name, value in values.items() if value is not None]
+        self.log_readings(run_id, [*own, *metrics.readings])
+
+    def log_readings(self, run_id: str, readings: Sequence[Reading]) -> None:
+        """Values at steps of their own, however many."""
         now = int(time.time() * 1000)
-        found = [Metric(name, value, now, metrics.epoch) for name, value in values.items() if value is not None]
-        found += [Metric(name, value, now, step) for name, step, value in metrics.readings]
-        for first in range(0, len(found), _LARGEST_BATCH):
-            self.client.log_batch(run_id, found[first : first + _LARGEST_BATCH])
+        for first in range(0, len(readings), _LARGEST_BATCH):
+            some = readings[first : first + _LARGEST_BATCH]
+            self.client.log_batch(run_id, [Metric(name, value, now, step) for name, step, value in some])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Metrics of a run as a whole, at step 0."""

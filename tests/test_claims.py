@@ -141,6 +141,10 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ("smallest_effect = 1.5", "claimed = 2.0", 29, "write claimed with margin, or smallest_effect alone"),
         ("smallest_effect = 1.5", "smallest_effect = 1.0", 29, "says that there is no effect"),
         ("smallest_effect = 1.5", "smallest_effect = -1.5", 29, "should be above 0"),
+        ("smallest_effect = 1.5", "claimed = 2.0\nmargin = 3.0", 29, "should be above 0"),
+        ("smallest_effect = 1.5", "claimed = 1.0\nmargin = 0.5", 29, "says that there is no effect"),
+        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "mom*"]', 37, "arms names 'mom*'"),
+        ('compare = "log_ratio"', 'compare = "value"', 29, "a value is that of one arm"),
         ("primary = true\n", "", 1, "primary = true"),
         ('probes = ["loss"]', 'probes = ["los"]', 17, "probes"),
         ("count = 3", 'count = "3"', 13, "seeds.count is '3'"),
@@ -181,6 +185,20 @@ def test_published_results_need_an_accuracy_to_be_held_to(tmp_path):
         read(tmp_path, start + published)
     claim = read(tmp_path, "claimed_accuracy = 99.0\n" + start + published)
     assert claim.primary is None and claim.published[0].test_accuracy == 96.0
+
+
+def test_a_claimed_accuracy_needs_a_published_result_that_counts(tmp_path):
+    start = "claimed_accuracy = 99.0\n" + SMALL[: SMALL.index("[seeds]")]
+    published = '[[published]]\nmodel = "M"\ntest_accuracy = 96.0\nsource = "S"\nunreproduced = "never"\n'
+    for text in (start, start + published):
+        with pytest.raises(UserError, match="claimed_accuracy needs at least one"):
+            read(tmp_path, text)
+
+
+def test_test_accuracy_is_not_to_be_had_where_the_test_set_is_not_watched(tmp_path):
+    text = SMALL.replace('measure = "updates_to_loss"\nat = 0.5', 'measure = "test_accuracy"')
+    with pytest.raises(UserError, match='has split "search", under which the test set is not watched'):
+        read(tmp_path, text.replace("epochs = 4", 'epochs = 4\nsplit = "search"'))
 
 
 def test_lines_are_found_in_tables_lists_of_tables_and_at_the_top():

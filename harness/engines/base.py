@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from harness.config import RunConfig
-from harness.metrics import EpochMetrics, ProbeName
+from harness.metrics import EpochMetrics, ProbeName, Reading
 
 if TYPE_CHECKING:
     from harness.data import Dataset
@@ -35,7 +35,8 @@ class Ending(NamedTuple):
     """How a job ended. "stopped": `Proceed` said no. "failed": it raised, or its worker died too often; see `note`.
 
     `test` (loss, accuracy) and `weights` (the model's state as numpy arrays) belong to final jobs that are complete,
-    `trajectory` (float16 [updates + 1, sketch]) to complete jobs with the probe of that name.
+    `trajectory` (float16 [updates + 1, sketch]) to complete jobs with the probe of that name. `readings`: what probes
+    saw in the epoch in which a run diverged.
     """
 
     state: Literal["complete", "stopped", "diverged", "failed"]
@@ -43,6 +44,7 @@ class Ending(NamedTuple):
     test: tuple[float, float] | None = None
     weights: Mapping[str, Any] | None = None
     trajectory: Any = None
+    readings: tuple[Reading, ...] = ()
 
 
 class Started(NamedTuple):
@@ -104,7 +106,7 @@ def execute(job: Job, dataset: "Dataset", device: str, report: Callable[[EpochMe
         for metrics in epochs:
             if metrics.diverged:
                 note = f"loss {metrics.train_loss} in epoch {metrics.epoch}, update {metrics.steps}"
-                return Ending("diverged", note)
+                return Ending("diverged", note, readings=metrics.readings)
             if not report(metrics) and metrics.epoch < job.config.epochs:
                 return Ending("stopped")
         if not job.final:

@@ -111,6 +111,13 @@ def test_an_altered_choice_of_lr_is_refused(recorded):
         evidence(recorded)
 
 
+def test_a_value_that_was_added_later_is_refused(recorded):
+    run = run_id(recorded, "norm seed 2")
+    MlflowClient(recorded).log_metric(run, "train_accuracy", 0.99, step=1)
+    with pytest.raises(UserError, match=f"run {run} has two values of train_accuracy at step 1"):
+        evidence(recorded).curve(run, "train_accuracy")
+
+
 def test_no_experiment_says_which_command_to_run(store):
     with pytest.raises(UserError, match=r"no 'claims/tiny' in .*run harness.replicate first"):
         evidence(store)

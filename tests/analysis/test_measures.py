@@ -12,7 +12,9 @@ from harness.errors import UserError
 def run(curves, diverged=False, batch_size=128):
     series = {name: pd.Series(values, dtype=float) for name, values in curves.items()}
     empty = pd.Series(dtype=float)
-    return Run("id", diverged, {"batch_size": batch_size}, lambda name: series.get(name, empty))
+    epochs = max((max(values) for values in curves.values()), default=0)
+    config = {"batch_size": batch_size, "updates": None, "epochs": epochs}
+    return Run("id", diverged, config, lambda name: series.get(name, empty))
 
 
 def value(name, curves, at=None, **others):
@@ -78,6 +80,19 @@ def test_a_diverged_run_is_the_worst_and_never_zero(name, expected):
 @pytest.mark.parametrize("name", ["path_ratio", "gradient_cosine", "roughness", "seconds_per_update"])
 def test_a_measure_that_has_no_meaning_for_a_diverged_run_is_no_number(name):
     assert math.isnan(value(name, {}, 10, diverged=True))
+
+
+def test_what_a_run_did_before_it_diverged_counts():
+    assert value("updates_to_loss", LOSS, 0.75, diverged=True) == 15.0
+    path = {"path_length": {5: 3.0, 10: 6.0}, "displacement": {5: 2.0, 10: 3.0}}
+    assert value("path_ratio", path, 10, diverged=True) == 2.0
+    assert math.isnan(value("path_ratio", path, 20, diverged=True))
+
+
+def test_a_run_that_is_shorter_than_its_config_is_refused():
+    short = run({"train_loss": {1: 0.9, 2: 0.8}})
+    with pytest.raises(UserError, match="run id has train_loss of 2 epochs only"):
+        _MEASURES["train_loss"](short._replace(config={"updates": None, "epochs": 3}), None)
 
 
 def test_what_was_never_recorded_is_refused_by_name():

@@ -59,9 +59,10 @@ def test_an_effect_of_another_size_says_which(low, high, size):
     assert size in decide(effect(low, high), FIVE, False)[1]
 
 
-def test_pairs_without_a_value_leave_it_open():
-    word, reason = decide(effect(math.nan, math.nan, undefined=2), FIVE, False)
-    assert (word, reason) == ("inconclusive", "2 of 10 pairs have no value")
+def test_pairs_without_a_value_are_named_where_they_leave_it_open():
+    word, reason = decide(effect(-math.inf, math.inf, undefined=2), FIVE, False)
+    assert word == "inconclusive" and "2 of 10 pairs have no value" in reason
+    assert decide(effect(2.5, math.inf, undefined=2), AT_LEAST, False)[0] == "reproduced"
 
 
 def test_bounds_of_a_ratio_are_logarithms_and_are_told_as_factors():
@@ -112,6 +113,20 @@ def test_a_ratio_with_a_run_that_never_got_there_is_infinite_and_with_two_undefi
     evidence = Evidence({"a": {1: math.inf, 2: 8.0, 3: math.inf}, "b": {1: 4.0, 2: 4.0, 3: math.inf}})
     found = differences(evidence, compare="log_ratio")
     assert found[1] == math.inf and found[2] == pytest.approx(math.log(2)) and math.isnan(found[3])
+
+
+def test_a_ratio_of_what_has_no_logarithm_is_undefined():
+    evidence = Evidence({"a": {1: -2.0, 2: 0.0}, "b": {1: 4.0, 2: 4.0}})
+    found = differences(evidence, compare="log_ratio", claimed=2.0, margin=0.5)
+    assert math.isnan(found[1]) and found[2] == -math.inf
+
+
+def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_were(monkeypatch):
+    evidence = Evidence({"a": {s: 0.7 + 0.95 * (-1) ** s for s in range(10)}, "b": dict.fromkeys(range(10), 0.0)})
+    monkeypatch.setattr(evidence, "name", "c", raising=False)
+    monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
+    verdict = verdicts.judge(evidence, estimand(claimed=None, margin=None, smallest_effect=1.2))
+    assert (verdict.word, verdict.needed) == ("inconclusive", 11)
 
 
 def test_a_slope_is_taken_along_a_field_for_each_seed():
