@@ -6,6 +6,7 @@ Only puts the parts together. Everything slow is imported after the arguments ha
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -57,7 +58,7 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
         judged,
         checks,
         checks_run,
-        uri if uri.startswith("http") else "",
+        _server(uri),
     )
     typer.echo("\n\n".join(text_table(one) for one in judged) + "\n")
     for warning in page.warnings:
@@ -75,9 +76,15 @@ def _claims(wishes: list[str] | None, quick: bool) -> "list[Claim]":
     from analysis.section import OWN_MODULE
     from harness.claim_file import claim_files, find_claim, read_claim
 
-    claims = [read_claim(path) for path in (map(find_claim, wishes) if wishes else claim_files())]
+    claims = [read_claim(path) for path in dict.fromkeys(map(find_claim, wishes) if wishes else claim_files())]
     claims.sort(key=lambda claim: OWN_MODULE.index(claim.name) if claim.name in OWN_MODULE else len(OWN_MODULE))
     return [claim.quickened() if quick else claim for claim in claims]
+
+
+def _server(uri: str) -> str:
+    """The address for links to a tracking server, without a name or password; "" where there is none."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if uri.startswith("http") else ""
 
 
 def _exact(uri: str) -> "tuple[list[Check], str]":

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from harness.claim_lines import line_of
-from harness.claims import MEASURES, Arm, Claim, Estimand, Published, Seeds, Strict, Tuning
+from harness.claims import MEASURES, Arm, Claim, Estimand, Published, Seeds, Strict, Tuning, tag_name
 from harness.config import Split, make_config
 from harness.defaults import LESSON
 from harness.errors import UserError
@@ -45,6 +45,8 @@ def read_claim(path: Path) -> Claim:
         raise UserError(f"{path} is not valid TOML: {error}") from None
     if not all(letter.isalnum() or letter in "_-" for letter in path.stem):
         raise UserError(f"{path}: a claim's file name should be letters, digits, _ and - only")
+    if (CLAIMS / path.name).is_file() and path.resolve().parent != CLAIMS.resolve():
+        raise UserError(f"{path}: a claim of the project is called {path.stem!r} already; rename the file")
     try:
         return _claim(path.stem, text, _File.model_validate(tables))
     except ValidationError as error:
@@ -68,7 +70,6 @@ class _Settings(Strict):
     batch_norm: bool | list[bool] | None = None
     standardize: bool | None = None
     hidden_batch_norm: bool | None = None
-    dataset: str | None = None
     split: Split | None = None
     probes: list[ProbeName] | None = None
     seeds: int | None = Field(default=None, ge=2)
@@ -77,6 +78,7 @@ class _Settings(Strict):
 class _ArmTable(_Settings):
     name: str = Field(min_length=1)
     words: str = ""
+    dataset: Literal["two-basins"] | None = None
 
 
 class _Lesson(Strict):
@@ -91,7 +93,7 @@ class _File(Strict):
     would_change: str
     sources: list[str] = Field(min_length=1)
     lesson: _Lesson
-    dataset: str = "fashion-mnist"
+    dataset: Literal["fashion-mnist", "digits"] = "fashion-mnist"
     seeds: Seeds = Seeds(first=1, count=10)
     settings: _Settings = _Settings()
     tuning: Tuning | None = None
@@ -140,11 +142,6 @@ def _claim(name: str, text: str, file: _File) -> Claim:
 def _arms(file: _File) -> dict[str, Arm]:
     arms: dict[str, Arm] = {}
     shared = file.settings.model_dump(exclude_none=True)
-    judged = range(file.seeds.first, file.seeds.first + max([file.seeds.count, *(a.seeds or 0 for a in file.arms)]))
-    if file.tuning and set(file.tuning.seeds) & set(judged):
-        raise _Wrong(
-            f"seeds is {file.tuning.seeds}: fresh seeds judge, so none of {judged} may tune", "tuning", "seeds"
-        )
     for position, table in enumerate(file.arms):
         own = table.model_dump(exclude_none=True, exclude={"name", "words"})
         wished: dict[str, Any] = {**LESSON, "split": "lesson", "probes": [], "seeds": file.seeds.count} | shared | own
@@ -158,12 +155,12 @@ def _arms(file: _File) -> dict[str, Arm]:
                 fields["epochs"] = fields["updates"]
             try:
                 name, words = (text.format(**fields) for text in (table.name, table.words))
-            except (KeyError, IndexError, ValueError) as error:
+            except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
                 raise _Wrong(
                     f"name or words has a {{}} that no field fills ({error})", "arms", position, "name"
                 ) from None
-            if name in arms:
-                raise _Wrong(f"name is {name!r}: two arms are called so", "arms", position, "name")
+            if tag_name(name) in map(tag_name, arms):
+                raise _Wrong(f"name is {name!r}: two arms are called so, but for signs", "arms", position, "name")
             tuned = fields["lr"] == TUNED
             if tuned and file.tuning is None:
                 raise _Wrong('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
@@ -171,7 +168,16 @@ def _arms(file: _File) -> dict[str, Arm]:
             if tuned:
                 del fields["lr"]
             arms[name] = Arm(name, words or name, fields, tuned, probes, seeds)
+    _check_seeds(file, arms)
     return arms
+
+
+def _check_seeds(file: _File, arms: Mapping[str, Arm]) -> None:
+    most = max((arm.seeds for arm in arms.values()), default=0)
+    judged = range(file.seeds.first, file.seeds.first + most)
+    if file.tuning and set(file.tuning.seeds) & set(judged):
+        message = f"seeds is {file.tuning.seeds}: fresh seeds judge, so none of {judged[0]} to {judged[-1]} may tune"
+        raise _Wrong(message, "tuning", "seeds")
 
 
 def _check_fields(fields: Mapping[str, Any], own: Mapping[str, Any], position: int) -> None:
@@ -210,6 +216,7 @@ def _check_estimand(claim: Claim, estimand: Estimand, position: int) -> None:
     if estimand.compare in ("slope", "valley") and len(named) < 3:
         raise _Wrong(f"arms is {named}: a {estimand.compare} needs three or more", "estimands", position, "arms")
     for arm in (claim.arms[name] for name in named):
+        _check_reach(estimand, arm, position)
         missing = set(MEASURES[estimand.measure].probes) - set(arm.probes)
         if missing:
             raise _Wrong(
@@ -224,6 +231,18 @@ def _check_estimand(claim: Claim, estimand: Estimand, position: int) -> None:
             )  # fmt: skip
     if len({claim.arms[name].seeds for name in named}) > 1:
         raise _Wrong(f"arms is {named}: they differ in their number of seeds", "estimands", position, "arms")
+
+
+def _check_reach(estimand: Estimand, arm: Arm, position: int) -> None:
+    toy = arm.fields.get("dataset") is not None
+    if toy != (estimand.measure == "global_basin"):
+        message = f"measure is {estimand.measure!r}: arm {arm.name!r} is {'' if toy else 'no '}run of the two-basin toy"
+        raise _Wrong(message, "estimands", position, "measure")
+    field = {"epoch": "epochs", "updates": "updates"}.get(MEASURES[estimand.measure].at, "")
+    length = arm.fields.get(field)
+    if estimand.at is not None and length is not None and estimand.at > length:
+        message = f"at is {estimand.at:g}: arm {arm.name!r} lasts {length} {field}"
+        raise _Wrong(message, "estimands", position, "at")
 
 
 def _complaint(complaint: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 def line_of(text: str, place: Sequence[str | int]) -> int:
     """The line (from 1) of a field such as ("arms", 2, "gamma"), or of its table where the field itself is missing."""
     names = [part for part in place if isinstance(part, str)]
-    position = next((part for part in place if isinstance(part, int)), 0)
+    position = place[1] if len(place) > 1 and isinstance(place[1], int) else 0
     lines = text.splitlines()
     start = _header(lines, names[0], position) if names else None
     if start is None:

@@ -5,9 +5,10 @@ judges it.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -69,8 +70,15 @@ class Seeds(Strict):
 class Tuning(Strict):
     """How `lr = "tuned"` is chosen for each arm: lowest mean validation loss over these seeds, on this grid."""
 
-    lr: list[float] = Field(min_length=2)
-    seeds: list[int] = Field(min_length=1)
+    lr: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=2)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Tuning":
+        for name, values in (("lr", self.lr), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} is {values}: it should not name a value twice")
+        return self
 
 
 class Published(Strict):
@@ -93,7 +101,7 @@ class Estimand(Strict):
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
-    words: str
+    words: str = Field(min_length=1)
     question: Literal["lesson", "tuned", "control"]
     primary: bool = False
     measure: str
@@ -144,6 +152,11 @@ class Arm(NamedTuple):
     seeds: int
 
 
+def tag_name(arm: str) -> str:
+    """An arm's name as MLflow takes it in the name of a tag; no two arms of a claim may share it."""
+    return re.sub(r"[^0-9A-Za-z_. /-]", "_", arm)
+
+
 class Claim(NamedTuple):
     """A claim as it is to be run. `sha256` is that of the file, whatever `quick` or another number of seeds made of it.
 
@@ -160,7 +173,7 @@ class Claim(NamedTuple):
     sources: tuple[str, ...]
     seeds: Seeds
     preregistered_seeds: int
-    dataset: str
+    dataset: Literal["fashion-mnist", "digits"]
     arms: Mapping[str, Arm]
     tuning: Tuning | None
     estimands: tuple[Estimand, ...]

@@ -5,7 +5,6 @@ With `tracking.py`, which writes, the only file that imports mlflow. The names a
 
 import logging
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
@@ -18,7 +17,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from harness.claims import Claim
+from harness.claims import Claim, tag_name
 from harness.errors import UserError
 from harness.stores import check_recorded, without_password
 
@@ -122,7 +121,7 @@ def parent_name(claim: Claim) -> str:
 
 def tuned_tag(arm: str) -> str:
     """The tag of a claim's parent run that holds the lr chosen for an arm."""
-    return f"harness.tuned_lr.{re.sub(r'[^0-9A-Za-z_. /-]', '_', arm)}"
+    return f"harness.tuned_lr.{tag_name(arm)}"
 
 
 def calm() -> None:

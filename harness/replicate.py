@@ -68,7 +68,7 @@ def _read(claims: list[str] | None, seeds: int | None, quick: bool) -> "list[Cla
     from harness.claim_file import claim_files, find_claim, read_claim
 
     paths = [find_claim(wish) for wish in claims] if claims else claim_files()
-    read = [read_claim(path) for path in paths]
+    read = [read_claim(path) for path in dict.fromkeys(paths)]
     if quick:
         return [claim.quickened() for claim in read]
     return [claim.with_seeds(seeds) for claim in read] if seeds else read
@@ -88,7 +88,7 @@ def _replicate(claims: "list[Claim]", workers: int | None, data_dir: Path | None
 
 
 def _replicate_on(
-    wanted: str,
+    wanted: DatasetChoice,
     claims: "list[Claim]",
     screen: "Screen",
     workers: int | None,
@@ -104,7 +104,7 @@ def _replicate_on(
     from harness.replication import Clock, Replication
     from harness.tracking import Tracking
 
-    dataset = load(_choice(wanted, claims[0]), data_dir)
+    dataset = load(wanted, data_dir)
     for claim in claims:
         _check_batches(claim, dataset)
     where = find_device(device)
@@ -147,14 +147,6 @@ def _ending(replications: "list[Replication]", caught: list[int]) -> None:
         raise Stopped(f"stopped with {left} runs to go; go on with: {command.this_command()}", 128 + caught[0])
     if left:
         raise Stopped(f"{left} runs failed; try them again with: {command.this_command()}", 1)
-
-
-def _choice(wanted: str, claim: "Claim") -> DatasetChoice:
-    if wanted == "fashion-mnist":
-        return "fashion-mnist"
-    if wanted == "digits":
-        return "digits"
-    raise UserError(f"claim {claim.name!r}: dataset is {wanted!r}: it should be fashion-mnist or digits")
 
 
 def _check_batches(claim: "Claim", dataset: "Dataset") -> None:

@@ -102,12 +102,9 @@ class Replication:
 
         Raises `UserError` where another process replicates this claim at this moment.
         """
-        owner = self._tracking.live_owner(self._name, "claim")
-        if owner:
-            raise UserError(f"claim {self._claim.name!r} is being replicated by another process ({owner}): let it end")
+        self._refuse_a_second_process()
         parent = self._tracking.parent(self._name, "claim")
-        children = self._tracking.children(parent.id) if parent else []
-        return self._missing_tuning(children) + self._missing_arms(children)
+        return self._missing_in(parent.id) if parent else self._missing_among([])
 
     def is_finished(self) -> bool:
         """Whether nothing is missing and the parent run says so."""
@@ -115,24 +112,29 @@ class Replication:
         return parent is not None and parent.status == "FINISHED" and not self.missing()
 
     def run(self, clock: Clock) -> None:
-        """Make what is missing; afterwards `stopped` says whether it went to the end."""
+        """Make what is missing; afterwards `stopped` says whether it went to the end.
+
+        Raises `UserError` where another process replicates this claim at this moment.
+        """
+        self._refuse_a_second_process()
         claim = self._claim
         if claim.quick:
             self._screen.warn(f"{claim.name}: a quick look (fewer seeds, shorter runs), not evidence")
         params = {"claim": claim.name, "quick": claim.quick, "preregistered_seeds": claim.preregistered_seeds}
         parent_id = self._tracking.open_parent(self._name, "claim", params, self._marks())
-        self._tracking.log_texts(parent_id, {"claim.toml": claim.text})
-        self._tracking.describe(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
-        recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
         state: State = "failed"
         try:
+            self._tracking.log_texts(parent_id, {"claim.toml": claim.text})
+            self._tracking.describe(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
+            recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
             for run_id in recorder.reconcile():
                 self._tracking.finish(run_id, "interrupted", "its process died")
             self._make(recorder, self._missing_tuning(self._tracking.children(parent_id)), clock)
-            if not self.stopped:
+            children = self._tracking.children(parent_id)
+            if not self.stopped and not self._missing_tuning(children):
                 self._choose(parent_id)
-                self._make(recorder, self._missing_arms(self._tracking.children(parent_id)), clock)
-            left = len(self.missing_in(parent_id))
+                self._make(recorder, self._missing_arms(children), clock)
+            left = len(self._missing_in(parent_id))
             state = "interrupted" if self.stopped else "failed" if left else "complete"
             if state == "complete":
                 self._tracking.tag(parent_id, {SEEDS: str(self._seeds_now(parent_id))})
@@ -144,9 +146,18 @@ class Replication:
         finally:
             self._tracking.finish(parent_id, state)
 
-    def missing_in(self, parent_id: str) -> list[Task]:
-        """The runs that are missing below this parent."""
-        children = self._tracking.children(parent_id)
+    def _refuse_a_second_process(self) -> None:
+        owner = self._tracking.live_owner(self._name, "claim")
+        if owner:
+            raise UserError(
+                f"claim {self._claim.name!r} is being replicated by another process ({owner}): let it end, or, if that"
+                " host is gone, set the status of the run in MLflow to KILLED"
+            )
+
+    def _missing_in(self, parent_id: str) -> list[Task]:
+        return self._missing_among(self._tracking.children(parent_id))
+
+    def _missing_among(self, children: Sequence[TrackedRun]) -> list[Task]:
         return self._missing_tuning(children) + self._missing_arms(children)
 
     def _make(self, recorder: Recorder, tasks: Sequence[Task], clock: Clock) -> None:
@@ -156,17 +167,18 @@ class Replication:
         for kind in ("tuning", "arm"):
             jobs = [self._job(task) for task in tasks if task.kind == kind]
             tags = {job.name: self._marks() | {ARM: by_name[job.name].arm.name} for job in jobs}
-            left = Counter(by_name[job.name].arm.name for job in jobs)
+            left = Counter(job.config.seed for job in jobs)
             with closing(recorder.run(jobs, kind, lambda _job, _metrics: True, tags)) as records:
                 for record in records:
                     task = by_name[record.job.name]
                     self._close(record)
                     clock.did(self.work(task.config))
-                    left[task.arm.name] -= 1
+                    left[task.config.seed] -= 1
                     self._screen.run_done(clock.text())
-                    if not left[task.arm.name]:
-                        what = "tuned" if kind == "tuning" else "all seeds done"
-                        self._screen.say(f"{self._claim.name:<15} {task.arm.name:<34} {what:<15} {clock.text()}")
+                    if not left[task.config.seed]:
+                        what = "tuning" if kind == "tuning" else "all arms"
+                        seed = f"seed {task.config.seed}"
+                        self._screen.say(f"{self._claim.name:<15} {seed:<10} {what} done   {clock.text()}")
 
     def _job(self, task: Task) -> Job:
         probes = task.arm.probes if task.kind == "arm" else ()

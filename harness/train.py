@@ -42,10 +42,11 @@ def train(
 ) -> Iterator[EpochMetrics]:
     """Train one run by mini-batch SGD with momentum and yield an `EpochMetrics` after each epoch.
 
-    Every epoch visits each training image once, in an order drawn from (seed, "order"); the last batch may be smaller,
-    as in the lesson's loader. `dataset` must lie on `device` already. Give `model` (from `initial_model`) to keep the
-    trained weights; it is moved to `device` and trained in place. With `watch_test` every record carries the loss and
-    accuracy on the test set. After the first loss that is not finite the run yields a last, `diverged` record and ends.
+    Every epoch visits each training image once (the last one fewer, where `updates` ends it), in an order drawn from
+    (seed, "order"); the last batch may be smaller, as in the lesson's loader. `dataset` must lie on `device` already.
+    Give `model` (from `initial_model`) to keep the trained weights; it is moved to `device` and trained in place. With
+    `watch_test` every record carries the loss and accuracy on the test set. After the first loss that is not finite the
+    run yields a last, `diverged` record and ends.
 
     Raises ValueError if a batch would be larger than the training part.
     """

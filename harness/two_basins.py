@@ -15,6 +15,7 @@ TWO_BASINS = "two-basins"
 EXAMPLES = 64
 TILT, NOISE = 0.15, 2.0
 _BARRIER = 0.1545  # the local maximum, between the local basin (right) and the global one (left)
+_FAR = 1e6  # from here w³ drives the next step to infinity
 _START = (0.7, 1.1)  # inside the local basin, whose minimum lies at 0.915
 
 # Example i pulls with a constant force of its own; all forces together are 0, so the full batch feels none.
@@ -30,7 +31,8 @@ def descend(config: RunConfig) -> EpochMetrics:
     """One run of SGD with momentum from a seeded start in the local basin, as one record.
 
     Example i has the loss f(w) + aᵢ w, with 64 fixed aᵢ whose mean is 0 and whose deviation is about 2. Reading
-    `global_basin` is 1 where the run ends left of the barrier, else 0; `position` is its last w.
+    `global_basin` is 1 where the run ends left of the barrier, else 0; `position` is its last w. A run that is
+    thrown out beyond |w| = 10⁶ has diverged.
     """
     start = time.perf_counter()
     w = random.Random(derive(config.seed, "weights")).uniform(*_START)  # noqa: S311  # no secret depends on it
@@ -45,8 +47,10 @@ def descend(config: RunConfig) -> EpochMetrics:
             velocity = config.gamma * velocity - config.lr * gradient
             w += velocity
             updates += 1
-            if updates == limit:
+            if updates == limit or abs(w) > _FAR:
                 break
+        if abs(w) > _FAR:
+            break
     seconds = time.perf_counter() - start
     return EpochMetrics(
         epoch=epoch,
@@ -57,5 +61,6 @@ def descend(config: RunConfig) -> EpochMetrics:
         seconds=seconds,
         samples_per_second=updates * config.batch_size / seconds,
         steps=updates,
+        diverged=abs(w) > _FAR,
         readings=(Reading("global_basin", updates, float(w < _BARRIER)), Reading("position", updates, w)),
     )

@@ -148,6 +148,17 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ("primary = true\n", "", 1, "primary = true"),
         ('probes = ["loss"]', 'probes = ["los"]', 17, "probes"),
         ("count = 3", 'count = "3"', 13, "seeds.count is '3'"),
+        ("epochs = 4", 'epochs = 4\ndataset = "digits"', 17, "dataset is not a field"),
+        ("[seeds]", "[tuning]\nlr = [0.1, 0.1]\nseeds = [60]\n\n[seeds]", 11, "should not name a value twice"),
+        ("[seeds]", "[tuning]\nlr = [0.0, 0.1]\nseeds = [60]\n\n[seeds]", 12, "tuning.lr is 0.0"),
+        ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [60, 60]\n\n[seeds]", 11, "should not name a value twice"),
+        (
+            'measure = "updates_to_loss"\nat = 0.5',
+            'measure = "train_loss"\nat = 5',
+            35,
+            "at is 5: arm 'lr 0.1' lasts 4",
+        ),
+        ('measure = "updates_to_loss"\nat = 0.5', 'measure = "global_basin"', 34, "is no run of the two-basin toy"),
         ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [6]\n\n[seeds]", 13, "fresh seeds judge"),
     ],
 )
@@ -168,6 +179,24 @@ def test_what_is_no_toml_or_no_file_is_one_line(tmp_path):
     (tmp_path / "a'b.toml").write_text(SMALL)
     with pytest.raises(UserError, match="letters, digits, _ and - only"):
         read_claim(tmp_path / "a'b.toml")
+
+
+def test_arms_whose_names_differ_by_signs_alone_are_refused(tmp_path):
+    text = SMALL.replace('name = "lr {lr}"', 'name = "小 {lr}"').replace('name = "momentum"', 'name = "大 0.1"')
+    with pytest.raises(UserError, match="two arms are called so, but for signs"):
+        read(tmp_path, text)
+
+
+def test_settings_may_not_make_a_tuning_seed_judge(tmp_path):
+    text = SMALL.replace("epochs = 4", "epochs = 4\nseeds = 200")
+    with pytest.raises(UserError, match="so none of 5 to 204 may tune"):
+        read(tmp_path, text.replace("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [101]\n\n[seeds]"))
+
+
+def test_a_claim_of_the_project_is_not_to_be_taken_for_another(tmp_path):
+    (tmp_path / "momentum.toml").write_text(SMALL, encoding="utf-8")
+    with pytest.raises(UserError, match="a claim of the project is called 'momentum' already; rename the file"):
+        read_claim(tmp_path / "momentum.toml")
 
 
 def test_a_claim_is_found_by_name_or_path(tmp_path):

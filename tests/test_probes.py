@@ -171,6 +171,18 @@ def test_updates_end_a_run_in_mid_epoch(digits):
     assert [epoch.steps for epoch in exact] == [13]
 
 
+def test_a_stop_after_the_last_update_is_no_stop(digits):
+    job = Job("x", config(updates=15, epochs=99))
+    assert execute(job, digits, "cpu", lambda metrics: metrics.epoch < 2).state == "complete"
+    assert execute(job, digits, "cpu", lambda metrics: False).state == "stopped"
+
+
+def test_a_diverged_run_hands_over_what_was_read_before(digits):
+    ending = execute(Job("x", config(lr=1e9, epochs=1), probes=("path",)), digits, "cpu", lambda _: True)
+    assert ending.state == "diverged"
+    assert {reading.name for reading in ending.readings} >= {"path_length", "displacement"}
+
+
 def test_the_test_set_is_watched_only_where_asked_for(digits):
     settings = config(epochs=1)
     model = initial_model(settings, digits)

@@ -49,3 +49,8 @@ def test_an_engine_runs_it_as_any_other_job(digits):
     ending = execute(Job("toy", run(batch_size=1)), digits, "cpu", lambda metrics: epochs.append(metrics) or True)
     assert ending.state == "complete"
     assert [reading.name for reading in epochs[0].readings] == ["global_basin", "position"]
+
+
+def test_a_run_that_is_thrown_out_has_diverged(digits):
+    ending = execute(Job("toy", run(lr=50.0)), digits, "cpu", lambda metrics: True)
+    assert ending.state == "diverged" and "after update" in ending.note

@@ -98,16 +98,22 @@ def execute(job: Job, dataset: "Dataset", device: str, report: Callable[[EpochMe
 
     try:
         if job.config.dataset == TWO_BASINS:
-            report(descend(job.config))
+            metrics = descend(job.config)
+            if metrics.diverged:
+                return Ending("diverged", f"w is {metrics.train_loss} after update {metrics.steps}")
+            report(metrics)
             return Ending("complete")
         model = initial_model(job.config, dataset).to(device)
         observer = Probes(job.probes, job.config, dataset, model) if job.probes else None
         epochs = train(job.config, dataset, model=model, device=device, watch_test=job.watch_test, observer=observer)
+        updates = 0
         for metrics in epochs:
             if metrics.diverged:
                 note = f"loss {metrics.train_loss} in epoch {metrics.epoch}, update {metrics.steps}"
                 return Ending("diverged", note, readings=metrics.readings)
-            if not report(metrics) and metrics.epoch < job.config.epochs:
+            updates += metrics.steps
+            last = metrics.epoch == job.config.epochs or updates == job.config.updates
+            if not report(metrics) and not last:
                 return Ending("stopped")
         if not job.final:
             return Ending("complete", trajectory=observer.trajectory if observer else None)

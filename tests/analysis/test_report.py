@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from analysis.frames import claim_evidence
 from analysis.page import _arms
-from analysis.report import app, report
+from analysis.report import _server, app, report
 from analysis.section import judge_claim
 from analysis.verdicts import judge_all
 from harness.records import Records
@@ -74,6 +74,8 @@ def test_runs_link_to_the_server_where_one_is_known(recorded):
     run = first["runs"][0]
     assert run["link"] == f"http://tracking:5000/#/experiments/{judged.evidence.source.experiment_id}/runs/{run['id']}"
     assert _arms(judged, "")[0]["runs"][0]["link"] == ""
+    assert _server("https://ann:secret@tracking.example.org/mlflow") == "https://tracking.example.org/mlflow"
+    assert _server(recorded) == ""
 
 
 def test_other_seeds_than_written_down_are_said_on_the_page(store, monkeypatch, tmp_path):
