@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from analysis.frames import DIRTY
 from analysis.measures import measure
 from analysis.section import Judged
 from analysis.stats import holm
@@ -52,8 +53,19 @@ def warnings(judged: Sequence[Judged]) -> list[str]:
             )
         if one.verdicts and one.verdicts[0].holm >= _LEVEL and one.verdicts[0].word in ("reproduced", "direction only"):
             found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above {_LEVEL}.")
-        found += _grid_ends(one)
+        found += _grid_ends(one) + _code(one)
     return found
+
+
+def _code(one: Judged) -> list[str]:
+    if one.evidence is None:
+        return []
+    commits = one.evidence.source.commits
+    if len(commits) > 1:
+        return [f"{one.claim.name}: its runs were made by {len(commits)} states of the code: {', '.join(commits)}."]
+    if commits[0].endswith(DIRTY):
+        return [f"{one.claim.name}: its runs were made by code that was not committed ({commits[0]})."]
+    return []
 
 
 def _grid_ends(one: Judged) -> list[str]:

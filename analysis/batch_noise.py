@@ -12,6 +12,7 @@ from analysis.verdicts import Verdict
 
 _UPDATES = 50
 _FAMILIES = {"batch *": "lr 0.15", "lr 0.01, batch *": "lr 0.01"}
+ESTIMANDS, ARMS = (), ("batch 1", "batch 60000", "lr 0.01, batch 1", "checkpoints")
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:

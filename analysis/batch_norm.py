@@ -13,6 +13,11 @@ from analysis.verdicts import Verdict
 
 _NOISE_FLOOR = 0.3  # points: √(p(1 − p)/10,000) of a test accuracy near 0.88 on 10,000 images
 _AGAINST_PLAIN = ("BatchNorm", "standardised", "BatchNorm after the hidden layer")
+_LESSON = "lr 0.15, batch 128"
+_SETTINGS = {_LESSON: ("BatchNorm", "plain")} | {
+    name: (f"{name}, BatchNorm", f"{name}, plain") for name in ("lr 0.01", "lr 0.5", "batch 32", "batch 1024")
+}
+ESTIMANDS, ARMS = (), (*_AGAINST_PLAIN, *(arm for arms in _SETTINGS.values() for arm in arms))
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
@@ -81,11 +86,8 @@ def _equal_seconds(evidence: Evidence) -> str:
 
 def _interaction(evidence: Evidence) -> Table:
     """The effect in epoch 1 by lr and batch size, and its paired difference from that at the lesson's settings."""
-    settings = {"lr 0.15, batch 128": ("BatchNorm", "plain")} | {
-        name: (f"{name}, BatchNorm", f"{name}, plain") for name in ("lr 0.01", "lr 0.5", "batch 32", "batch 1024")
-    }
     rows, base = [], None
-    for name, (with_norm, plain) in settings.items():
+    for name, (with_norm, plain) in _SETTINGS.items():
         effect = measure(evidence, "train_accuracy", 1, with_norm) - measure(evidence, "train_accuracy", 1, plain)
         base = effect if base is None else base
         row = {"setting": name, "BatchNorm adds": _interval(effect), "against the first row": _interval(effect - base)}

@@ -9,6 +9,7 @@ from analysis.section import Picture, Section, Table
 from analysis.verdicts import Verdict
 
 _CURVES = {"train_{}": "training", "half_2_{}": "unseen"}
+ESTIMANDS, ARMS = (), ()  # it shows whatever arms there are
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:

@@ -13,6 +13,7 @@ from analysis.verdicts import Verdict
 
 _TOY = "This is a toy: one dimension, a stated function, forces chosen by hand. It shows what noise can do, and proves"
 _NETWORK = " nothing about networks."
+ESTIMANDS, ARMS = (), ("toy, batch 1", "toy, batch 64", "network, batch 32")
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:

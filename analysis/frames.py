@@ -1,5 +1,6 @@
 """The runs of a claim as tidy DataFrames. Refuses, by name, evidence that is missing, mixed, doubled or altered."""
 
+import math
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from harness.records import (
     GIT_DIRTY,
     KIND,
     QUICK,
+    SCORE,
     SEEDS,
     STATE,
     TRAJECTORY,
@@ -29,6 +31,7 @@ from harness.records import (
 from harness.tuning import choose_lr
 
 _JUDGED = ("complete", "diverged")
+DIRTY = " with changes"
 
 
 class Source(NamedTuple):
@@ -45,7 +48,7 @@ class Evidence:
     """Everything that was recorded for one claim, checked.
 
     runs: a row a judged run: arm, seed, run_id, state, and the config's fields. tuning: a row a tuning run: arm, lr,
-    seed, run_id, state, val_loss. chosen: the lr of each tuned arm. Curves are read when they are asked for.
+    seed, run_id, state, score (the lower the better). chosen: the lr of each tuned arm. Curves are read when asked for.
     """
 
     def __init__(
@@ -125,7 +128,7 @@ def claim_evidence(records: Records, claim: Claim) -> Evidence:
     rows = pd.DataFrame([_row(run) for run in judged])
     order = {name: position for position, name in enumerate(claim.arms)}
     rows = rows.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
-    tried = pd.DataFrame([_row(run) | {"val_loss": run.metrics.get("val_loss")} for run in tuning])
+    tried = pd.DataFrame([_row(run) | {"score": run.metrics.get(SCORE, math.inf)} for run in tuning])
     return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records)
 
 
@@ -219,5 +222,5 @@ def _config(run: TrackedRun) -> RunConfig:
 
 
 def _commit(run: TrackedRun) -> str:
-    dirty = " with changes" if run.tags.get(GIT_DIRTY) == "true" else ""
+    dirty = DIRTY if run.tags.get(GIT_DIRTY) == "true" else ""
     return run.tags.get(GIT_COMMIT, "unknown")[:10] + dirty

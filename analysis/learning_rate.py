@@ -18,6 +18,7 @@ _FAMILIES = {
 }
 _GUESSING = 2.302585  # nats: ln 10, the loss of a network that knows nothing of ten classes
 _LESSON_RANGE = (0.01, 0.5)
+ESTIMANDS, ARMS = (), ("lr 0.1", "momentum 0.9, lr 0.1", "batch 32, lr 0.1", "batch 1024, lr 0.1")
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:

@@ -11,8 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from analysis.frames import Evidence
-from harness.claims import MEASURES
+from harness.curves import steps_to
 from harness.errors import UserError
+from harness.estimands import MEASURES
 
 
 class Run(NamedTuple):
@@ -37,19 +38,6 @@ def measure(evidence: Evidence, name: str, at: float | None, arm: str) -> "pd.Se
     return pd.Series(values, dtype=float)
 
 
-def steps_to(curve: "pd.Series[float]", target: float) -> float:
-    """The step at which a falling curve first is at or below `target`, linear between its points; ∞ if never."""
-    steps, values = curve.index.to_numpy(dtype=float), curve.to_numpy(dtype=float)
-    reached = np.flatnonzero(values <= target)
-    if not len(reached):
-        return math.inf
-    now = reached[0]
-    if now == 0:
-        return float(steps[0])
-    share = (values[now - 1] - target) / (values[now - 1] - values[now])
-    return float(steps[now - 1] + (steps[now] - steps[now - 1]) * share)
-
-
 def at_step(curve: "pd.Series[float]", step: float) -> float:
     """The value of a curve at a step, linear between its points. NaN outside of them."""
     return float(np.interp(step, curve.index.to_numpy(dtype=float), curve.to_numpy(), left=math.nan, right=math.nan))
@@ -72,8 +60,12 @@ def unbiased_covariance(curve: "pd.Series[float]", images: int) -> "pd.Series[fl
 def _updates_to_loss(run: Run, at: float | None) -> float:
     assert at is not None
     if run.diverged:  # it may have got there before
-        return steps_to(run.curve("probe_loss"), at)
-    return steps_to(_present(run, "probe_loss"), at)
+        return _steps_to(run.curve("probe_loss"), at)
+    return _steps_to(_present(run, "probe_loss"), at)
+
+
+def _steps_to(curve: "pd.Series[float]", target: float) -> float:
+    return steps_to(zip(curve.index.astype(float).tolist(), curve.tolist(), strict=True), target)
 
 
 def _seconds_per_update(run: Run, _at: float | None) -> float:
@@ -161,6 +153,15 @@ def _gradient_cosine(run: Run, at: float | None) -> float:
     return at_step(curve, at or float(curve.index[-1]))
 
 
+def _step_gain(run: Run, at: float | None) -> float:
+    """Path length over Σ η‖g‖, the length of the same gradients' path without momentum: 1 without, up to 1/(1 − γ)."""
+    if run.diverged and not _lasted(run, "path_length", at):
+        return math.nan
+    length, gradients = _present(run, "path_length"), _present(run, "gradient_path")
+    step = at or float(length.index[-1])
+    return at_step(length, step) / at_step(gradients, step)
+
+
 def _covariance_slope(when: str) -> Callable[[Run, float | None], float]:
     def value(run: Run, _at: float | None) -> float:
         if run.diverged:
@@ -224,6 +225,7 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "path_ratio": _path_ratio,
     "path_ratio_by_examples": _path_ratio_by_examples,
     "gradient_cosine": _gradient_cosine,
+    "step_gain": _step_gain,
     "covariance_slope_start": _covariance_slope("start"),
     "covariance_slope_end": _covariance_slope("end"),
     "excess_loss": _excess_loss,

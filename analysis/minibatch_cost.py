@@ -14,6 +14,8 @@ from analysis.section import Picture, Section, Table
 from analysis.verdicts import Verdict
 from harness.errors import UserError
 
+ESTIMANDS, ARMS = (), ()  # it shows whatever batch sizes there are
+
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     """Seconds, examples and updates to the target by batch size, and the trade-off between the last two."""

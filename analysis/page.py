@@ -15,6 +15,7 @@ from analysis.verdicts import Verdict, claimed_text, published_verdict
 from harness.errors import UserError
 
 _DOTS_AN_INCH = 100
+_OF_TWO = ("difference", "log_ratio")
 
 
 class Check(NamedTuple):
@@ -105,7 +106,15 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
     if evidence is None:
         word, why = published_verdict(claim)
         best = f"{why[0].upper()}{why[1:]}."
-        literature = {"word": word, "sentence": best, "reason": "", "effect": "literature", "n": "–", "done": ""}
+        literature = {
+            "word": word,
+            "sentence": best,
+            "reason": "",
+            "effect": "literature",
+            "n": "–",
+            "done": "",
+            "elsewhere": [],
+        }
         return shown | literature | {"groups": [], "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
     primary = judged.verdicts[0]
     source = evidence.source
@@ -113,6 +122,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
     return shown | {
         "word": primary.word,
         "sentence": words.sentence(primary),
+        "elsewhere": words.elsewhere(judged.verdicts),
         "reason": words.reason(primary),
         "effect": words.effect(primary),
         "n": primary.result.n,
@@ -131,14 +141,15 @@ def tuning_tables(judged: Judged) -> list[Table]:
     evidence = judged.evidence
     if evidence is None or not evidence.chosen:
         return []
-    tried = evidence.tuning.assign(val_loss=evidence.tuning["val_loss"].fillna(float("inf")))
-    losses = tried.groupby(["arm", "lr"])["val_loss"].mean()
+    scores = evidence.tuning.groupby(["arm", "lr"])["score"].mean()
     rows = [
         {"arm": arm, "chosen lr": f"{lr:g}"}
-        | {f"lr {tested:g}": words.number(loss) for tested, loss in losses[arm].to_dict().items()}
+        | {f"lr {tested:g}": words.number(score) for tested, score in scores[arm].to_dict().items()}
         for arm, lr in evidence.chosen.items()
     ]
-    caption = "Tuning: mean validation loss after the last epoch by lr (∞: diverged). The lowest one chooses."
+    caption = (
+        f"Tuning: what chose is {words.criterion(judged.claim)}; means over tuning seeds (∞: diverged, or never there)."
+    )
     return [Table(caption, pd.DataFrame(rows))]
 
 
@@ -153,12 +164,12 @@ def _groups(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
 
 def _row(verdict: Verdict) -> dict[str, Any]:
     return {
-        "words": verdict.estimand.words.replace("{effect}", "…"),
+        "words": words.sentence(verdict),
         "primary": verdict.estimand.primary,
         "effect": words.effect(verdict),
         "claimed": claimed_text(verdict.estimand),
         "p": words.p_value(verdict),
-        "better": words.share(verdict.result.better),
+        "better": words.share(verdict.result.better) if verdict.estimand.compare in _OF_TWO else "–",
         "n": verdict.result.n,
         "method": verdict.result.method,
         "word": verdict.word,

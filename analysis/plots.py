@@ -2,6 +2,7 @@
 lines and small dots are single seeds. Computes nothing but what a band is."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,12 +23,14 @@ VERDICT_COLOURS = {
     "inconclusive": "#949494",
 }
 _FAINT = 0.25
+_LABEL_WIDTH = 30
+_AXIS = {"×": "factor", "(slope)": "slope", "share": "difference of shares", "": "value"}
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with its axes from left to right."""
+def new_figure(width: float, height: float, columns: int = 1, same_y: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with its axes from left to right, on one scale with `same_y`."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=same_y)[0])
 
 
 def palette(count: int) -> list[tuple[float, float, float]]:
@@ -92,20 +95,27 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
         if math.isfinite(center):
             axes.plot([verdict.effect], [position], "o", color=colour, markersize=11, zorder=4)
         else:
-            lost = "no median" if math.isnan(center) else f"{'−' if center < 0 else '+'}∞: runs that never got there"
-            axes.text(0.99, position, lost, color=colour, fontsize="x-small", ha="right", va="center",
-                      transform=axes.get_yaxis_transform())  # fmt: skip
+            lost = verdict.result.infinite + verdict.result.undefined
+            text = f"{lost} of {verdict.result.n} pairs hold a run that diverged or never got there"
+            axes.text(0.99, position, text, color=colour, fontsize="x-small", ha="right", va="center",
+                      backgroundcolor="white", transform=axes.get_yaxis_transform())  # fmt: skip
         edges = [shown(estimand, edge) for edge in (limits.low, limits.high)]
         _claimed_span(axes, edges, position, is_ratio)
-    axes.set_yticks(range(len(verdicts)), [f"{v.estimand.name.replace('_', ' ')}\n{v.word}" for v in verdicts])
+    axes.set_yticks(range(len(verdicts)), [_label(verdict) for verdict in verdicts])
     axes.set_ylim(len(verdicts) - 0.5, -0.5)
     axes.axvline(1 if is_ratio else 0, color="black", linewidth=1.5)
     if is_ratio:
         axes.set_xscale("log")
         _plain_numbers(axes.xaxis, *axes.get_xlim())
-    axes.set(title=title, xlabel=f"effect in {unit(verdicts[0].estimand)}" if not is_ratio else "factor")
+    axes.set(title=title, xlabel=_AXIS.get(unit(verdicts[0].estimand), f"effect in {unit(verdicts[0].estimand)}"))
     axes.tick_params(axis="y", labelsize="x-small")
     return figure
+
+
+def _label(verdict: Verdict) -> str:
+    estimand = verdict.estimand
+    what = "the claim" if estimand.primary else estimand.when or estimand.name.replace("_", " ")
+    return f"{textwrap.fill(what, _LABEL_WIDTH)}\n({verdict.word})"
 
 
 def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:

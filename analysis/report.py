@@ -45,8 +45,8 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
     Raises `UserError` where the evidence of one of them will not do: nothing is written then.
     """
     from analysis.across import adjusted, warnings, with_own_training
+    from analysis.judge import judge_claim
     from analysis.page import Page, text_table, write
-    from analysis.section import judge_claim
 
     uri = tracking_uri()
     judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
@@ -66,14 +66,14 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
     files = write(page, out, name)
     typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
     if log:
-        from harness.tracking import log_report
+        from harness.reports import log_report
 
         tags = {f"harness.claim_sha256.{one.claim.name}": one.claim.sha256 for one in judged}
         typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")
 
 
 def _claims(wishes: list[str] | None, quick: bool) -> "list[Claim]":
-    from analysis.section import OWN_MODULE
+    from analysis.judge import OWN_MODULE
     from harness.claim_file import claim_files, find_claim, read_claim
 
     claims = [read_claim(path) for path in dict.fromkeys(map(find_claim, wishes) if wishes else claim_files())]

@@ -16,9 +16,22 @@ from analysis.stats import (
     seeds_needed,
     share_effect,
 )
-from harness.claims import MEASURES, Claim, Estimand
+from harness.claims import Claim
+from harness.estimands import MEASURES, Estimand
 
 Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
+Outcome = Literal["as claimed", "smaller", "larger", "of unsure size", "gone", "reversed", "open"]
+
+# What each outcome makes of a claim, and why.
+RULE: dict[Outcome, tuple[Word, str]] = {
+    "as claimed": ("reproduced", "the interval lies inside what is claimed"),
+    "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
+    "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
+    "of unsure size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
+    "gone": ("not reproduced", "the effect is smaller than what matters (two one-sided tests)"),
+    "reversed": ("not reproduced", "the interval lies on the other side of no effect"),
+    "open": ("inconclusive", "the interval holds both an effect and none"),
+}
 _SHARES = ("global_basin",)
 _RNG_SEED = 20260101
 
@@ -44,6 +57,7 @@ class Verdict(NamedTuple):
 
     claim: str
     estimand: Estimand
+    outcome: Outcome
     word: Word
     reason: str
     effect: float
@@ -70,14 +84,18 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
     else:
         result = paired_effect(differences.tolist(), rng)
         equivalent = is_equivalent(differences.tolist(), limits.matters)
-    word, reason = decide(result, limits, equivalent)
+    outcome = decide(result, limits, equivalent)
+    word, reason = RULE[outcome]
     needed = 0
-    if word == "inconclusive" and math.isfinite(result.sd):
+    if outcome == "open" and math.isfinite(result.sd):
         needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
+    if outcome == "open" and result.undefined:
+        reason += f"; {result.undefined} of {result.n} pairs have no value"
     arms = claim.arm_names(estimand.arms)
     return Verdict(
         claim.name,
         estimand,
+        outcome,
         word,
         reason,
         shown(estimand, result.center),
@@ -140,23 +158,21 @@ def bounds(estimand: Estimand) -> Bounds:
     return Bounds(low, high, (high - low) / 2, 1 if scale(estimand.claimed) > 0 else -1)
 
 
-def decide(result: Effect, limits: Bounds, equivalent: bool) -> tuple[Word, str]:
-    """The verdict by the interval alone, and by the equivalence test for an effect that vanishes.
+def decide(result: Effect, limits: Bounds, equivalent: bool) -> Outcome:
+    """What became of an effect, by the interval alone, and by the equivalence test for one that vanishes.
 
-    An effect that is both on the claimed side and smaller than what matters is not reproduced.
+    An effect that is both on the claimed side and smaller than what matters has vanished.
     """
     if limits.low <= result.low and result.high <= limits.high:
-        return "reproduced", "the interval lies inside what is claimed"
+        return "as claimed"
     if equivalent:
-        return "not reproduced", "the effect is smaller than what matters (two one-sided tests)"
+        return "gone"
     towards, against = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
     if against < 0:
-        return "not reproduced", "the interval lies on the other side of no effect"
+        return "reversed"
     if towards > 0:
-        size = "beyond" if _is_beyond(result, limits) else "short of" if _is_short(result, limits) else "not all inside"
-        return "direction only", f"the effect has the claimed sign, but is {size} the claimed size"
-    lost = f"; {result.undefined} of {result.n} pairs have no value" if result.undefined else ""
-    return "inconclusive", f"the interval holds both an effect and none{lost}"
+        return "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of unsure size"
+    return "open"
 
 
 def shown(estimand: Estimand, value: float) -> float:

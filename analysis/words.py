@@ -1,16 +1,25 @@
 """Verdicts in words: effects with their intervals, sentences, settings. Formats numbers, computes none."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.verdicts import Verdict, claimed_text, unit
+from analysis.verdicts import Outcome, Verdict, claimed_text, unit
 from harness.claims import Arm, Claim
 
 QUESTIONS = {
     "lesson": "At the lesson's settings: what the lesson shows",
     "tuned": "With the lr tuned for each arm: what is true of the method",
     "control": "Controls and further measures",
+}
+_ELSEWHERE: dict[Outcome, str] = {
+    "as claimed": "holds",
+    "larger": "is larger",
+    "of unsure size": "has the same sign",
+    "smaller": "is smaller",
+    "gone": "vanishes",
+    "reversed": "turns round",
+    "open": "is open",
 }
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
@@ -35,15 +44,25 @@ def _unit(verdict: Verdict) -> str:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The estimand's words with its number in the place of {effect}, else behind a colon."""
-    words = verdict.estimand.words
-    if "{effect}" in words:
-        text = words.replace("{effect}", number(verdict.effect)) + "."
-    else:
-        text = f"{words[0].upper()}{words[1:]}: {number(verdict.effect)}{_unit(verdict)}."
+    """The estimand's words with its number in the place of {effect}."""
+    text = verdict.estimand.words.replace("{effect}", number(verdict.effect)) + "."
+    if not math.isfinite(verdict.effect):
+        lost = verdict.result.infinite + verdict.result.undefined
+        text += f" ({lost} of {verdict.result.n} pairs hold a run that diverged or never got there.)"
     if verdict.needed:
         text += f" About {verdict.needed} seeds would settle it."
     return text
+
+
+def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """What becomes of the primary effect under other conditions: `("vanishes", "at lr 0.5 (0.1 points); …")`."""
+    found: dict[str, list[str]] = {label: [] for label in _ELSEWHERE.values()}
+    for verdict in verdicts:
+        if verdict.estimand.when is not None:
+            found[_ELSEWHERE[verdict.outcome]].append(
+                f"{verdict.estimand.when} ({number(verdict.effect)}{_unit(verdict)})"
+            )
+    return [(label, "; ".join(conditions)) for label, conditions in found.items() if conditions]
 
 
 def reason(verdict: Verdict) -> str:
@@ -71,11 +90,22 @@ def done(claim: Claim, data: str) -> str:
     if claim.tuning:
         grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
         text += (
-            f" Where an arm is tuned, each lr of {grid} was tried on {len(claim.tuning.seeds)} seed(s) of its own, on"
-            " training images without the validation part, and the lowest validation loss after the arm's last epoch"
-            " chose, whatever the measure it is judged by; fresh seeds judge."
+            f" Where an arm is tuned, each lr of {grid} was tried on {len(claim.tuning.seeds)} seeds that judge nothing"
+            f" and without the validation images; {criterion(claim)} chose, and fresh seeds judge."
         )
     return text
+
+
+def criterion(claim: Claim) -> str:
+    """What chooses the lr of tuned arms."""
+    targets = {arm.tune_to_loss for arm in claim.arms.values() if arm.tuned}
+    criteria = [
+        "the lowest validation loss after the last epoch"
+        if target is None
+        else f"the fewest updates to a validation loss of {target:g}"
+        for target in sorted(targets, key=lambda target: target or 0.0)
+    ]
+    return " or ".join(criteria)
 
 
 def settings(arm: Arm, chosen: Mapping[str, float]) -> str:

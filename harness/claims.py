@@ -10,54 +10,14 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from harness.config import RunConfig, make_config
 from harness.errors import UserError
+from harness.estimands import LENGTH, MEASURES, Estimand, Strict
 from harness.metrics import ProbeName
 
 QUICK_SEEDS, QUICK_SHARE = 3, 3
-
-At = Literal["", "loss", "epoch", "updates", "examples"]
-Compare = Literal["difference", "log_ratio", "value", "slope", "valley"]
-
-
-class Measure(NamedTuple):
-    """What a number is: its unit, what `at` means for it ("" where it takes none), the probes that it needs."""
-
-    unit: str
-    at: At
-    probes: tuple[ProbeName, ...]
-
-
-# analysis/measures.py says how each is computed. Without `at`, "epoch" and "updates" mean the last one.
-MEASURES: dict[str, Measure] = {
-    "updates_to_loss": Measure("updates", "loss", ("loss",)),
-    "examples_to_loss": Measure("examples", "loss", ("loss",)),
-    "seconds_to_loss": Measure("s", "loss", ("loss",)),
-    "seconds_per_update": Measure("s", "", ()),
-    "train_loss": Measure("nats", "epoch", ()),
-    "train_accuracy": Measure("points", "epoch", ()),
-    "cumulative_accuracy": Measure("points", "epoch", ()),
-    "test_accuracy": Measure("points", "epoch", ()),
-    "generalization_gap": Measure("points", "epoch", ()),
-    "probe_loss": Measure("nats", "updates", ("loss",)),
-    "roughness": Measure("", "updates", ("loss", "roughness")),
-    "path_ratio": Measure("", "updates", ("path",)),
-    "path_ratio_by_examples": Measure("", "examples", ("path",)),
-    "gradient_cosine": Measure("", "updates", ("path",)),
-    "covariance_slope_start": Measure("", "", ("gradient_noise",)),
-    "covariance_slope_end": Measure("", "", ("gradient_noise",)),
-    "excess_loss": Measure("nats", "", ("validation_halves",)),
-    "excess_error": Measure("points", "", ("validation_halves",)),
-    "global_basin": Measure("share", "", ()),
-}
-
-
-class Strict(BaseModel):
-    """A table of a claim file: every field known, every type as written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Seeds(Strict):
@@ -68,7 +28,7 @@ class Seeds(Strict):
 
 
 class Tuning(Strict):
-    """How `lr = "tuned"` is chosen for each arm: lowest mean validation loss over these seeds, on this grid."""
+    """How `lr = "tuned"` is chosen for each arm: every lr of this grid is tried under each of these seeds."""
 
     lr: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=2)
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
@@ -93,61 +53,18 @@ class Published(Strict):
     unreproduced: str = ""
 
 
-class Estimand(Strict):
-    """One number that a claim is judged by; `claimed` and `margin`, or `smallest_effect`, in the measure's unit.
-
-    Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
-    claims a negative effect.
-    """
-
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
-    words: str = Field(min_length=1)
-    question: Literal["lesson", "tuned", "control"]
-    primary: bool = False
-    measure: str
-    at: float | None = Field(default=None, gt=0)
-    compare: Compare
-    arms: list[str] = Field(min_length=1)
-    along: Literal["lr", "gamma", "batch_size", "epochs", "hidden"] | None = None
-    claimed: float | None = None
-    margin: float | None = Field(default=None, gt=0)
-    smallest_effect: float | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> "Estimand":
-        kind = MEASURES.get(self.measure)
-        if kind is None:
-            raise ValueError(f"measure is {self.measure!r}: known are {', '.join(MEASURES)}")
-        if self.at is not None and not kind.at:
-            raise ValueError(f"at is {self.at}: {self.measure} takes none")
-        if self.at is None and kind.at in ("loss", "examples"):
-            raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
-        if (self.along is None) == (self.compare in ("slope", "valley")):
-            raise ValueError(f"along is {self.along!r}: a slope or valley needs it, any other comparison takes none")
-        if (self.claimed is None) != (self.margin is None) or (self.claimed is None) == (self.smallest_effect is None):
-            raise ValueError("write claimed with margin, or smallest_effect alone: the verdict needs one of them")
-        if self.compare in ("difference", "log_ratio") and len(self.arms) != 2:
-            raise ValueError(f"arms is {self.arms}: a {self.compare} compares two")
-        if self.compare == "value" and len(self.arms) != 1:
-            raise ValueError(f"arms is {self.arms}: a value is that of one arm")
-        least = self.smallest_effect if self.claimed is None else self.claimed - (self.margin or 0.0)
-        if self.compare == "log_ratio" and (least is None or least <= 0):
-            raise ValueError(
-                "claimed minus margin, or smallest_effect, should be above 0: effects of a log ratio are factors"
-            )
-        nothing = 1.0 if self.compare == "log_ratio" else 0.0
-        if nothing in (self.smallest_effect, self.claimed):
-            raise ValueError("smallest_effect or claimed says that there is no effect: write the one that is claimed")
-        return self
-
-
 class Arm(NamedTuple):
-    """One setting that a claim compares. `fields` are the config's, without seed; lr is absent while it is tuned."""
+    """One setting that a claim compares. `fields` are the config's, without seed; lr is absent while it is tuned.
+
+    `tune_to_loss`: the validation loss that the tuned lr shall reach in the fewest updates; None: it shall have the
+    lowest validation loss after the last epoch.
+    """
 
     name: str
     words: str
     fields: Mapping[str, Any]
     tuned: bool
+    tune_to_loss: float | None
     probes: tuple[ProbeName, ...]
     seeds: int
 
@@ -237,7 +154,7 @@ class Claim(NamedTuple):
 
     def _within_reach(self, estimand: Estimand) -> Estimand:
         """The same, looked at no later than its shortest arm lasts."""
-        field = {"epoch": "epochs", "updates": "updates"}.get(MEASURES[estimand.measure].at)
+        field = LENGTH.get(MEASURES[estimand.measure].at)
         lengths = [self.arms[name].fields.get(field) for name in self.arm_names(estimand.arms)] if field else []
         known = [float(length) for length in lengths if length is not None]
         if estimand.at is None or not known:

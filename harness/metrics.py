@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 # What can be measured while a run trains; harness/probes.py says how.
-ProbeName = Literal["loss", "roughness", "path", "trajectory", "gradient_noise", "validation_halves"]
+ProbeName = Literal["loss", "validation_loss", "roughness", "path", "trajectory", "gradient_noise", "validation_halves"]
 
 
 class Reading(NamedTuple):

@@ -41,6 +41,7 @@ TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of",
 MODEL = "harness.model"
 CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
 TRAJECTORY = "trajectory.npy"
+SCORE = "tuning_score"  # a metric of tuning runs: the lower the better, absent where it is infinite
 
 
 class TrackedRun(NamedTuple):

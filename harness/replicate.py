@@ -97,11 +97,12 @@ def _replicate_on(
 ) -> None:
     screen.say("loading torch and the data ...")
 
+    from harness.clock import Clock
     from harness.data import load, record_of, training_size
     from harness.engines.local import LocalEngine
     from harness.interrupts import stop_on_signals
     from harness.machine import find_device, physical_cores
-    from harness.replication import Clock, Replication
+    from harness.replication import Replication
     from harness.tracking import Tracking
 
     dataset = load(wanted, data_dir)
@@ -164,7 +165,7 @@ def _check_batches(claim: "Claim", dataset: "Dataset") -> None:
 def _exact_statements() -> None:
     """Check them anew, which takes a second, and write them down as a run of their own."""
     from harness.exact import exact_checks
-    from harness.tracking import log_exact
+    from harness.reports import log_exact
 
     checks = exact_checks()
     log_exact(tracking_uri(), {check.name: (check.statement, check.value, check.bound) for check in checks})

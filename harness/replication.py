@@ -4,13 +4,13 @@ What is missing is read from MLflow alone, so that any stop leaves the claim res
 """
 
 import math
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple
 
 from harness.claims import Arm, Claim
+from harness.clock import Clock
 from harness.config import RunConfig
 from harness.engines.base import Engine, Job
 from harness.errors import UserError
@@ -21,6 +21,7 @@ from harness.records import (
     CONFIG_HASH,
     KIND,
     QUICK,
+    SCORE,
     SEEDS,
     STATE,
     TRAJECTORY,
@@ -32,11 +33,11 @@ from harness.records import (
 )
 from harness.screen import Screen
 from harness.tracking import Tracking
-from harness.tuning import choose_lr
+from harness.tuning import choose_lr, score, tuning_probes
 
 _DONE = ("complete", "diverged")
-# An update costs about as much as the arithmetic of so many images, whatever its batch.
-_IMAGES_AN_UPDATE = 75
+# Beside the arithmetic of its images, an update and a run cost about as much as that of so many images more.
+_IMAGES_AN_UPDATE, _IMAGES_A_RUN = 80, 17_000
 
 
 class Task(NamedTuple):
@@ -50,26 +51,6 @@ class Task(NamedTuple):
     def name(self) -> str:
         tried = f" lr {self.config.lr:g}" if self.kind == "tuning" else ""
         return f"{self.arm.name}{tried} seed {self.config.seed}"
-
-
-class Clock:
-    """How long the rest will take, from how long the work so far took; work is counted in images."""
-
-    def __init__(self, work: float) -> None:
-        self._left = work
-        self._done = 0.0
-        self._start = time.monotonic()
-
-    def did(self, work: float) -> None:
-        self._left -= work
-        self._done += work
-
-    def text(self) -> str:
-        """`about 12 min left`, or "" before there is anything to go by."""
-        if not self._done:
-            return ""
-        seconds = max(self._left, 0.0) * (time.monotonic() - self._start) / self._done
-        return f"about {seconds:.0f} s left" if seconds < 100 else f"about {seconds / 60:.0f} min left"
 
 
 class Replication:
@@ -92,10 +73,10 @@ class Replication:
     def work(self, config: RunConfig) -> float:
         """What a run costs, in images."""
         if config.dataset != self._claim.dataset:
-            return 0.0  # a toy
+            return _IMAGES_A_RUN  # a toy
         a_pass = math.ceil(self._images / config.batch_size)
         updates = min(config.epochs * a_pass, config.updates or math.inf)
-        return updates * (min(config.batch_size, self._images) + _IMAGES_AN_UPDATE)
+        return _IMAGES_A_RUN + updates * (min(config.batch_size, self._images) + _IMAGES_AN_UPDATE)
 
     def missing(self) -> list[Task]:
         """The runs that MLflow does not hold yet; judged runs of tuned arms count with the grid's middle lr until then.
@@ -171,36 +152,38 @@ class Replication:
             with closing(recorder.run(jobs, kind, lambda _job, _metrics: True, tags)) as records:
                 for record in records:
                     task = by_name[record.job.name]
-                    self._close(record)
+                    self._close(record, task)
                     clock.did(self.work(task.config))
                     left[task.config.seed] -= 1
                     self._screen.run_done(clock.text())
-                    if not left[task.config.seed]:
+                    if not left[task.config.seed] and clock.is_time_to_speak(last=not any(left.values())):
                         what = "tuning" if kind == "tuning" else "all arms"
                         seed = f"seed {task.config.seed}"
                         self._screen.say(f"{self._claim.name:<15} {seed:<10} {what} done   {clock.text()}")
 
     def _job(self, task: Task) -> Job:
-        probes = task.arm.probes if task.kind == "arm" else ()
+        probes = task.arm.probes if task.kind == "arm" else tuning_probes(task.arm)
         if task.config.seed != self._claim.seeds.first:
             probes = tuple(probe for probe in probes if probe != "trajectory")  # a picture needs one seed
         watch = task.config.split == "lesson" and task.config.dataset == self._claim.dataset
         return Job(task.name, task.config, watch_test=watch, probes=probes)
 
-    def _close(self, record: Record) -> None:
+    def _close(self, record: Record, task: Task) -> None:
         state: State = "interrupted" if record.ending.state == "stopped" else record.ending.state
         metrics = {}
         self._tracking.log_readings(record.run_id, record.ending.readings)
-        if state == "complete" and record.epochs:
+        if state == "complete":
             metrics = {"training_seconds": record.seconds}
             if record.ending.trajectory is not None:
                 self._tracking.log_array(record.run_id, TRAJECTORY, record.ending.trajectory)
+            if task.kind == "tuning" and math.isfinite(reached := score(task.arm, record.epochs)):
+                metrics[SCORE] = reached
         if state == "failed":
             self._screen.warn(f"{record.job.name}: {record.ending.note}")
         self._tracking.finish(record.run_id, state, record.ending.note, metrics)
 
     def _choose(self, parent_id: str) -> None:
-        """Write down which lr tuning chose for each arm; a diverged run has an infinite loss."""
+        """Write down which lr tuning chose for each arm."""
         chosen = choose_lr(self._claim, self._tracking.children(parent_id))
         if not chosen:
             return

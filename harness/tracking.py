@@ -61,11 +61,11 @@ class Tracking(Records):
         self, uri: str, experiment: str, dataset: DatasetRecord, device: str, source: str = "harness.search"
     ) -> None:
         calm()
-        _make_experiment(MlflowClient(tracking_uri=uri), experiment)
+        make_experiment(MlflowClient(tracking_uri=uri), experiment)
         super().__init__(uri, experiment)
         self.dataset = dataset
         self._device = device
-        self._common_tags = _source_tags(source) | {DATASET_SHA256: dataset.sha256, OWNER: this_process()}
+        self._common_tags = source_tags(source) | {DATASET_SHA256: dataset.sha256, OWNER: this_process()}
         if dataset.fallback:
             self._common_tags[DATASET_FALLBACK] = dataset.fallback
 
@@ -220,49 +220,15 @@ class Tracking(Records):
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
 
 
-def log_report(uri: str, name: str, folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> str:
-    """Log a report's files, at their places below `folder`, as a run of the experiment "reports"; the run's id."""
-    client = MlflowClient(tracking_uri=uri)
-    run = _single_run(client, "reports", name, "report", "analysis.report", tags)
-    for file in files:
-        client.log_artifact(run, str(file), str(file.parent.relative_to(folder)) if file.parent != folder else None)
-    client.set_terminated(run)
-    return run
-
-
-def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
-    """Log exact checks (name to statement, value, bound) as a run of the experiment "claims/exact"; the run's id."""
-    client = MlflowClient(tracking_uri=uri)
-    run = _single_run(client, "claims/exact", "exact statements", "exact", "harness.replicate", {})
-    now = int(time.time() * 1000)
-    for name, (statement, value, bound) in checks.items():
-        client.log_batch(
-            run, [Metric(name, value, now, 0), Metric(f"{name}.bound", bound, now, 0)], [], [RunTag(name, statement)]
-        )
-    client.set_terminated(run)
-    return run
-
-
-def _single_run(
-    client: MlflowClient, experiment: str, name: str, kind: Kind, source: str, tags: Mapping[str, str]
-) -> str:
-    calm()
-    _make_experiment(client, experiment)
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None
-    run = client.create_run(
-        found.experiment_id, run_name=name, tags=_source_tags(source) | {OWNER: this_process(), KIND: kind} | dict(tags)
-    )
-    return str(run.info.run_id)
-
-
-def _make_experiment(client: MlflowClient, name: str) -> None:
+def make_experiment(client: MlflowClient, name: str) -> None:
+    """Make the experiment called `name`, if there is none."""
     if client.get_experiment_by_name(name) is None:
         with suppress(MlflowException):  # another process may have made it in this very moment
             client.create_experiment(name, tags=_SHOWN_AS_TRAINING)
 
 
-def _source_tags(source: str) -> dict[str, str]:
+def source_tags(source: str) -> dict[str, str]:
+    """What every run says of the code that made it: the command, the user, the commit and whether it was changed."""
     tags = {MLFLOW_SOURCE_NAME: f"python -m {source}", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
     commit = _git("rev-parse", "HEAD")
     if commit:

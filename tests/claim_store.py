@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.claim_file import read_claim
 from harness.claims import Claim
 from harness.metrics import DatasetRecord, EpochMetrics
-from harness.records import ARM, CLAIM_SHA256, QUICK, SEEDS, parent_name, tuned_tag
+from harness.records import ARM, CLAIM_SHA256, QUICK, SCORE, SEEDS, parent_name, tuned_tag
 from harness.tracking import Tracking
 
 RECORDS = Path(__file__).parent / "records"
@@ -46,7 +46,8 @@ def record(
         for epoch in (1, 2):
             if line[f"train_accuracy_{epoch}"]:
                 tracking.log_epoch(run, _epoch(line, epoch))
-        tracking.finish(run, line["state"])
+        scored = line["kind"] == "tuning" and line["val_loss_2"]
+        tracking.finish(run, line["state"], metrics={SCORE: float(line["val_loss_2"])} if scored else {})
     if finish:
         tracking.tag(parent, {SEEDS: str(claim.seeds.count), tuned_tag("tuned"): "0.2"})
         tracking.finish(parent, "complete")

@@ -38,7 +38,7 @@ seeds = 6
 name = "faster"
 primary = true
 question = "lesson"
-words = "w"
+words = "w {effect}"
 measure = "updates_to_loss"
 at = 0.5
 compare = "log_ratio"
@@ -159,6 +159,10 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
             "at is 5: arm 'lr 0.1' lasts 4",
         ),
         ('measure = "updates_to_loss"\nat = 0.5', 'measure = "global_basin"', 34, "is no run of the two-basin toy"),
+        ('probes = ["loss"]', 'probes = ["loss", "validation_halves"]', 34, 'which needs split = "search"'),
+        ("gamma = 0.9", "tune_to_loss = 0.5", 25, 'tune_to_loss needs lr = "tuned"'),
+        ('words = "w {effect}"', 'words = "w"', 33, "estimands.words: 'w' should hold {effect}"),
+        ('words = "w {effect}"', 'words = "w {effect}"\nwhen = "at lr 1"', 34, "when belongs to estimands that ask"),
         ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [6]\n\n[seeds]", 13, "fresh seeds judge"),
     ],
 )

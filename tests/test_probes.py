@@ -13,7 +13,7 @@ from harness.model import initial_model
 from harness.probes import Probes, is_scheduled
 from harness.train import evaluate, train
 
-ALL = ("loss", "roughness", "path", "trajectory", "gradient_noise", "validation_halves")
+ALL = ("loss", "validation_loss", "roughness", "path", "trajectory", "gradient_noise", "validation_halves")
 
 
 def config(**changes):
@@ -65,7 +65,7 @@ def test_path_measures_by_hand(digits):
     from harness.seeds import derive
 
     order = torch.randperm(len(train_part), generator=torch.Generator().manual_seed(derive(420, "order")))
-    length, cosines, last = 0.0, [], None
+    length, cosines, last = 0.0, [], None  # without momentum, path and Σ η‖g‖ are the same
     for batch in train_part[order].split(100)[:3]:
         loss = nll_loss(model(digits.train_images[batch]), digits.train_labels[batch])
         gradient = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
@@ -82,6 +82,7 @@ def test_path_measures_by_hand(digits):
     now = torch.cat([p.detach().flatten() for p in model.parameters()])
     _, _, readings, _ = run(digits, ("path",), epochs=1, lr=0.05)
     assert readings["path_length"][3] == pytest.approx(length, rel=1e-4)
+    assert readings["gradient_path"][3] == pytest.approx(length, rel=1e-4)
     assert readings["displacement"][3] == pytest.approx(float((now - first).norm()), rel=1e-4)
     assert readings["gradient_cosine"][3] == pytest.approx(np.mean(cosines), rel=1e-3)
     assert 1 not in readings["gradient_cosine"]
@@ -96,6 +97,20 @@ def test_the_loss_is_that_of_fixed_training_images_before_and_after_updates(digi
     assert readings["probe_loss"][0] == pytest.approx(evaluate(initial_model(settings, digits), images, labels)[0])
     assert readings["probe_loss"][epochs[0].steps] == pytest.approx(evaluate(model, images, labels)[0])
     assert sorted(readings["probe_loss"]) == list(range(epochs[0].steps + 1))
+
+
+def test_the_validation_loss_is_that_of_images_that_do_not_train(digits):
+    """With fewer than 2,000 validation images they are all of them, as for the epoch's own validation loss."""
+    _, epochs, readings, _ = run(digits, ("validation_loss",))
+    assert readings["probe_val_loss"][epochs[0].steps] == pytest.approx(epochs[0].val_loss)
+
+
+def test_momentum_lengthens_a_step_by_at_most_one_over_one_minus_gamma(digits):
+    """Update 1 has no past, update 2 is γv − ηg: at most 1 + γ times as long for gradients of one size, and so on."""
+    _, _, readings, _ = run(digits, ("path",), gamma=0.9, lr=0.01, epochs=1)
+    assert readings["path_length"][1] == pytest.approx(readings["gradient_path"][1], rel=1e-4)
+    gains = [readings["path_length"][update] / readings["gradient_path"][update] for update in range(2, 14)]
+    assert 1.0 < gains[0] < 1.9 and max(gains) < 10
 
 
 def test_roughness_adds_up_every_change_of_that_loss(digits):
@@ -144,8 +159,9 @@ def test_validation_halves_are_disjoint_and_together_the_validation_part(digits)
         assert both / validation == pytest.approx(epochs[epoch - 1].val_accuracy)
 
 
-def test_validation_halves_need_a_validation_part(digits):
-    ending = execute(Job("x", config(split="lesson"), probes=("validation_halves",)), digits, "cpu", lambda _: True)
+@pytest.mark.parametrize("probe", ["validation_halves", "validation_loss"])
+def test_probes_of_validation_images_need_some(digits, probe):
+    ending = execute(Job("x", config(split="lesson"), probes=(probe,)), digits, "cpu", lambda _: True)
     assert ending.state == "failed" and 'needs split "search"' in ending.note
 
 

@@ -12,11 +12,12 @@ import pytest
 from places import PROJECT
 
 from harness.claim_file import read_claim
+from harness.clock import Clock
 from harness.engines.base import Ending, Epoch, Finished, Started
 from harness.errors import UserError
 from harness.metrics import DatasetRecord, EpochMetrics
 from harness.records import Records, parent_name
-from harness.replication import Clock, Replication
+from harness.replication import Replication
 from harness.screen import Screen
 from harness.tracking import Tracking
 
@@ -207,7 +208,7 @@ def test_wrong_input_is_one_line_and_makes_nothing(command, tmp_path, arguments,
     [
         ('dataset = "digits"', 'dataset = "irises"', "line 6: dataset is 'irises': it should be 'fashion-mnist' or"),
         ("batch_size = 32", "batch_size = 5000", "batch_size is 5000: it should be at most the 1497 training images"),
-        ("epochs = 10", "epochs = 0", "line 20: epochs is 0"),
+        ("epochs = 10", "epochs = 0", "line 21: epochs is 0"),
     ],
 )
 def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, command, tmp_path, old, new, message):
@@ -301,14 +302,3 @@ def test_a_best_lr_at_the_edge_of_its_grid_is_said(store, claim_file, capsys):
     claim_file.write_text(example().replace("lr = [0.1, 0.3, 1.0]", "lr = [0.3, 1.0]"))
     replication(store, claim_file, Engine()).run(Clock(1.0))
     assert "the lr chosen for '8 units, tuned', 0.3, is at the edge of the grid" in capsys.readouterr().out
-
-
-def test_the_clock_goes_by_the_work_that_was_done(monkeypatch):
-    now = iter([0.0, 10.0, 400.0])
-    monkeypatch.setattr("harness.replication.time.monotonic", lambda: next(now))
-    clock = Clock(100.0)
-    assert clock.text() == ""
-    clock.did(20.0)
-    assert clock.text() == "about 40 s left"
-    clock.did(20.0)
-    assert clock.text() == "about 10 min left"

@@ -6,7 +6,7 @@ from analysis.frames import claim_evidence, exact_checks
 from harness.errors import UserError
 from harness.exact import exact_checks as check_exactly
 from harness.records import ARM, CLAIM_SHA256, CONFIG_HASH, DATASET_SHA256, QUICK, Records
-from harness.tracking import log_exact
+from harness.reports import log_exact
 
 
 def evidence(store, claim=None):

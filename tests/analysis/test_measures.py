@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.measures import _MEASURES, Run, at_step, log_slope, steps_to, unbiased_covariance
-from harness.claims import MEASURES
+from analysis.measures import _MEASURES, Run, at_step, log_slope, unbiased_covariance
 from harness.errors import UserError
+from harness.estimands import MEASURES
 
 
 def run(curves, diverged=False, batch_size=128):
@@ -51,6 +51,7 @@ HALVES = {
         ("path_ratio", 10, {"path_length": {5: 3.0, 10: 6.0}, "displacement": {5: 2.0, 10: 3.0}}, 2.0),
         ("path_ratio_by_examples", 640, {"path_length": {5: 3.0, 10: 6.0}, "displacement": {5: 2.0, 10: 3.0}}, 1.5),
         ("gradient_cosine", 10, {"gradient_cosine": {2: 0.5, 10: -0.25}}, -0.25),
+        ("step_gain", 10, {"path_length": {5: 3.0, 10: 6.0}, "gradient_path": {5: 1.0, 10: 1.5}}, 4.0),
         ("roughness", 2, {"probe_loss": {0: 2.0, 2: 1.5}, "loss_variation": {1: 1.0, 2: 2.0}}, 4.0),
         ("excess_loss", None, HALVES, 0.75 - 0.45),  # half 1 picks epoch 2, half 2 is judged
         ("excess_error", None, HALVES, 1.0),
@@ -77,7 +78,7 @@ def test_a_diverged_run_is_the_worst_and_never_zero(name, expected):
     assert value(name, {}, 0.5 if name == "updates_to_loss" else None, diverged=True) == expected
 
 
-@pytest.mark.parametrize("name", ["path_ratio", "gradient_cosine", "roughness", "seconds_per_update"])
+@pytest.mark.parametrize("name", ["path_ratio", "gradient_cosine", "step_gain", "roughness", "seconds_per_update"])
 def test_a_measure_that_has_no_meaning_for_a_diverged_run_is_no_number(name):
     assert math.isnan(value(name, {}, 10, diverged=True))
 
@@ -110,6 +111,5 @@ def test_curves_are_read_between_their_points_and_not_outside():
     curve = pd.Series({1: 1.0, 3: 2.0})
     assert at_step(curve, 2) == 1.5
     assert math.isnan(at_step(curve, 4))
-    assert steps_to(pd.Series({0: 1.0, 10: 0.0}), 0.25) == 7.5
     assert log_slope(pd.Series({1: 8.0, 2: 4.0, 4: 2.0})) == pytest.approx(-1)
     assert math.isnan(log_slope(pd.Series({1: 8.0, 2: -4.0})))

@@ -14,9 +14,9 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from analysis.frames import claim_evidence
+from analysis.judge import judge_claim
 from analysis.page import _arms
 from analysis.report import _server, app, report
-from analysis.section import judge_claim
 from analysis.verdicts import judge_all
 from harness.records import Records
 
@@ -64,7 +64,11 @@ def test_the_report_and_its_figures_are_logged(recorded, monkeypatch, tmp_path):
 
 def test_the_page_shows_what_tuning_tried_and_warns_of_the_end_of_its_grid(recorded, monkeypatch, tmp_path):
     page, _ = written(recorded, monkeypatch, tmp_path)
-    assert "Tuning: mean validation loss" in page and "<td>0.45</td>" in page and "<td>0.5</td>" in page
+    assert (
+        "Tuning: what chose is the lowest validation loss after the last epoch" in page
+        and "<td>0.45</td>" in page
+        and "<td>0.5</td>" in page
+    )
     assert "tiny: the lr chosen for tuned, 0.2, is at an end of its grid" in page
 
 

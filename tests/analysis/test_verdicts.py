@@ -5,21 +5,21 @@ import pytest
 
 from analysis import verdicts
 from analysis.stats import Effect
-from analysis.verdicts import Bounds, bounds, claimed_text, decide, published_verdict, shown
+from analysis.verdicts import RULE, Bounds, bounds, claimed_text, decide, published_verdict, shown
 from harness.claim_file import find_claim, read_claim
-from harness.claims import Estimand
+from harness.estimands import Estimand
 
 
 def estimand(**changes):
     fields = {
-        "name": "e", "words": "w", "question": "lesson", "measure": "train_accuracy", "compare": "difference",
+        "name": "e", "words": "w {effect}", "question": "lesson", "measure": "train_accuracy", "compare": "difference",
         "arms": ["a", "b"], "claimed": 5.0, "margin": 1.0,
     }  # fmt: skip
     return Estimand(**{name: field for name, field in (fields | changes).items() if field is not None})
 
 
-def effect(low, high, undefined=0):
-    return Effect(10, (low + high) / 2, 1.0, low, high, "mean, t", 0.01, 1.0, 0, undefined)
+def effect(low, high):
+    return Effect(10, (low + high) / 2, 1.0, low, high, "mean, t", 0.01, 1.0, 0, 0)
 
 
 FIVE = bounds(estimand())
@@ -28,41 +28,41 @@ AT_MOST = bounds(estimand(claimed=None, margin=None, smallest_effect=-2.0))
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "limits", "equivalent", "word"),
+    ("low", "high", "limits", "equivalent", "outcome", "word"),
     [
-        (4.2, 5.8, FIVE, False, "reproduced"),
-        (3.5, 5.8, FIVE, False, "direction only"),
-        (1.3, 1.7, FIVE, False, "direction only"),
-        (7.0, 8.0, FIVE, False, "direction only"),
-        (-0.2, 0.3, FIVE, True, "not reproduced"),
-        (0.1, 0.3, FIVE, True, "not reproduced"),
-        (-3.0, -1.0, FIVE, False, "not reproduced"),
-        (-1.0, 5.0, FIVE, False, "inconclusive"),
-        (2.1, 9.0, AT_LEAST, False, "reproduced"),
-        (1.0, 9.0, AT_LEAST, False, "direction only"),
-        (-9.0, -1.0, AT_LEAST, False, "not reproduced"),
-        (-1.0, 9.0, AT_LEAST, False, "inconclusive"),
-        (2.5, math.inf, AT_LEAST, False, "reproduced"),
-        (-9.0, -2.1, AT_MOST, False, "reproduced"),
-        (-9.0, -0.5, AT_MOST, False, "direction only"),
-        (0.5, 9.0, AT_MOST, False, "not reproduced"),
+        (4.2, 5.8, FIVE, False, "as claimed", "reproduced"),
+        (3.5, 5.8, FIVE, False, "of unsure size", "direction only"),
+        (1.3, 1.7, FIVE, False, "smaller", "direction only"),
+        (7.0, 8.0, FIVE, False, "larger", "direction only"),
+        (-0.2, 0.3, FIVE, True, "gone", "not reproduced"),
+        (0.1, 0.3, FIVE, True, "gone", "not reproduced"),
+        (-3.0, -1.0, FIVE, False, "reversed", "not reproduced"),
+        (-1.0, 5.0, FIVE, False, "open", "inconclusive"),
+        (2.1, 9.0, AT_LEAST, False, "as claimed", "reproduced"),
+        (1.0, 9.0, AT_LEAST, False, "of unsure size", "direction only"),
+        (1.0, 1.5, AT_LEAST, False, "smaller", "direction only"),
+        (-9.0, -1.0, AT_LEAST, False, "reversed", "not reproduced"),
+        (-1.0, 9.0, AT_LEAST, False, "open", "inconclusive"),
+        (2.5, math.inf, AT_LEAST, False, "as claimed", "reproduced"),
+        (-9.0, -2.1, AT_MOST, False, "as claimed", "reproduced"),
+        (-9.0, -0.5, AT_MOST, False, "of unsure size", "direction only"),
+        (-1.5, -0.5, AT_MOST, False, "smaller", "direction only"),
+        (0.5, 9.0, AT_MOST, False, "reversed", "not reproduced"),
     ],
 )
-def test_the_rule_of_verdicts(low, high, limits, equivalent, word):
-    assert decide(effect(low, high), limits, equivalent)[0] == word
+def test_the_rule_of_verdicts(low, high, limits, equivalent, outcome, word):
+    assert decide(effect(low, high), limits, equivalent) == outcome
+    assert RULE[outcome][0] == word
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "size"), [(1.3, 1.7, "short of"), (7.0, 8.0, "beyond"), (3.5, 5.8, "not all inside")]
-)
-def test_an_effect_of_another_size_says_which(low, high, size):
-    assert size in decide(effect(low, high), FIVE, False)[1]
-
-
-def test_pairs_without_a_value_are_named_where_they_leave_it_open():
-    word, reason = decide(effect(-math.inf, math.inf, undefined=2), FIVE, False)
-    assert word == "inconclusive" and "2 of 10 pairs have no value" in reason
-    assert decide(effect(2.5, math.inf, undefined=2), AT_LEAST, False)[0] == "reproduced"
+def test_pairs_without_a_value_are_named_where_they_leave_it_open(monkeypatch):
+    evidence = Evidence(
+        {"a": dict.fromkeys(range(10), math.inf), "b": {s: math.inf if s < 9 else 1.0 for s in range(10)}}
+    )
+    monkeypatch.setattr(evidence, "name", "c", raising=False)
+    monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
+    verdict = verdicts.judge(evidence, estimand(compare="log_ratio", claimed=2.0, margin=0.5))
+    assert verdict.word == "inconclusive" and "9 of 10 pairs have no value" in verdict.reason
 
 
 def test_bounds_of_a_ratio_are_logarithms_and_are_told_as_factors():

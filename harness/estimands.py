@@ -1,0 +1,116 @@
+"""What a claim is judged by: the measures it may name, and one comparison of arms in one of them. Computes none."""
+
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.metrics import ProbeName
+
+At = Literal["", "loss", "epoch", "updates", "examples"]
+Compare = Literal["difference", "log_ratio", "value", "slope", "valley"]
+
+
+# The field of a config that says how long a run is, in the steps of a measure's `at`.
+LENGTH: dict[str, str] = {"epoch": "epochs", "updates": "updates"}
+
+
+class Measure(NamedTuple):
+    """What a number is: its unit, what `at` means for it ("" where it takes none), the probes that it needs."""
+
+    unit: str
+    at: At
+    probes: tuple[ProbeName, ...]
+
+
+# analysis/measures.py says how each is computed. Without `at`, "epoch" and "updates" mean the last one.
+MEASURES: dict[str, Measure] = {
+    "updates_to_loss": Measure("updates", "loss", ("loss",)),
+    "examples_to_loss": Measure("examples", "loss", ("loss",)),
+    "seconds_to_loss": Measure("s", "loss", ("loss",)),
+    "seconds_per_update": Measure("s", "", ()),
+    "train_loss": Measure("nats", "epoch", ()),
+    "train_accuracy": Measure("points", "epoch", ()),
+    "cumulative_accuracy": Measure("points", "epoch", ()),
+    "test_accuracy": Measure("points", "epoch", ()),
+    "generalization_gap": Measure("points", "epoch", ()),
+    "probe_loss": Measure("nats", "updates", ("loss",)),
+    "roughness": Measure("", "updates", ("loss", "roughness")),
+    "path_ratio": Measure("", "updates", ("path",)),
+    "path_ratio_by_examples": Measure("", "examples", ("path",)),
+    "gradient_cosine": Measure("", "updates", ("path",)),
+    "step_gain": Measure("", "updates", ("path",)),
+    "covariance_slope_start": Measure("", "", ("gradient_noise",)),
+    "covariance_slope_end": Measure("", "", ("gradient_noise",)),
+    "excess_loss": Measure("nats", "", ("validation_halves",)),
+    "excess_error": Measure("points", "", ("validation_halves",)),
+    "global_basin": Measure("share", "", ()),
+}
+
+
+class Strict(BaseModel):
+    """A table of a claim file: every field known, every type as written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Estimand(Strict):
+    """One number that a claim is judged by; `claimed` and `margin`, or `smallest_effect`, in the measure's unit.
+
+    Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
+    claims a negative effect. `words` is a sentence with {effect} in the place of the number. `when` says under which
+    other condition this asks the primary question again; estimands that ask something else have none.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    words: str
+    when: str | None = Field(default=None, min_length=1)
+    question: Literal["lesson", "tuned", "control"]
+    primary: bool = False
+    measure: str
+    at: float | None = Field(default=None, gt=0)
+    compare: Compare
+    arms: list[str] = Field(min_length=1)
+    along: Literal["lr", "gamma", "batch_size", "epochs", "hidden"] | None = None
+    claimed: float | None = None
+    margin: float | None = Field(default=None, gt=0)
+    smallest_effect: float | None = None
+
+    @field_validator("words")
+    @classmethod
+    def _holds_its_number(cls, words: str) -> str:
+        if "{effect}" not in words:
+            raise ValueError(f"{words!r} should hold {{effect}}, where its number goes")
+        return words
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Estimand":
+        kind = MEASURES.get(self.measure)
+        if kind is None:
+            raise ValueError(f"measure is {self.measure!r}: known are {', '.join(MEASURES)}")
+        if self.at is not None and not kind.at:
+            raise ValueError(f"at is {self.at}: {self.measure} takes none")
+        if self.at is None and kind.at in ("loss", "examples"):
+            raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
+        if (self.along is None) == (self.compare in ("slope", "valley")):
+            raise ValueError(f"along is {self.along!r}: a slope or valley needs it, any other comparison takes none")
+        if (self.claimed is None) != (self.margin is None) or (self.claimed is None) == (self.smallest_effect is None):
+            raise ValueError("write claimed with margin, or smallest_effect alone: the verdict needs one of them")
+        if self.compare in ("difference", "log_ratio") and len(self.arms) != 2:
+            raise ValueError(f"arms is {self.arms}: a {self.compare} compares two")
+        if self.compare == "value" and len(self.arms) != 1:
+            raise ValueError(f"arms is {self.arms}: a value is that of one arm")
+        least = self.smallest_effect if self.claimed is None else self.claimed - (self.margin or 0.0)
+        if self.compare == "log_ratio" and (least is None or least <= 0):
+            raise ValueError(
+                "claimed minus margin, or smallest_effect, should be above 0: effects of a log ratio are factors"
+            )
+        nothing = 1.0 if self.compare == "log_ratio" else 0.0
+        if nothing in (self.smallest_effect, self.claimed):
+            raise ValueError("smallest_effect or claimed says that there is no effect: write the one that is claimed")
+        return self
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether an effect below none is claimed: below 1 for a log ratio, below 0 else."""
+        claimed = self.smallest_effect if self.claimed is None else self.claimed
+        return claimed is not None and claimed < (1.0 if self.compare == "log_ratio" else 0.0)

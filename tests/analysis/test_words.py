@@ -1,0 +1,59 @@
+import math
+
+import pandas as pd
+import pytest
+
+from analysis.stats import Effect
+from analysis.verdicts import RULE, Verdict
+from analysis.words import effect, elsewhere, number, p_value, sentence
+from harness.estimands import Estimand
+
+
+def verdict(outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, compare="difference"):
+    estimand = Estimand(
+        name="e", words="Norm adds {effect} points", when=when, question="lesson", measure="train_accuracy",
+        compare=compare, arms=["a", "b"], claimed=5.0, margin=1.0,
+    )  # fmt: skip
+    result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, infinite, 0)
+    unit = "×" if compare == "log_ratio" else "points"
+    word, reason = RULE[outcome]
+    return Verdict("c", estimand, outcome, word, reason, value, value - 1, value + 1, unit, result, math.nan, needed,
+                   pd.Series([value]), ("id",))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(5.4321, "5.43"), (-0.138, "−0.138"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
+                        (-1e-15, "0"), (1234.5, "1.23e+03")]
+)  # fmt: skip
+def test_a_number_has_three_digits(value, text):
+    assert number(value) == text
+
+
+def test_a_sentence_holds_the_effect_and_says_what_is_missing():
+    assert sentence(verdict()) == "Norm adds 5 points."
+    assert sentence(verdict("open", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
+    lost = sentence(verdict("reversed", -math.inf, infinite=10))
+    assert lost == "Norm adds −∞ points. (10 of 10 pairs hold a run that diverged or never got there.)"
+    assert effect(verdict()) == "5 points [4, 6]"
+
+
+def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
+    told = elsewhere(
+        [
+            verdict(when=None),
+            verdict("gone", 0.1, when="at lr 0.5"),
+            verdict("as claimed", 5.5, when="at batch 32"),
+            verdict("gone", 0.2, when="at lr 1"),
+            verdict("larger", 9.0, when="at lr 0.01"),
+        ]
+    )
+    assert told == [
+        ("holds", "at batch 32 (5.5 points)"),
+        ("is larger", "at lr 0.01 (9 points)"),
+        ("vanishes", "at lr 0.5 (0.1 points); at lr 1 (0.2 points)"),
+    ]
+
+
+def test_a_p_value_is_told_with_holms_where_there_is_one():
+    assert p_value(verdict()) == "0.002"
+    assert p_value(verdict()._replace(holm=0.014)) == "0.002 (Holm 0.014)"
