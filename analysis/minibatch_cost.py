@@ -12,7 +12,6 @@ from analysis.frames import Evidence
 from analysis.measures import measure
 from analysis.section import Picture, Section, Table
 from analysis.verdicts import Verdict
-from harness.errors import UserError
 
 ESTIMANDS, ARMS = (), ()  # it shows whatever batch sizes there are
 
@@ -22,10 +21,9 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     primary = evidence.claim.primary
     assert primary is not None and primary.at is not None
     frame = _costs(evidence, primary.at)
-    note, picture = _trade_off(frame, primary.at)
-    return Section(
-        [_seconds(frame, primary.at), picture, *effects("minibatch_cost", verdicts)], [_table(frame)], [note]
-    )
+    note, trade_off = _trade_off(frame, primary.at)
+    pictures = [_seconds(frame, primary.at), *trade_off, *effects("minibatch_cost", verdicts)]
+    return Section(pictures, [_table(frame)], [note])
 
 
 def _costs(evidence: Evidence, target: float) -> pd.DataFrame:
@@ -55,12 +53,12 @@ def _seconds(frame: pd.DataFrame, target: float) -> Picture:
     return Picture("minibatch_cost-seconds", "One thread a run; lr tuned for each batch size.", figure)
 
 
-def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, Picture]:
+def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
     """(S/S_min − 1)(E/E_min − 1) = 1 (McCandlish et al. 2018, eq. 2.11), which is S = S_min (1 + B_crit / B)."""
     arrived = frame.groupby("batch_size")["updates_to_loss"].transform(lambda updates: np.isfinite(updates).all())
     finite = frame[arrived]
     if finite["batch_size"].nunique() < 3:
-        raise UserError("minibatch_cost: fewer than three batch sizes got to the target with every seed: no trade-off")
+        return "Fewer than three batch sizes got to the target with every seed: there is no trade-off to fit.", []
     means = np.exp(np.log(finite.set_index("batch_size")["updates_to_loss"]).groupby("batch_size").mean())
     sizes = means.index.to_numpy(dtype=float)
 
@@ -82,7 +80,7 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, Picture]:
         f" E_min = {least * critical:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
         f" few updates. It is a fit to {len(means)} batch sizes, without an interval."
     )
-    return note, Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figure)
+    return note, [Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figure)]
 
 
 def _table(frame: pd.DataFrame) -> Table:

@@ -61,7 +61,8 @@ def write(page: Page, out: Path, name: str) -> list[Path]:
 def text_table(judged: Judged) -> str:
     """The verdicts of one claim for a terminal."""
     claim = judged.claim
-    lines = [f"{claim.title} (§{claim.section})", f"  {claim.statement}"]
+    quick = f": {words.QUICK}" if claim.quick else ""
+    lines = [f"{claim.title} (§{claim.section}){quick}", f"  {claim.statement}"]
     if not claim.arms:
         word, why = published_verdict(claim)
         return "\n".join([*lines, f"  {word}: {why}"])
@@ -89,6 +90,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
     claim, evidence = judged.claim, judged.evidence
     shown = {
         "name": claim.name,
+        "quick": claim.quick,
         "title": claim.title,
         "section": claim.section,
         "zh": claim.lesson_zh,
@@ -97,7 +99,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
         "would_change": claim.would_change,
         "sources": claim.sources,
         "notes": judged.section.notes,
-        "pictures": [_picture(picture, figures) for picture in judged.section.pictures],
+        "pictures": [_picture(picture, figures, claim.quick) for picture in judged.section.pictures],
         "tables": [
             {"caption": table.caption, "columns": list(table.frame.columns), "rows": table.frame.to_numpy().tolist()}
             for table in [*judged.section.tables, *tuning_tables(judged)]
@@ -191,7 +193,9 @@ def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
     ]
 
 
-def _picture(picture: Picture, folder: Path) -> dict[str, str]:
+def _picture(picture: Picture, folder: Path, quick: bool) -> dict[str, str]:
+    if quick:
+        picture.figure.text(0.005, 0.005, words.QUICK, color="#cc3311", fontsize="x-small", weight="bold")
     buffer = io.BytesIO()
     picture.figure.savefig(buffer, format="png", dpi=_DOTS_AN_INCH)
     (folder / f"{picture.name}.png").write_bytes(buffer.getvalue())

@@ -96,14 +96,17 @@ def share_effect(a: Sequence[float], b: Sequence[float], rng: np.random.Generato
     """The difference of two shares, from paired outcomes 0 or 1 [n]: Newcombe's interval, the paired sign-flip test.
 
     The interval (Newcombe 1998, hybrid score) takes the two shares as independent, which is cautious where pairs
-    resemble each other.
+    resemble each other. `sd`, which plans further seeds, is that of a difference of independent outcomes, each share
+    with a success and a failure added (Agresti, Caffo 2000): 0 of n says little about a small share.
     """
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     differences = first - second
     n = len(differences)
     low, high = confint_proportions_2indep(first.sum(), n, second.sum(), n, compare="diff", method="newcomb")
     better = float(np.mean((differences > 0) + 0.5 * (differences == 0)))
-    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    mean = float(differences.mean())
+    cautious = [(outcomes.sum() + 1) / (n + 2) for outcomes in (first, second)]
+    sd = math.sqrt(sum(share * (1 - share) for share in cautious))
     return Effect(n, mean, sd, float(low), float(high), "Newcombe", sign_flip(differences, rng), better, 0, 0)
 
 

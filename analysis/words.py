@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.verdicts import Outcome, Verdict, claimed_text, unit
 from harness.claims import Arm, Claim
+from harness.estimands import Estimand
 
 QUESTIONS = {
     "lesson": "At the lesson's settings: what the lesson shows",
@@ -21,6 +22,8 @@ _ELSEWHERE: dict[Outcome, str] = {
     "reversed": "turns round",
     "open": "is open",
 }
+QUICK = "a quick look, no evidence"
+LOST = "a run that diverged or never got there"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
@@ -45,10 +48,12 @@ def _unit(verdict: Verdict) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """The estimand's words with its number in the place of {effect}."""
-    text = verdict.estimand.words.replace("{effect}", number(verdict.effect)) + "."
-    if not math.isfinite(verdict.effect):
+    words = _with_at(verdict.estimand.words, verdict.estimand)
+    if math.isfinite(verdict.effect):
+        text = words.replace("{effect}", number(verdict.effect)) + "."
+    else:
         lost = verdict.result.infinite + verdict.result.undefined
-        text += f" ({lost} of {verdict.result.n} pairs hold a run that diverged or never got there.)"
+        text = words.replace("{effect}", "…") + f": no number, as {lost} of {verdict.result.n} pairs hold {LOST}."
     if verdict.needed:
         text += f" About {verdict.needed} seeds would settle it."
     return text
@@ -59,10 +64,14 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {label: [] for label in _ELSEWHERE.values()}
     for verdict in verdicts:
         if verdict.estimand.when is not None:
-            found[_ELSEWHERE[verdict.outcome]].append(
-                f"{verdict.estimand.when} ({number(verdict.effect)}{_unit(verdict)})"
-            )
+            told = f"{number(verdict.effect)}{_unit(verdict)}" if math.isfinite(verdict.effect) else LOST
+            condition = _with_at(verdict.estimand.when, verdict.estimand)
+            found[_ELSEWHERE[verdict.outcome]].append(f"{condition} ({told})")
     return [(label, "; ".join(conditions)) for label, conditions in found.items() if conditions]
+
+
+def _with_at(text: str, estimand: Estimand) -> str:
+    return text if estimand.at is None else text.replace("{at}", f"{estimand.at:,g}")
 
 
 def reason(verdict: Verdict) -> str:

@@ -140,7 +140,7 @@ class Claim(NamedTuple):
         return self._replace(seeds=Seeds(first=self.seeds.first, count=count), arms=arms)
 
     def quickened(self) -> "Claim":
-        """Three seeds and a third of the epochs and updates: to see that everything works, never as evidence."""
+        """Three seeds, a third of the epochs and updates, less tuning: to see that all of it works, no evidence."""
         arms = {}
         for name, arm in self.arms.items():
             shorter = {
@@ -150,6 +150,9 @@ class Claim(NamedTuple):
             }
             arms[name] = arm._replace(fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS))
         quick = self._replace(seeds=Seeds(first=self.seeds.first, count=QUICK_SEEDS), arms=arms, quick=True)
+        if self.tuning is not None:
+            tried = self.tuning.lr[::2] if len(self.tuning.lr) > 3 else self.tuning.lr
+            quick = quick._replace(tuning=Tuning(lr=tried, seeds=self.tuning.seeds[:1]))
         return quick._replace(estimands=tuple(quick._within_reach(estimand) for estimand in self.estimands))
 
     def _within_reach(self, estimand: Estimand) -> Estimand:

@@ -58,7 +58,8 @@ class Estimand(Strict):
 
     Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
     claims a negative effect. `words` is a sentence with {effect} in the place of the number. `when` says under which
-    other condition this asks the primary question again; estimands that ask something else have none.
+    other condition this asks the primary question again; estimands that ask something else have none. {at} in either
+    stands for `at`, which a quick look makes smaller.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -91,6 +92,8 @@ class Estimand(Strict):
             raise ValueError(f"at is {self.at}: {self.measure} takes none")
         if self.at is None and kind.at in ("loss", "examples"):
             raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
+        if self.at is None and "{at}" in self.words + (self.when or ""):
+            raise ValueError("words or when has {at}, but at is missing")
         if (self.along is None) == (self.compare in ("slope", "valley")):
             raise ValueError(f"along is {self.along!r}: a slope or valley needs it, any other comparison takes none")
         if (self.claimed is None) != (self.margin is None) or (self.claimed is None) == (self.smallest_effect is None):

@@ -101,6 +101,13 @@ def test_a_quick_look_is_shorter_and_looks_no_later_than_it_lasts(tmp_path):
     assert quick.estimands[0].at == 2
 
 
+def test_a_quick_look_tunes_on_every_other_lr_and_one_seed(tmp_path):
+    tuning = "[tuning]\nlr = [0.1, 0.2, 0.3, 0.4, 0.5]\nseeds = [60, 61]\n\n[seeds]"
+    quick = read(tmp_path, SMALL.replace("[seeds]", tuning)).quickened()
+    assert (quick.tuning.lr, quick.tuning.seeds) == ([0.1, 0.3, 0.5], [60])
+    assert tiny().quickened().tuning.lr == [0.1, 0.2], "a grid of a few values stays whole"
+
+
 def test_another_number_of_seeds_keeps_the_proportion_of_arms_with_their_own(tmp_path):
     more = read(tmp_path, SMALL).with_seeds(6)
     assert (more.arms["lr 0.1"].seeds, more.arms["momentum"].seeds, more.preregistered_seeds) == (6, 12, 3)
@@ -161,6 +168,13 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ('measure = "updates_to_loss"\nat = 0.5', 'measure = "global_basin"', 34, "is no run of the two-basin toy"),
         ('probes = ["loss"]', 'probes = ["loss", "validation_halves"]', 34, 'which needs split = "search"'),
         ("gamma = 0.9", "tune_to_loss = 0.5", 25, 'tune_to_loss needs lr = "tuned"'),
+        ('at = 0.5\ncompare = "log_ratio"', 'compare = "slope"\nalong = "lr"', 29, "at is missing"),
+        (
+            'words = "w {effect}"\nmeasure = "updates_to_loss"\nat = 0.5',
+            'words = "w {effect} at {at}"\nmeasure = "train_loss"',
+            29,
+            "has {at}, but at is missing",
+        ),
         ('words = "w {effect}"', 'words = "w"', 33, "estimands.words: 'w' should hold {effect}"),
         ('words = "w {effect}"', 'words = "w {effect}"\nwhen = "at lr 1"', 34, "when belongs to estimands that ask"),
         ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [6]\n\n[seeds]", 13, "fresh seeds judge"),

@@ -88,6 +88,17 @@ def test_other_seeds_than_written_down_are_said_on_the_page(store, monkeypatch, 
     assert "tiny: judged on 3 seeds; the claim was written down for 4." in page
 
 
+def test_a_quick_look_is_labelled_wherever_it_is_shown(store, monkeypatch, tmp_path, capsys):
+    quick = tiny().quickened()
+    record(store, claim=quick, lines=[line for line in rows() if line["seed"] != "4"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    report([quick._replace(estimands=quick.estimands[:1])], tmp_path / "reports", "quick-report", "Tiny", False, True)
+    page, markdown = (tmp_path / "reports" / f"quick-report.{kind}" for kind in ("html", "md"))
+    for text in (page.read_text(), markdown.read_text(), capsys.readouterr().out):
+        assert "A QUICK LOOK" in text
+    assert "Norm adds five <span" in page.read_text() and "## Norm adds five (quick look)" in markdown.read_text()
+
+
 def test_bad_evidence_is_one_line_and_writes_nothing(store, monkeypatch, tmp_path):
     record(store, lines=[], finish=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)

@@ -127,6 +127,11 @@ def test_a_share_has_wilsons_interval_and_a_difference_newcombes():
     assert 0.9 < never.low < 1.0 == pytest.approx(never.high)
 
 
+def test_shares_without_a_success_still_ask_for_many_seeds_by_hand():
+    """0 of 3 twice: (0 + 1)/(3 + 2) = 0.2 each; sd √(2 · 0.2 · 0.8)."""
+    assert share_effect([0.0] * 3, [0.0] * 3, rng()).sd == pytest.approx(math.sqrt(0.32))
+
+
 def test_shares_of_few_runs_are_not_called_alike():
     """0 of 10 against 0 of 10 may differ by 0.2; 0 of 100 against 0 of 100 by no more than 0.1."""
     assert not is_share_equivalent([0.0] * 10, [0.0] * 10, 0.1)

@@ -9,10 +9,10 @@ from analysis.words import effect, elsewhere, number, p_value, sentence
 from harness.estimands import Estimand
 
 
-def verdict(outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, compare="difference"):
+def verdict(outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference"):
     estimand = Estimand(
         name="e", words="Norm adds {effect} points", when=when, question="lesson", measure="train_accuracy",
-        compare=compare, arms=["a", "b"], claimed=5.0, margin=1.0,
+        at=at, compare=compare, arms=["a", "b"], claimed=5.0, margin=1.0,
     )  # fmt: skip
     result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, infinite, 0)
     unit = "×" if compare == "log_ratio" else "points"
@@ -33,7 +33,7 @@ def test_a_sentence_holds_the_effect_and_says_what_is_missing():
     assert sentence(verdict()) == "Norm adds 5 points."
     assert sentence(verdict("open", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
     lost = sentence(verdict("reversed", -math.inf, infinite=10))
-    assert lost == "Norm adds −∞ points. (10 of 10 pairs hold a run that diverged or never got there.)"
+    assert lost == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged or never got there."
     assert effect(verdict()) == "5 points [4, 6]"
 
 
@@ -45,12 +45,14 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("as claimed", 5.5, when="at batch 32"),
             verdict("gone", 0.2, when="at lr 1"),
             verdict("larger", 9.0, when="at lr 0.01"),
+            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0),
         ]
     )
     assert told == [
         ("holds", "at batch 32 (5.5 points)"),
         ("is larger", "at lr 0.01 (9 points)"),
         ("vanishes", "at lr 0.5 (0.1 points); at lr 1 (0.2 points)"),
+        ("turns round", "in epoch 2 (a run that diverged or never got there)"),
     ]
 
 
