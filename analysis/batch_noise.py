@@ -10,29 +10,31 @@ from analysis.measures import measure, unbiased_covariance
 from analysis.section import Picture, Section, Table
 from analysis.verdicts import Verdict
 
-_UPDATES = 50
 _FAMILIES = {"batch *": "lr 0.15", "lr 0.01, batch *": "lr 0.01"}
 ESTIMANDS, ARMS = (), ("batch 1", "batch 60000", "lr 0.01, batch 1", "checkpoints")
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     """Paths in one plane, roughness by batch size, the covariance law, and the gradient noise scale."""
-    path_note, paths = _paths(evidence)
+    primary = evidence.claim.primary
+    assert primary is not None and primary.at is not None
+    updates = int(primary.at)
+    path_note, paths = _paths(evidence, updates)
     return Section(
-        [paths, _ratios(evidence), _covariance(evidence), *effects("batch_noise", verdicts)],
-        [_cosines(evidence), _noise_scale(evidence)],
+        [paths, _ratios(evidence, updates), _covariance(evidence), *effects("batch_noise", verdicts)],
+        [_cosines(evidence, updates), _noise_scale(evidence)],
         [path_note],
     )
 
 
-def _paths(evidence: Evidence) -> tuple[str, Picture]:
+def _paths(evidence: Evidence, updates: int) -> tuple[str, Picture]:
     """The sketched paths of the first seed, in the plane of the two directions that explain all of them best."""
     arms = evidence.claim.arm_names(["batch *"])
     first = evidence.runs["seed"].min()
     rows = evidence.of(arms)
     rows = rows[(rows["seed"] == first) & (rows["state"] == "complete")]
     ids = dict(zip(rows["arm"], rows["run_id"], strict=True))
-    ways = {arm: evidence.trajectory(run_id)[: _UPDATES + 1] for arm, run_id in ids.items()}
+    ways = {arm: evidence.trajectory(run_id)[: updates + 1] for arm, run_id in ids.items()}
     together = np.concatenate(list(ways.values()))
     centre = together.mean(axis=0)
     _, sizes, directions = np.linalg.svd(together - centre, full_matrices=False)
@@ -46,9 +48,9 @@ def _paths(evidence: Evidence) -> tuple[str, Picture]:
                 ax.plot(*plane[-1], "s", color=colour, markersize=11)
         ax.set(xlabel=f"first direction ({explained[0]:.0%})", ylabel=f"second direction ({explained[1]:.0%})")
         ax.legend(title=None, fontsize="xx-small")
-    axes[0].set_title(f"The first {_UPDATES} updates, lr 0.15")
+    axes[0].set_title(f"The first {updates} updates, lr 0.15")
     axes[1].set_title("The same without batch 1")
-    caption = f"Paths of one seed from the same start; squares mark update {_UPDATES}. One PCA, fitted to all paths."
+    caption = f"Paths of one seed from the same start; squares mark update {updates}. One PCA, fitted to all paths."
     note = (
         f"The plane shows {explained.sum():.0%} of the variance of all paths together (seed {first}). A random walk in"
         " many dimensions looks smooth in its first principal components too (Antognini, Sohl-Dickstein 2018), so the"
@@ -57,11 +59,11 @@ def _paths(evidence: Evidence) -> tuple[str, Picture]:
     return note, Picture("batch_noise-paths", caption, figure)
 
 
-def _ratios(evidence: Evidence) -> Picture:
+def _ratios(evidence: Evidence, updates: int) -> Picture:
     figure, axes = plots.new_figure(15, 6.5, columns=2)
-    plots.by_size(axes[0], _by_batch(evidence, "path_ratio", _FAMILIES), "batch_size", "value", "family")
-    axes[0].set(xlabel="batch size", ylabel="path length / distance", title=f"Path after {_UPDATES} updates")
-    rough = _by_batch(evidence, "roughness", {"batch *": "lr 0.15"})
+    plots.by_size(axes[0], _by_batch(evidence, "path_ratio", updates, _FAMILIES), "batch_size", "value", "family")
+    axes[0].set(xlabel="batch size", ylabel="path length / distance", title=f"Path after {updates} updates")
+    rough = _by_batch(evidence, "roughness", updates, {"batch *": "lr 0.15"})
     plots.by_size(axes[1], rough, "batch_size", "value", "family")
     axes[1].set(
         xlabel="batch size", ylabel="Σ|change of loss| / net change", title="Roughness of the loss, fixed images"
@@ -90,22 +92,22 @@ def _covariance(evidence: Evidence) -> Picture:
     return Picture("batch_noise-covariance", caption, figure)
 
 
-def _by_batch(evidence: Evidence, name: str, families: dict[str, str]) -> pd.DataFrame:
+def _by_batch(evidence: Evidence, name: str, updates: int, families: dict[str, str]) -> pd.DataFrame:
     parts = []
     for pattern, family in families.items():
         for arm in evidence.claim.arm_names([pattern]):
-            values = measure(evidence, name, _UPDATES, arm)
+            values = measure(evidence, name, updates, arm)
             size = int(evidence.of([arm])["batch_size"].iloc[0])
             points = {"batch_size": size, "value": values.to_numpy(), "seed": values.index}
             parts.append(pd.DataFrame(points).assign(family=family))
     return pd.concat(parts, ignore_index=True)
 
 
-def _cosines(evidence: Evidence) -> Table:
+def _cosines(evidence: Evidence, updates: int) -> Table:
     rows = []
     for pattern, family in _FAMILIES.items():
-        frame = _by_batch(evidence, "gradient_cosine", {pattern: family})
-        ratio = _by_batch(evidence, "path_ratio", {pattern: family})
+        frame = _by_batch(evidence, "gradient_cosine", updates, {pattern: family})
+        ratio = _by_batch(evidence, "path_ratio", updates, {pattern: family})
         for size, values in frame.groupby("batch_size"):
             rows.append(
                 {
@@ -115,7 +117,7 @@ def _cosines(evidence: Evidence) -> Table:
                     "path length / distance": f"{ratio[ratio['batch_size'] == size]['value'].mean():.2f}",
                 }
             )
-    caption = f"Means over seeds and the first {_UPDATES} updates. A cosine of 1: every gradient points the same way."
+    caption = f"Means over seeds and the first {updates} updates. A cosine of 1: every gradient points the same way."
     return Table(caption, pd.DataFrame(rows))
 
 

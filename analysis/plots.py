@@ -24,7 +24,7 @@ VERDICT_COLOURS = {
 }
 _FAINT = 0.25
 _LABEL_WIDTH = 30
-_AXIS = {"×": "factor", "(slope)": "slope", "share": "difference of shares", "": "value"}
+_AXIS = {"×": "factor", "(slope)": "slope", "of runs": "difference of shares", "": "value"}
 
 
 def new_figure(width: float, height: float, columns: int = 1, same_y: bool = False) -> tuple[Figure, list[Axes]]:

@@ -99,10 +99,14 @@ def done(claim: Claim, data: str) -> str:
     if claim.tuning:
         grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
         text += (
-            f" Where an arm is tuned, each lr of {grid} was tried on {len(claim.tuning.seeds)} seeds that judge nothing"
-            f" and without the validation images; {criterion(claim)} chose, and fresh seeds judge."
+            f" Where an arm is tuned, each lr of {grid} was tried under {_seeds(len(claim.tuning.seeds))} not used for"
+            f" judging; {criterion(claim)} chose, on images that did not train. Fresh seeds judge."
         )
     return text
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
 
 
 def criterion(claim: Claim) -> str:

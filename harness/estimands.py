@@ -43,7 +43,7 @@ MEASURES: dict[str, Measure] = {
     "covariance_slope_end": Measure("", "", ("gradient_noise",)),
     "excess_loss": Measure("nats", "", ("validation_halves",)),
     "excess_error": Measure("points", "", ("validation_halves",)),
-    "global_basin": Measure("share", "", ()),
+    "global_basin": Measure("of runs", "", ()),
 }
 
 
