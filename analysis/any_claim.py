@@ -5,7 +5,7 @@ import pandas as pd
 from analysis import plots
 from analysis.frames import Evidence
 from analysis.section import Picture, Section, Table
-from analysis.verdicts import Verdict, unit
+from analysis.verdicts import Verdict
 from harness.claims import Claim
 
 
@@ -29,10 +29,10 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
     """A forest of effects for each unit."""
-    units = dict.fromkeys(unit(verdict.estimand) for verdict in verdicts)
+    units = dict.fromkeys(verdict.unit for verdict in verdicts)
     pictures = []
     for position, kind in enumerate(units, start=1):
-        chosen = [verdict for verdict in verdicts if unit(verdict.estimand) == kind]
+        chosen = [verdict for verdict in verdicts if verdict.unit == kind]
         figure = plots.forest(chosen, "Effects, their 95 % intervals, and what was claimed")
         caption = (
             "Dots: seeds. Bars: 95 % intervals. Green: what was claimed; a dotted line: the smallest that matters."

@@ -15,6 +15,8 @@ from harness.curves import steps_to
 from harness.errors import UserError
 from harness.estimands import MEASURES
 
+_SMOOTHED = 10  # epochs
+
 
 class Run(NamedTuple):
     """One run as a measure sees it."""
@@ -124,12 +126,11 @@ def _probe_loss(run: Run, at: float | None) -> float:
 
 
 def _roughness(run: Run, at: float | None) -> float:
-    """Σ|ΔL| over |L₀ − L| up to an update, on fixed images: 1 for a loss that only falls."""
+    """Σ|ΔL| up to an update, on fixed images: the ups and downs of the loss, which is what it fell if it only fell."""
     if run.diverged and not _lasted(run, "loss_variation", at):
         return math.nan
-    variation, loss = _present(run, "loss_variation"), _present(run, "probe_loss")
-    step = at or float(variation.index[-1])
-    return at_step(variation, step) / abs(at_step(loss, step) - float(loss.iloc[0]))
+    variation = _present(run, "loss_variation")
+    return at_step(variation, at or float(variation.index[-1]))
 
 
 def _path_ratio(run: Run, at: float | None) -> float:
@@ -178,6 +179,15 @@ def _excess_loss(run: Run, _at: float | None) -> float:
         return math.inf
     judged = _present(run, "half_2_loss").to_numpy()
     return float(judged[-1] - judged[_best_epoch(run)])
+
+
+def _excess_loss_smoothed(run: Run, _at: float | None) -> float:
+    """The same for means of ten epochs in a row, which leave less to the luck of one epoch. NaN for under 20 epochs."""
+    if run.diverged:
+        return math.inf
+    halves = (_present(run, f"half_{half}_loss") for half in (1, 2))
+    picking, judged = (half.rolling(_SMOOTHED).mean().dropna().to_numpy() for half in halves)
+    return float(judged[-1] - judged[picking.argmin()]) if len(judged) > _SMOOTHED else math.nan
 
 
 def _excess_error(run: Run, _at: float | None) -> float:
@@ -229,6 +239,7 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "covariance_slope_start": _covariance_slope("start"),
     "covariance_slope_end": _covariance_slope("end"),
     "excess_loss": _excess_loss,
+    "excess_loss_smoothed": _excess_loss_smoothed,
     "excess_error": _excess_error,
     "global_basin": _global_basin,
 }

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from analysis.look import PALETTE
-from analysis.verdicts import Verdict, bounds, shown, unit
+from analysis.verdicts import Verdict, bounds, shown
 
 VERDICT_COLOURS = {
     "reproduced": "#029e73",
@@ -83,7 +83,7 @@ def slope_line(axes: Axes, x: Sequence[float], start: float, slope: float, label
 def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
     """Effects that share a unit, one below the other: interval, single seeds, and in green what was claimed."""
     figure, (axes,) = new_figure(12, 1.6 + 0.95 * len(verdicts))
-    is_ratio = unit(verdicts[0].estimand) == "×"
+    is_ratio = verdicts[0].unit == "×"
     for position, verdict in enumerate(verdicts):
         estimand, colour = verdict.estimand, VERDICT_COLOURS[verdict.word]
         limits = bounds(estimand)
@@ -107,7 +107,7 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
     if is_ratio:
         axes.set_xscale("log")
         _plain_numbers(axes.xaxis, *axes.get_xlim())
-    axes.set(title=title, xlabel=_AXIS.get(unit(verdicts[0].estimand), f"effect in {unit(verdicts[0].estimand)}"))
+    axes.set(title=title, xlabel=_AXIS.get(verdicts[0].unit, f"effect in {verdicts[0].unit}"))
     axes.tick_params(axis="y", labelsize="x-small")
     return figure
 

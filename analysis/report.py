@@ -34,9 +34,9 @@ def main(
     with command.one_line_endings(debug):
         uri = tracking_uri()
         check_tracking(uri)
-        report(
-            _claims(claims, quick), out, "quick-report" if quick else "report", _TITLE, with_exact=not claims, log=log
-        )
+        chosen = _claims(claims, quick)
+        name = "-".join(claim.name for claim in chosen) if claims else "report"
+        report(chosen, out, f"quick-{name}" if quick else name, _TITLE, with_exact=not claims, log=log)
 
 
 def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: bool, log: bool) -> None:

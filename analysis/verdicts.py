@@ -17,7 +17,7 @@ from analysis.stats import (
     share_effect,
 )
 from harness.claims import Claim
-from harness.estimands import MEASURES, Estimand
+from harness.estimands import Estimand
 
 Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
 Outcome = Literal["as claimed", "smaller", "larger", "of unsure size", "gone", "reversed", "open"]
@@ -101,7 +101,7 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
         shown(estimand, result.center),
         shown(estimand, result.low),
         shown(estimand, result.high),
-        unit(estimand),
+        estimand.unit,
         result,
         math.nan,
         needed,
@@ -180,15 +180,6 @@ def shown(estimand: Estimand, value: float) -> float:
     return math.exp(value) if estimand.compare == "log_ratio" and not math.isnan(value) else value
 
 
-def unit(estimand: Estimand) -> str:
-    """The unit of a told effect."""
-    if estimand.compare == "log_ratio":
-        return "×"
-    if estimand.compare == "slope":
-        return "(slope)"
-    return MEASURES[estimand.measure].unit
-
-
 def published_verdict(claim: Claim) -> tuple[Word, str]:
     """The verdict on a claimed accuracy by the results that others published, without those that nobody reproduced."""
     assert claim.claimed_accuracy is not None
@@ -200,7 +191,7 @@ def published_verdict(claim: Claim) -> tuple[Word, str]:
 
 def claimed_text(estimand: Estimand) -> str:
     """What was written down before the runs: `5 ± 1 points`, `at least 1.5 ×`."""
-    name = unit(estimand)
+    name = estimand.unit
     if estimand.claimed is not None:
         return f"{estimand.claimed:g} ± {estimand.margin:g} {name}".strip()
     side = "at least" if bounds(estimand).side > 0 else "at most"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.verdicts import Outcome, Verdict, claimed_text, unit
+from analysis.verdicts import Outcome, Verdict, claimed_text
 from harness.claims import Arm, Claim
 from harness.estimands import Estimand
 
@@ -42,14 +42,14 @@ def effect(verdict: Verdict) -> str:
 
 
 def _unit(verdict: Verdict) -> str:
-    name = unit(verdict.estimand)
+    name = verdict.unit
     return f" {name}" if name and name != "(slope)" else ""
 
 
 def sentence(verdict: Verdict) -> str:
     """The estimand's words with its number in the place of {effect}."""
     words = _with_at(verdict.estimand.words, verdict.estimand)
-    if math.isfinite(verdict.effect):
+    if math.isfinite(verdict.result.center):
         text = words.replace("{effect}", number(verdict.effect)) + "."
     else:
         lost = verdict.result.infinite + verdict.result.undefined
@@ -64,7 +64,7 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {label: [] for label in _ELSEWHERE.values()}
     for verdict in verdicts:
         if verdict.estimand.when is not None:
-            told = f"{number(verdict.effect)}{_unit(verdict)}" if math.isfinite(verdict.effect) else LOST
+            told = f"{number(verdict.effect)}{_unit(verdict)}" if math.isfinite(verdict.result.center) else LOST
             condition = _with_at(verdict.estimand.when, verdict.estimand)
             found[_ELSEWHERE[verdict.outcome]].append(f"{condition} ({told})")
     return [(label, "; ".join(conditions)) for label, conditions in found.items() if conditions]

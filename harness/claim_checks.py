@@ -17,6 +17,7 @@ class Misfit(Exception):
 def check(claim: Claim) -> None:
     """Raise `Misfit` where the claim could not be run or judged as it is written."""
     _check_verdict(claim)
+    _check_both_questions(claim)
     _check_tuning_seeds(claim)
     for position, estimand in enumerate(claim.estimands):
         _check_names(claim, estimand, position)
@@ -37,6 +38,14 @@ def _check_verdict(claim: Claim) -> None:
         raise Misfit("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
     if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):
         raise Misfit("claimed_accuracy needs at least one [[published]] result that counts", "claimed_accuracy")
+
+
+def _check_both_questions(claim: Claim) -> None:
+    tuned = any(estimand.question == "tuned" for estimand in claim.estimands)
+    if claim.primary and not tuned and not claim.not_tuned:
+        raise Misfit('no estimand has question = "tuned": add one, or say why not in not_tuned')
+    if tuned and claim.not_tuned:
+        raise Misfit('not_tuned says why no estimand has question = "tuned", but one has', "not_tuned")
 
 
 def _check_tuning_seeds(claim: Claim) -> None:
@@ -67,9 +76,10 @@ def _check_condition(claim: Claim, estimand: Estimand, position: int) -> None:
         return
     if estimand.primary:
         raise Misfit("when belongs to estimands that ask the primary question again", "estimands", position, "when")
-    if estimand.is_negative != claim.primary.is_negative:
+    if estimand.unit == claim.primary.unit and estimand.bound != claim.primary.bound:
         raise Misfit(
-            f"when is {estimand.when!r}: this claims an effect of the other sign than the primary estimand",
+            f"when is {estimand.when!r}: to ask the question again needs what the primary estimand has as"
+            " smallest_effect, or as claimed and margin",
             "estimands", position, "when",
         )  # fmt: skip
 

@@ -94,6 +94,7 @@ class _File(Strict):
     title: str
     statement: str
     would_change: str
+    not_tuned: str = ""
     sources: list[str] = Field(min_length=1)
     lesson: _Lesson
     dataset: Literal["fashion-mnist", "digits"] = "fashion-mnist"
@@ -115,6 +116,7 @@ def _claim(name: str, text: str, file: _File) -> Claim:
         lesson_zh=file.lesson.zh,
         lesson_en=file.lesson.en,
         would_change=file.would_change,
+        not_tuned=file.not_tuned,
         sources=tuple(file.sources),
         seeds=file.seeds,
         preregistered_seeds=file.seeds.count,

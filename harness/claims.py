@@ -77,7 +77,8 @@ def tag_name(arm: str) -> str:
 class Claim(NamedTuple):
     """A claim as it is to be run. `sha256` is that of the file, whatever `quick` or another number of seeds made of it.
 
-    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run.
+    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run. `not_tuned`: why nothing is
+    asked with a tuned lr, "" where something is.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Claim(NamedTuple):
     lesson_zh: str
     lesson_en: str
     would_change: str
+    not_tuned: str
     sources: tuple[str, ...]
     seeds: Seeds
     preregistered_seeds: int

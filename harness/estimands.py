@@ -34,7 +34,7 @@ MEASURES: dict[str, Measure] = {
     "test_accuracy": Measure("points", "epoch", ()),
     "generalization_gap": Measure("points", "epoch", ()),
     "probe_loss": Measure("nats", "updates", ("loss",)),
-    "roughness": Measure("", "updates", ("loss", "roughness")),
+    "roughness": Measure("nats", "updates", ("roughness",)),
     "path_ratio": Measure("", "updates", ("path",)),
     "path_ratio_by_examples": Measure("", "examples", ("path",)),
     "gradient_cosine": Measure("", "updates", ("path",)),
@@ -42,6 +42,7 @@ MEASURES: dict[str, Measure] = {
     "covariance_slope_start": Measure("", "", ("gradient_noise",)),
     "covariance_slope_end": Measure("", "", ("gradient_noise",)),
     "excess_loss": Measure("nats", "", ("validation_halves",)),
+    "excess_loss_smoothed": Measure("nats", "", ("validation_halves",)),
     "excess_error": Measure("points", "", ("validation_halves",)),
     "global_basin": Measure("of runs", "", ()),
 }
@@ -113,7 +114,11 @@ class Estimand(Strict):
         return self
 
     @property
-    def is_negative(self) -> bool:
-        """Whether an effect below none is claimed: below 1 for a log ratio, below 0 else."""
-        claimed = self.smallest_effect if self.claimed is None else self.claimed
-        return claimed is not None and claimed < (1.0 if self.compare == "log_ratio" else 0.0)
+    def bound(self) -> tuple[float | None, float | None, float | None]:
+        """What is claimed: (claimed, margin, smallest effect)."""
+        return self.claimed, self.margin, self.smallest_effect
+
+    @property
+    def unit(self) -> str:
+        """The unit of a told effect: × for a log ratio, (slope) for a slope, else the measure's."""
+        return {"log_ratio": "×", "slope": "(slope)"}.get(self.compare, MEASURES[self.measure].unit)

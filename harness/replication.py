@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from harness.claims import Arm, Claim
-from harness.clock import Clock
+from harness.clock import Clock, Pace
 from harness.config import RunConfig
 from harness.engines.base import Engine, Job
 from harness.errors import UserError
@@ -148,7 +148,7 @@ class Replication:
         for kind in ("tuning", "arm"):
             jobs = [self._job(task) for task in tasks if task.kind == kind]
             tags = {job.name: self._marks() | {ARM: by_name[job.name].arm.name} for job in jobs}
-            left = Counter(job.config.seed for job in jobs)
+            left, pace = Counter(job.config.seed for job in jobs), Pace()
             with closing(recorder.run(jobs, kind, lambda _job, _metrics: True, tags)) as records:
                 for record in records:
                     task = by_name[record.job.name]
@@ -156,7 +156,7 @@ class Replication:
                     clock.did(self.work(task.config))
                     left[task.config.seed] -= 1
                     self._screen.run_done(clock.text())
-                    if not left[task.config.seed] and clock.is_time_to_speak(last=not any(left.values())):
+                    if not left[task.config.seed] and pace.is_due(last=not any(left.values())):
                         what = "tuning" if kind == "tuning" else "all arms"
                         seed = f"seed {task.config.seed}"
                         self._screen.say(f"{self._claim.name:<15} {seed:<10} {what} done   {clock.text()}")

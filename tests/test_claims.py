@@ -10,7 +10,7 @@ title = "T"
 statement = "S"
 would_change = "W"
 sources = ["X"]
-
+not_tuned = "N"
 [lesson]
 section = "1"
 zh = "中"
@@ -44,6 +44,19 @@ at = 0.5
 compare = "log_ratio"
 arms = ["lr 0.1", "lr 0.2"]
 smallest_effect = 1.5
+"""
+
+AGAIN = """
+[[estimands]]
+name = "again"
+question = "control"
+words = "{effect}"
+when = "at a lower bound"
+measure = "updates_to_loss"
+at = 0.5
+compare = "log_ratio"
+arms = ["lr 0.1", "lr 0.4"]
+smallest_effect = 1.2
 """
 
 
@@ -177,6 +190,9 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ),
         ('words = "w {effect}"', 'words = "w"', 33, "estimands.words: 'w' should hold {effect}"),
         ('words = "w {effect}"', 'words = "w {effect}"\nwhen = "at lr 1"', 34, "when belongs to estimands that ask"),
+        ("smallest_effect = 1.5\n", f"smallest_effect = 1.5\n{AGAIN}", 44, "needs what the primary estimand has"),
+        ('not_tuned = "N"\n', "", 1, "no estimand has question"),
+        ('question = "lesson"', 'question = "tuned"', 5, "not_tuned says why no estimand has"),
         ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [6]\n\n[seeds]", 13, "fresh seeds judge"),
     ],
 )

@@ -1,4 +1,4 @@
-from harness.clock import Clock
+from harness.clock import Clock, Pace
 
 
 def test_the_clock_goes_by_the_work_that_was_done(monkeypatch):
@@ -12,8 +12,8 @@ def test_the_clock_goes_by_the_work_that_was_done(monkeypatch):
     assert clock.text() == "about 10 min left"
 
 
-def test_it_speaks_at_most_every_five_seconds_and_always_at_the_end(monkeypatch):
-    now = iter([0.0, 1.0, 5.9, 6.1, 7.0])
+def test_a_line_is_due_at_first_then_every_five_seconds_and_always_at_the_end(monkeypatch):
+    now = iter([1.0, 5.9, 6.1, 7.0])
     monkeypatch.setattr("harness.clock.time.monotonic", lambda: next(now))
-    clock = Clock(100.0)
-    assert [clock.is_time_to_speak(last=last) for last in (False, False, False, True)] == [True, False, True, True]
+    pace = Pace()
+    assert [pace.is_due(last=last) for last in (False, False, False, True)] == [True, False, True, True]

@@ -72,8 +72,8 @@ def test_it_makes_every_run_of_the_design_and_marks_it(replicated):
     claim = read_claim(folder / "hidden_width.toml")
     parent, judged = runs(folder)
     _, tuned = runs(folder, "tuning")
-    assert (len(judged), len(tuned)) == (24, 6)
-    assert "30 runs to make for 1 claims on 2 workers" in output and "complete: hidden_width" in output
+    assert (len(judged), len(tuned)) == (24, 8)
+    assert "32 runs to make for 1 claims on 2 workers" in output and "complete: hidden_width" in output
     assert parent.status == "FINISHED" and parent.tags["harness.seeds"] == "6"
     assert parent.tags["harness.claim_sha256"] == claim.sha256
     params, histories = judged["256 units seed 3"]
@@ -84,8 +84,19 @@ def test_it_makes_every_run_of_the_design_and_marks_it(replicated):
     assert "test_accuracy" not in histories, "tuning never sees the test set"
 
 
+def assert_shown_in_docs(printed):
+    """docs/claims.md shows what the command prints; another processor may change an accuracy by an image or two."""
+    number = re.compile(r"\d+(?:\.\d+)?")
+    docs = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8").splitlines()
+    shown = {number.sub("#", " ".join(line.split())): number.findall(line) for line in docs}
+    for line in printed.splitlines():
+        if "points [" in line or "Claimed" in line:
+            there = shown[number.sub("#", " ".join(line.split()))]
+            assert list(map(float, number.findall(line))) == pytest.approx(list(map(float, there)), abs=1.0)
+
+
 @pytest.mark.slow
-def test_the_example_of_the_docs_is_judged(replicated, monkeypatch):
+def test_the_example_of_the_docs_is_judged(replicated):
     folder, _ = replicated
     done = subprocess.run(
         [sys.executable, "-m", "analysis.report", "hidden_width.toml"],
@@ -93,12 +104,8 @@ def test_the_example_of_the_docs_is_judged(replicated, monkeypatch):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "A wider hidden layer helps" in done.stdout and "n = 6" in done.stdout
-    assert (folder / "reports" / "report.html").exists() and (folder / "reports" / "report.md").exists()
-    # What the page in docs/ shows is what the command prints.
-    shown = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
-    for line in done.stdout.splitlines():
-        if "points [" in line:
-            assert line in shown
+    assert {path.name for path in (folder / "reports").iterdir()} == {"figures", "hidden_width.html", "hidden_width.md"}
+    assert_shown_in_docs(done.stdout)
 
 
 @pytest.mark.slow
@@ -138,7 +145,7 @@ def test_the_same_command_again_does_nothing_and_more_seeds_only_what_is_missing
     assert len(after) == 28 and parent.tags["harness.seeds"] == "7"
     assert before.items() <= {name: params for name, (params, _) in after.items()}.items()
     quick = again("--quick")
-    assert "not evidence" in quick and "18 runs to make" in quick, "a quick look shares no run with the full one"
+    assert "not evidence" in quick and "16 runs to make" in quick, "a quick look shares no run with the full one"
     quick_parent, quick_runs = runs(folder, quick=True)
     assert quick_parent.tags["harness.quick"] == "true" and len(quick_runs) == 12
     assert len(runs(folder)[1]) == 28
@@ -166,7 +173,7 @@ def test_a_killed_replication_goes_on_and_ends_as_if_it_had_not_been(replicated,
     done = command("harness.replicate", "hidden_width.toml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     to_make = int(re.search(r"(\d+) runs to make", done.stdout)[1])
-    assert 0 < to_make < 30
+    assert 0 < to_make < 32
     undisturbed = {name: found for name, found in runs(replicated[0])[1].items() if "seed 7" not in name}
     assert runs(tmp_path)[1] == undisturbed
     assert runs(tmp_path, "tuning")[1] == runs(replicated[0], "tuning")[1]
@@ -253,9 +260,9 @@ def test_tuning_comes_first_then_seed_by_seed_the_longest_runs_first(store, clai
     mine = replication(store, claim_file, engine)
     mine.run(Clock(1.0))
     names = [job.name for job in engine.ran]
-    assert all("lr" in name for name in names[:6]), "tuning"
-    assert names[6:10] == ["8 units, tuned seed 1", "256 units, tuned seed 1", "8 units seed 1", "256 units seed 1"]
-    assert Counter(job.watch_test for job in engine.ran) == {True: 8, False: 6}
+    assert all("lr" in name for name in names[:8]), "tuning"
+    assert names[8:12] == ["8 units, tuned seed 1", "256 units, tuned seed 1", "8 units seed 1", "256 units seed 1"]
+    assert Counter(job.watch_test for job in engine.ran) == {True: 8, False: 8}
     assert {job.config.lr for job in engine.ran if "tuned seed" in job.name} == {0.3}, "the lowest validation loss"
     assert mine.is_finished() and mine.missing() == []
 
@@ -264,7 +271,7 @@ def test_nothing_is_judged_before_its_lr_was_chosen(store, claim_file):
     """Otherwise runs under some other lr would stay in the records, and the evidence would be refused for ever."""
     broken = Engine({"8 units, tuned lr 0.3 seed 101": Ending("failed", "it broke")})
     replication(store, claim_file, broken).run(Clock(1.0))
-    assert len(broken.ran) == 6, "tuning alone"
+    assert len(broken.ran) == 8, "tuning alone"
     repaired = Engine()
     mine = replication(store, claim_file, repaired)
     mine.run(Clock(1.0))
@@ -299,6 +306,6 @@ def test_a_diverged_run_counts_and_is_not_made_again(store, claim_file):
 
 
 def test_a_best_lr_at_the_edge_of_its_grid_is_said(store, claim_file, capsys):
-    claim_file.write_text(example().replace("lr = [0.1, 0.3, 1.0]", "lr = [0.3, 1.0]"))
+    claim_file.write_text(example().replace("lr = [0.1, 0.3, 1.0, 3.0]", "lr = [0.3, 1.0]"))
     replication(store, claim_file, Engine()).run(Clock(1.0))
     assert "the lr chosen for '8 units, tuned', 0.3, is at the edge of the grid" in capsys.readouterr().out
