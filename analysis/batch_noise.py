@@ -1,5 +1,7 @@
 """`python -m analysis.batch_noise`: do small batches make a zigzag path?"""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -65,10 +67,8 @@ def _ratios(evidence: Evidence, updates: int) -> Picture:
     axes[0].set(xlabel="batch size", ylabel="path length / distance", title=f"Path after {updates} updates")
     rough = _by_batch(evidence, "roughness", updates, {"batch *": "lr 0.15"})
     plots.by_size(axes[1], rough, "batch_size", "value", "family")
-    axes[1].set(
-        xlabel="batch size", ylabel="Σ|change of loss| / net change", title="Roughness of the loss, fixed images"
-    )
-    return Picture("batch_noise-ratio", "1 is a straight path and a loss that only falls.", figure)
+    axes[1].set(xlabel="batch size", ylabel="Σ|change of loss| (nats)", title="Ups and downs of the loss, fixed images")
+    return Picture("batch_noise-ratio", "Left: 1 is a straight path. Right: added up over the same updates.", figure)
 
 
 def _covariance(evidence: Evidence) -> Picture:
@@ -108,17 +108,23 @@ def _cosines(evidence: Evidence, updates: int) -> Table:
     for pattern, family in _FAMILIES.items():
         frame = _by_batch(evidence, "gradient_cosine", updates, {pattern: family})
         ratio = _by_batch(evidence, "path_ratio", updates, {pattern: family})
+        losses = _by_batch(evidence, "probe_loss", updates, {pattern: family}) if pattern == "batch *" else None
         for size, values in frame.groupby("batch_size"):
             rows.append(
                 {
                     "lr": family.removeprefix("lr "),
                     "batch size": f"{size:,}",
                     "cosine of successive gradients": f"{values['value'].mean():+.2f}",
-                    "path length / distance": f"{ratio[ratio['batch_size'] == size]['value'].mean():.2f}",
+                    "path length / distance": _mean_at(ratio, size),
+                    f"loss after {updates} updates": "–" if losses is None else _mean_at(losses, size),
                 }
             )
     caption = f"Means over seeds and the first {updates} updates. A cosine of 1: every gradient points the same way."
     return Table(caption, pd.DataFrame(rows))
+
+
+def _mean_at(frame: pd.DataFrame, size: Any) -> str:
+    return f"{frame[frame['batch_size'] == size]['value'].mean():.2f}"
 
 
 def _noise_scale(evidence: Evidence) -> Table:

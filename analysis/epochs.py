@@ -50,6 +50,8 @@ def _best_epochs(evidence: Evidence) -> Table:
 
 
 def _spread(epochs: list[int]) -> str:
+    if not epochs:
+        return "– (every run diverged)"
     return f"{pd.Series(epochs).median():g} ({min(epochs)} to {max(epochs)})"
 
 

@@ -8,7 +8,7 @@ from analysis.any_claim import effects
 from analysis.frames import Evidence
 from analysis.measures import measure
 from analysis.section import Picture, Section, Table
-from analysis.stats import share_interval
+from analysis.stats import deviation_interval, share_interval
 from analysis.verdicts import Verdict
 
 _TOY = "This is a toy: one dimension, a stated function, forces chosen by hand. It shows what noise can do, and proves"
@@ -73,12 +73,21 @@ def _spread(evidence: Evidence) -> Table:
                 "arm": arm,
                 "updates": int(evidence.curve(evidence.of([arm])["run_id"].iloc[0], "epoch_updates").sum()),
                 "final loss, mean": f"{losses.mean():.4f}",
-                "deviation over seeds": f"{losses.std():.4f}",
+                "deviation over seeds [95 %]": _deviation(losses),
             }
         )
-    return Table(
-        "The lesson's network: does the final training loss spread more for small batches?", pd.DataFrame(rows)
+    caption = (
+        "The lesson's network after equally many updates: does the final training loss spread more for small batches?"
+        " Seeds differ in their initial weights too, so that not all of the spread is noise of batches."
     )
+    return Table(caption, pd.DataFrame(rows))
+
+
+def _deviation(losses: "pd.Series[float]") -> str:
+    if not np.all(np.isfinite(losses)):
+        return "–"
+    low, high = deviation_interval(losses.tolist())
+    return f"{losses.std():.4f} [{low:.4f}, {high:.4f}]"
 
 
 if __name__ == "__main__":

@@ -81,10 +81,11 @@ def _lost(frame: pd.DataFrame) -> Table:
                     "no better than guessing": _share(unlearned, n),
                 }
             )
+    seeds = int(frame.groupby(["family", "lr"]).size().min())
     caption = (
         "Runs whose loss stopped being finite, and all that ended no better than guessing, diverged ones and ones that"
-        " were merely too slow among them; 95 % Wilson intervals. Settings without any are left out: 0 of 10 is"
-        f" {_share(0, 10)[8:-1]}."
+        " were merely too slow among them; 95 % Wilson intervals. Settings without any are left out; theirs are"
+        f" {_share(0, seeds)}."
     )
     return Table(caption, pd.DataFrame(rows))
 

@@ -1,10 +1,11 @@
 """`python -m analysis.minibatch_cost`: do mini-batches make training cheaper?"""
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import curve_fit
+from scipy.optimize import OptimizeWarning, curve_fit
 
 from analysis import one_claim, plots
 from analysis.any_claim import effects
@@ -28,7 +29,7 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 def _costs(evidence: Evidence, target: float) -> pd.DataFrame:
     parts = []
-    for arm in evidence.claim.arms:
+    for arm in [name for name, arm in evidence.claim.arms.items() if arm.tuned]:
         columns = {
             name: measure(evidence, name, target if name.endswith("to_loss") else None, arm)
             for name in ("updates_to_loss", "examples_to_loss", "seconds_to_loss", "seconds_per_update")
@@ -42,13 +43,16 @@ def _costs(evidence: Evidence, target: float) -> pd.DataFrame:
 
 
 def _seconds(frame: pd.DataFrame, target: float) -> Picture:
-    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    figure, axes = plots.new_figure(18, 6.5, columns=3)
     finite = frame[np.isfinite(frame["seconds_to_loss"])]
     plots.by_size(axes[0], finite, "batch_size", "seconds_to_loss", "family")
     axes[0].set(xlabel="batch size", ylabel=f"seconds to a loss of {target:g}", title="Seconds to the target")
     plots.by_size(axes[1], frame, "batch_size", "seconds_per_update", "family")
     axes[1].set(xlabel="batch size", ylabel="seconds an update", title="Seconds an update")
-    for ax in axes:
+    labelled = frame.assign(batch=frame["batch_size"].map(lambda size: f"batch {size:,}"))
+    plots.reached(axes[2], labelled, "seconds_to_loss", "batch")
+    axes[2].set(xlabel="seconds", title="Seeds that have arrived")
+    for ax in axes[:2]:
         ax.legend().remove()
     return Picture("minibatch_cost-seconds", "One thread a run; lr tuned for each batch size.", figure)
 
@@ -65,7 +69,13 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
     def log_updates(batch: Any, log_least: float, log_critical: float) -> Any:
         return log_least + np.log1p(np.exp(log_critical) / batch)
 
-    (log_least, log_critical), _ = curve_fit(log_updates, sizes, np.log(means), p0=(np.log(means.min()), np.log(100.0)))
+    start = (np.log(means.min()), np.log(100.0))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", OptimizeWarning)
+            (log_least, log_critical), _ = curve_fit(log_updates, sizes, np.log(means), p0=start)
+    except (OptimizeWarning, RuntimeError):
+        return "The updates hardly depend on the batch size: there is no trade-off to fit.", []
     least, critical = float(np.exp(log_least)), float(np.exp(log_critical))
     figure, (axes,) = plots.new_figure(10.5, 7)
     points = finite.assign(family=finite["batch_size"].map(lambda size: f"batch {size:,}"))

@@ -19,7 +19,12 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     """Loss by update for three questions, how large momentum's steps are, the ratios, and what every arm reached."""
     primary = evidence.claim.primary
     assert primary is not None and primary.at is not None
-    pictures = [_loss_by_update(evidence, verdicts, primary.at), _mechanism(evidence), *effects("momentum", verdicts)]
+    pictures = [
+        _loss_by_update(evidence, verdicts, primary.at),
+        _mechanism(evidence),
+        _reached(evidence, primary.at),
+        *effects("momentum", verdicts),
+    ]
     return Section(pictures, [_agreement(evidence), _arms(evidence, primary.at)], [])
 
 
@@ -66,6 +71,18 @@ def _mechanism(evidence: Evidence) -> Picture:
         " all gradients agree, 2.3 where they have nothing to do with each other."
     )
     return Picture("momentum-steps", caption, figure)
+
+
+def _reached(evidence: Evidence, target: float) -> Picture:
+    parts = [
+        pd.DataFrame({"updates": measure(evidence, "updates_to_loss", target, arm).to_numpy(), "arm": arm})
+        for arm in evidence.claim.arms
+    ]
+    figure, (axes,) = plots.new_figure(12, 7)
+    plots.reached(axes, pd.concat(parts, ignore_index=True), "updates", "arm")
+    axes.set(xlabel="updates", title=f"Seeds that have reached a training loss of {target:g}")
+    caption = "A line that ends below 1 holds runs that never got there; they count as ∞."
+    return Picture("momentum-reached", caption, figure)
 
 
 def _agreement(evidence: Evidence) -> Table:

@@ -97,6 +97,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
         "en": claim.lesson_en,
         "statement": claim.statement,
         "would_change": claim.would_change,
+        "not_tuned": claim.not_tuned,
         "sources": claim.sources,
         "notes": judged.section.notes,
         "pictures": [_picture(picture, figures, claim.quick) for picture in judged.section.pictures],

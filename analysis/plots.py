@@ -24,6 +24,7 @@ VERDICT_COLOURS = {
 }
 _FAINT = 0.25
 _LABEL_WIDTH = 30
+_DASHES = ["-", "--", ":", "-."]
 _AXIS = {"×": "factor", "(slope)": "slope", "of runs": "difference of shares", "": "value"}
 
 
@@ -71,6 +72,24 @@ def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
     axes.set_yscale("log")
     _plain_numbers(axes.yaxis, frame[y].min(), frame[y].max())
     axes.legend(title=None, fontsize="x-small")
+
+
+def reached(axes: Axes, frame: pd.DataFrame, x: str, hue: str) -> None:
+    """The share of seeds that have arrived by x, on a logarithmic axis: one minus the survival curve. frame: x, hue.
+
+    A run that never arrives (∞) counts among the seeds of its line, which then ends below 1.
+    """
+    order = list(dict.fromkeys(frame[hue]))
+    last = frame.loc[np.isfinite(frame[x]), x].max() * 2
+    shown = frame.assign(**{x: frame[x].clip(upper=last)})
+    lines = dict(zip(order, palette(len(order)), strict=True))
+    for style, name in zip(_DASHES * len(order), order, strict=False):
+        sns.ecdfplot(
+            shown[shown[hue] == name], x=x, color=lines[name], linestyle=style, linewidth=3, label=name, ax=axes
+        )
+    axes.set(xscale="log", ylabel="share of seeds", ylim=(-0.02, 1.02))
+    axes.set_xlim(right=last / 1.3)
+    axes.legend(title=None, fontsize="xx-small")
 
 
 def slope_line(axes: Axes, x: Sequence[float], start: float, slope: float, label: str) -> None:

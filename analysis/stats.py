@@ -14,6 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 FEWEST_FOR_BOOTSTRAP = 20
 _EXACT_UP_TO = 16
 _RESAMPLES = 9_999
+_ROUNDING = 1e-12
 _RANKS = "median, order statistics"
 _Z_LEVEL, _Z_POWER = 1.96, 0.84
 
@@ -55,10 +56,11 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
     if len(sample) < 2:
         mean = float(sample.mean()) if len(sample) else float("nan")
         return MeanInterval(len(sample), mean, float("nan"), float("nan"), float("nan"), level)
+    mean, sd = float(sample.mean()), float(sample.std(ddof=1))
+    if _is_constant(sample):
+        return MeanInterval(len(sample), mean, sd, mean, mean, level)
     interval = stats.ttest_1samp(sample, popmean=0.0).confidence_interval(level)
-    return MeanInterval(
-        len(sample), float(sample.mean()), float(sample.std(ddof=1)), float(interval.low), float(interval.high), level
-    )
+    return MeanInterval(len(sample), mean, sd, float(interval.low), float(interval.high), level)
 
 
 def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Effect:
@@ -83,7 +85,7 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
         return Effect(len(sample), center, math.nan, low, high, _RANKS, p, better, infinite, undefined)
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     p = sign_flip(sample, rng)
-    if sd == 0.0:
+    if _is_constant(sample):
         return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, better, 0, 0)
     if len(sample) < FEWEST_FOR_BOOTSTRAP:
         interval = mean_interval(sample.tolist())
@@ -130,7 +132,7 @@ def is_equivalent(differences: Sequence[float], margin: float, level: float = 0.
     sample = np.asarray(differences, dtype=float)
     if not np.all(np.isfinite(sample)):
         return False
-    if sample.std() == 0.0:
+    if _is_constant(sample):
         return bool(abs(sample[0]) < margin)
     p, _, _ = DescrStatsW(sample).ttost_mean(-margin, margin)
     return bool(p < level)
@@ -157,6 +159,19 @@ def share_interval(successes: int, n: int) -> tuple[float, float]:
     """The 95 % Wilson (1927) interval of a share."""
     low, high = proportion_confint(successes, n, method="wilson")
     return float(low), float(high)
+
+
+def _is_constant(sample: "np.ndarray[Any, Any]") -> bool:
+    """Whether values differ by no more than what rounding leaves of equal ones."""
+    return bool(np.ptp(sample) <= _ROUNDING * np.abs(sample).max())
+
+
+def deviation_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the standard deviation of normal values [n], n ≥ 2, by the χ² distribution (n − 1)."""
+    free = len(values) - 1
+    squares = free * float(np.var(values, ddof=1))
+    low, high = (math.sqrt(squares / stats.chi2.ppf(level, free)) for level in (0.975, 0.025))
+    return low, high
 
 
 def _median_interval(sample: "np.ndarray[Any, Any]") -> tuple[float, float]:

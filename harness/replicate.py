@@ -124,7 +124,7 @@ def _replicate_on(
         ]
         missing = [replication.missing() for replication in replications]
         tasks = [task for tasks in missing for task in tasks]
-        work = sum(replications[0].work(task.config) for task in tasks)
+        work = sum(replications[0].work(task) for task in tasks)
         screen.say(f"{len(tasks)} runs to make for {len(claims)} claims on {count} workers ({where}), {record.profile}")
         clock = Clock(work)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.stats import (
+    deviation_interval,
     holm,
     is_equivalent,
     is_share_equivalent,
@@ -90,6 +91,9 @@ def test_too_few_pairs_with_an_infinite_one_say_nothing():
 
 
 def test_equal_differences_have_an_interval_of_no_width():
+    for values in ([2.0, 2.0, 2.0], [5.0, 5.000000000000001, 5.0]):
+        assert paired_effect(values, rng()).method == "all pairs equal"
+        assert mean_interval(values).low == mean_interval(values).high
     effect = paired_effect([2.0, 2.0, 2.0], rng())
     assert (effect.low, effect.high, effect.method) == (2.0, 2.0, "all pairs equal")
 
@@ -125,6 +129,12 @@ def test_a_share_has_wilsons_interval_and_a_difference_newcombes():
     assert effect.low < 0.1 < effect.high
     never = share_effect([1.0] * 100, [0.0] * 100, rng())
     assert 0.9 < never.low < 1.0 == pytest.approx(never.high)
+
+
+def test_a_deviation_has_the_interval_of_the_chi_square_distribution():
+    """By hand for n = 10 and sd 1: √(9/19.0228) and √(9/2.70039)."""
+    values = (np.arange(10) - 4.5) / np.std(np.arange(10), ddof=1)
+    assert deviation_interval(values.tolist()) == (pytest.approx(0.68783, abs=1e-4), pytest.approx(1.82562, abs=1e-4))
 
 
 def test_shares_without_a_success_still_ask_for_many_seeds_by_hand():
