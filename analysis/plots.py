@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from analysis.look import PALETTE
 from analysis.verdicts import Verdict, bounds, shown
+from analysis.words import condition
 
 VERDICT_COLOURS = {
     "reproduced": "#029e73",
@@ -23,7 +24,7 @@ VERDICT_COLOURS = {
     "inconclusive": "#949494",
 }
 _FAINT = 0.25
-_LABEL_WIDTH = 30
+_LABEL_WIDTH = 34
 _DASHES = ["-", "--", ":", "-."]
 _AXIS = {"×": "factor", "(slope)": "slope", "of runs": "difference of shares", "": "value"}
 
@@ -132,9 +133,7 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
 
 
 def _label(verdict: Verdict) -> str:
-    estimand = verdict.estimand
-    what = "the claim" if estimand.primary else estimand.when or estimand.name.replace("_", " ")
-    return f"{textwrap.fill(what, _LABEL_WIDTH)}\n({verdict.word})"
+    return f"{textwrap.fill(condition(verdict.estimand), _LABEL_WIDTH)}\n({verdict.word})"
 
 
 def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:

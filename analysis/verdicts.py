@@ -20,7 +20,7 @@ from harness.claims import Claim
 from harness.estimands import Estimand
 
 Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
-Outcome = Literal["as claimed", "smaller", "larger", "of unsure size", "gone", "reversed", "open"]
+Outcome = Literal["as claimed", "smaller", "larger", "of unsure size", "too small", "gone", "reversed", "open"]
 
 # What each outcome makes of a claim, and why.
 RULE: dict[Outcome, tuple[Word, str]] = {
@@ -28,7 +28,11 @@ RULE: dict[Outcome, tuple[Word, str]] = {
     "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
     "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
     "of unsure size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
-    "gone": ("not reproduced", "the effect is smaller than what matters (two one-sided tests)"),
+    "too small": (
+        "not reproduced",
+        "the effect has the claimed sign, but is too small to matter (two one-sided tests)",
+    ),
+    "gone": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
     "reversed": ("not reproduced", "the interval lies on the other side of no effect"),
     "open": ("inconclusive", "the interval holds both an effect and none"),
 }
@@ -159,15 +163,12 @@ def bounds(estimand: Estimand) -> Bounds:
 
 
 def decide(result: Effect, limits: Bounds, equivalent: bool) -> Outcome:
-    """What became of an effect, by the interval alone, and by the equivalence test for one that vanishes.
-
-    An effect that is both on the claimed side and smaller than what matters has vanished.
-    """
+    """What became of an effect, by the interval alone, and by the equivalence test for one too small to matter."""
     if limits.low <= result.low and result.high <= limits.high:
         return "as claimed"
-    if equivalent:
-        return "gone"
     towards, against = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
+    if equivalent:
+        return "too small" if towards > 0 else "gone"
     if against < 0:
         return "reversed"
     if towards > 0:

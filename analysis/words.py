@@ -18,6 +18,7 @@ _ELSEWHERE: dict[Outcome, str] = {
     "larger": "is larger",
     "of unsure size": "has the same sign",
     "smaller": "is smaller",
+    "too small": "is too small to matter",
     "gone": "vanishes",
     "reversed": "turns round",
     "open": "is open",
@@ -65,9 +66,13 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     for verdict in verdicts:
         if verdict.estimand.when is not None:
             told = f"{number(verdict.effect)}{_unit(verdict)}" if math.isfinite(verdict.result.center) else LOST
-            condition = _with_at(verdict.estimand.when, verdict.estimand)
-            found[_ELSEWHERE[verdict.outcome]].append(f"{condition} ({told})")
+            found[_ELSEWHERE[verdict.outcome]].append(f"{condition(verdict.estimand)} ({told})")
     return [(label, "; ".join(conditions)) for label, conditions in found.items() if conditions]
+
+
+def condition(estimand: Estimand) -> str:
+    """What tells an estimand from the others of its claim, in few words."""
+    return _with_at(estimand.when or ("the claim" if estimand.primary else estimand.name.replace("_", " ")), estimand)
 
 
 def _with_at(text: str, estimand: Estimand) -> str:

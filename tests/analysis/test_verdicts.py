@@ -35,7 +35,7 @@ AT_MOST = bounds(estimand(claimed=None, margin=None, smallest_effect=-2.0))
         (1.3, 1.7, FIVE, False, "smaller", "direction only"),
         (7.0, 8.0, FIVE, False, "larger", "direction only"),
         (-0.2, 0.3, FIVE, True, "gone", "not reproduced"),
-        (0.1, 0.3, FIVE, True, "gone", "not reproduced"),
+        (0.1, 0.3, FIVE, True, "too small", "not reproduced"),
         (-3.0, -1.0, FIVE, False, "reversed", "not reproduced"),
         (-1.0, 5.0, FIVE, False, "open", "inconclusive"),
         (2.1, 9.0, AT_LEAST, False, "as claimed", "reproduced"),

@@ -44,6 +44,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("gone", 0.1, when="at lr 0.5"),
             verdict("as claimed", 5.5, when="at batch 32"),
             verdict("gone", 0.2, when="at lr 1"),
+            verdict("too small", 0.3, when="at batch 4"),
             verdict("larger", 9.0, when="at lr 0.01"),
             verdict("reversed", -math.inf, when="in epoch {at}", at=2.0),
         ]
@@ -51,6 +52,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
     assert told == [
         ("holds", "at batch 32 (5.5 points)"),
         ("is larger", "at lr 0.01 (9 points)"),
+        ("is too small to matter", "at batch 4 (0.3 points)"),
         ("vanishes", "at lr 0.5 (0.1 points); at lr 1 (0.2 points)"),
         ("turns round", "in epoch 2 (a run that diverged or never got there)"),
     ]
