@@ -76,9 +76,10 @@ def _mechanism(evidence: Evidence) -> Picture:
 def _reached(evidence: Evidence, target: float) -> Picture:
     parts = [
         pd.DataFrame({"updates": measure(evidence, "updates_to_loss", target, arm).to_numpy(), "arm": arm})
-        for arm in evidence.claim.arms
+        for arm, settings in evidence.claim.arms.items()
+        if arm in _WATCHED or settings.tuned
     ]
-    figure, (axes,) = plots.new_figure(12, 7)
+    figure, (axes,) = plots.new_figure(13, 6.5)
     plots.reached(axes, pd.concat(parts, ignore_index=True), "updates", "arm")
     axes.set(xlabel="updates", title=f"Seeds that have reached a training loss of {target:g}")
     caption = "A line that ends below 1 holds runs that never got there; they count as ∞."

@@ -90,7 +90,7 @@ def reached(axes: Axes, frame: pd.DataFrame, x: str, hue: str) -> None:
         )
     axes.set(xscale="log", ylabel="share of seeds", ylim=(-0.02, 1.02))
     axes.set_xlim(right=last / 1.3)
-    axes.legend(title=None, fontsize="xx-small")
+    axes.legend(title=None, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def slope_line(axes: Axes, x: Sequence[float], start: float, slope: float, label: str) -> None:
