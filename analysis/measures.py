@@ -125,21 +125,22 @@ def _probe_loss(run: Run, at: float | None) -> float:
     return at_step(curve, at or float(curve.index[-1]))
 
 
-def _roughness(run: Run, at: float | None) -> float:
-    """Σ|ΔL| up to an update, on fixed images: the ups and downs of the loss, which is what it fell if it only fell."""
-    if run.diverged and not _lasted(run, "loss_variation", at):
-        return math.nan
-    variation = _present(run, "loss_variation")
-    return at_step(variation, at or float(variation.index[-1]))
+def _read(metric: str) -> Callable[[Run, float | None], float]:
+    """What a probe of a run said after update `at`, or after its last; NaN for a run that diverged before."""
+
+    def value(run: Run, at: float | None) -> float:
+        curve = run.curve(metric)
+        if run.diverged and (at is None or not len(curve) or float(curve.index[-1]) < at):
+            return math.nan
+        curve = _present(run, metric)
+        return at_step(curve, at or float(curve.index[-1]))
+
+    return value
 
 
 def _path_ratio(run: Run, at: float | None) -> float:
     """Path length over distance from the start: 1 for a straight line."""
-    if run.diverged and not _lasted(run, "path_length", at):
-        return math.nan
-    length, distance = _present(run, "path_length"), _present(run, "displacement")
-    step = at or float(length.index[-1])
-    return at_step(length, step) / at_step(distance, step)
+    return _read("path_length")(run, at) / _read("displacement")(run, at)
 
 
 def _path_ratio_by_examples(run: Run, at: float | None) -> float:
@@ -147,20 +148,9 @@ def _path_ratio_by_examples(run: Run, at: float | None) -> float:
     return _path_ratio(run, math.ceil(at / float(run.config["batch_size"])))
 
 
-def _gradient_cosine(run: Run, at: float | None) -> float:
-    if run.diverged and not _lasted(run, "gradient_cosine", at):
-        return math.nan
-    curve = _present(run, "gradient_cosine")
-    return at_step(curve, at or float(curve.index[-1]))
-
-
 def _step_gain(run: Run, at: float | None) -> float:
     """Path length over Σ η‖g‖, the length of the same gradients' path without momentum: 1 without, up to 1/(1 − γ)."""
-    if run.diverged and not _lasted(run, "path_length", at):
-        return math.nan
-    length, gradients = _present(run, "path_length"), _present(run, "gradient_path")
-    step = at or float(length.index[-1])
-    return at_step(length, step) / at_step(gradients, step)
+    return _read("path_length")(run, at) / _read("gradient_path")(run, at)
 
 
 def _covariance_slope(when: str) -> Callable[[Run, float | None], float]:
@@ -203,12 +193,6 @@ def _best_epoch(run: Run) -> int:
     return int(_present(run, "half_1_loss").to_numpy().argmin())
 
 
-def _lasted(run: Run, metric: str, at: float | None) -> bool:
-    """Whether a diverged run still was looked at as late as this."""
-    curve = run.curve(metric)
-    return at is not None and len(curve) > 0 and float(curve.index[-1]) >= at
-
-
 def _global_basin(run: Run, _at: float | None) -> float:
     return float(_present(run, "global_basin").iloc[-1])
 
@@ -231,10 +215,10 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "test_accuracy": _by_epoch("test_accuracy", 100, -math.inf),
     "generalization_gap": _generalization_gap,
     "probe_loss": _probe_loss,
-    "roughness": _roughness,
+    "roughness": _read("loss_variation"),  # Σ|ΔL| on fixed images
     "path_ratio": _path_ratio,
     "path_ratio_by_examples": _path_ratio_by_examples,
-    "gradient_cosine": _gradient_cosine,
+    "gradient_cosine": _read("gradient_cosine"),
     "step_gain": _step_gain,
     "covariance_slope_start": _covariance_slope("start"),
     "covariance_slope_end": _covariance_slope("end"),

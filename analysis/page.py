@@ -79,7 +79,6 @@ def _context(page: Page, figures: Path) -> dict[str, Any]:
         "title": page.title,
         "made": page.made,
         "warnings": page.warnings,
-        "rows": claims,
         "claims": claims,
         "exact": page.checks,
         "exact_run": page.checks_run,
