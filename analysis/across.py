@@ -30,11 +30,16 @@ def with_own_training(judged: Sequence[Judged]) -> list[Judged]:
     if evidence is None:
         return list(judged)
     reached = []
-    for arm in evidence.claim.arms:
-        training = measure(evidence, "train_accuracy", None, arm).mean()
-        unseen = training - measure(evidence, "generalization_gap", None, arm).mean()
-        reached.append(f"{arm} {training:.1f} % on its training images and {unseen:.1f} % on unseen ones")
-    note = f"If training accuracy is meant: the lesson's own network ends the claim epochs at {'; '.join(reached)}."
+    for name, arm in evidence.claim.arms.items():
+        training = measure(evidence, "train_accuracy", None, name).mean()
+        unseen = training - measure(evidence, "generalization_gap", None, name).mean()
+        reached.append(
+            f"{training:.1f} % on its training images and {unseen:.1f} % on unseen ones ({name}, epoch"
+            f" {arm.fields['epochs']})"
+        )
+    note = (
+        f"If training accuracy is meant: the lesson's own network reaches {'; '.join(reached)}, in the claim on epochs."
+    )
     return [
         one._replace(section=one.section._replace(notes=[*one.section.notes, note])) if one.claim.published else one
         for one in judged

@@ -34,8 +34,10 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
     for position, kind in enumerate(units, start=1):
         chosen = [verdict for verdict in verdicts if verdict.unit == kind]
         figure = plots.forest(chosen, "Effects, their 95 % intervals, and what was claimed")
+        about = plots.AXIS.get(kind, kind)
         caption = (
-            "Dots: seeds. Bars: 95 % intervals. Green: what was claimed; a dotted line: the smallest that matters."
+            f"All effects in this unit ({about}). Dots: seeds. Bars: 95 % intervals. Green: what was claimed; a dotted"
+            " line: the smallest effect that matters."
         )
         pictures.append(Picture(f"{name}-effects-{position}", caption, figure))
     return pictures
@@ -55,7 +57,7 @@ def published_section(claim: Claim) -> Section:
     axes.set(
         xlabel="published test accuracy (%)", title=f"Published results, and the claimed {claim.claimed_accuracy:g} %"
     )
-    picture = Picture(f"{claim.name}-published", "A grey diamond: published, but never reproduced.", figure)
+    picture = Picture(f"{claim.name}-published", "A grey diamond: published, but no reproduction was found.", figure)
     table = pd.DataFrame(
         [
             {

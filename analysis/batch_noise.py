@@ -107,7 +107,7 @@ def _cosines(evidence: Evidence, updates: int) -> Table:
     rows = []
     for pattern, family in _FAMILIES.items():
         frame = _by_batch(evidence, "gradient_cosine", updates, {pattern: family})
-        ratio = _by_batch(evidence, "path_ratio", updates, {pattern: family})
+        half, ratio = (_by_batch(evidence, "path_ratio", at, {pattern: family}) for at in (updates // 2, updates))
         losses = _by_batch(evidence, "probe_loss", updates, {pattern: family}) if pattern == "batch *" else None
         for size, values in frame.groupby("batch_size"):
             rows.append(
@@ -115,7 +115,8 @@ def _cosines(evidence: Evidence, updates: int) -> Table:
                     "lr": family.removeprefix("lr "),
                     "batch size": f"{size:,}",
                     "cosine of successive gradients": f"{values['value'].mean():+.2f}",
-                    "path length / distance": _mean_at(ratio, size),
+                    f"path / distance, {updates // 2} updates": _mean_at(half, size),
+                    f"path / distance, {updates} updates": _mean_at(ratio, size),
                     f"loss after {updates} updates": "–" if losses is None else _mean_at(losses, size),
                 }
             )

@@ -71,8 +71,8 @@ def _relative(evidence: Evidence) -> str:
     with_norm = measure(evidence, "train_accuracy", 1, "BatchNorm")
     return (
         f"In epoch 1 the training accuracy goes from {plain.mean():.1f} % to {with_norm.mean():.1f} %:"
-        f" {(with_norm - plain).mean():.1f} points, which is {(with_norm / plain - 1).mean():.1%} relative, and"
-        f" {(100 - with_norm).mean() / (100 - plain).mean() - 1:+.0%} of the errors."
+        f" {(with_norm - plain).mean():.1f} points, which is {(with_norm / plain - 1).mean():.1%} more, and"
+        f" {1 - (100 - with_norm).mean() / (100 - plain).mean():.0%} fewer errors."
     )
 
 
@@ -89,8 +89,8 @@ def _equal_seconds(evidence: Evidence) -> str:
         differences.append(float(last - evidence.curve(plain_id, "test_accuracy").iloc[-1]) * 100)
     interval = mean_interval(differences)
     return (
-        f"At equal seconds of training (those of the plain network's epochs), BatchNorm is {interval.mean:+.2f} points"
-        f" of test accuracy away from it, 95 % interval {interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}."
+        f"At equal seconds of training (those of the plain network's epochs), BatchNorm has {interval.mean:+.2f} points"
+        f" of test accuracy, 95 % interval {interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}."
     )
 
 

@@ -77,8 +77,8 @@ def _spread(evidence: Evidence) -> Table:
             }
         )
     caption = (
-        "The lesson's network after equally many updates: does the final training loss spread more for small batches?"
-        " Seeds differ in their initial weights too, so that not all of the spread is noise of batches."
+        "The lesson's network, by contrast, after equally many updates: the final training loss, and its deviation over"
+        " seeds. Seeds differ in their initial weights too, so that not all of it is noise of batches."
     )
     return Table(caption, pd.DataFrame(rows))
 

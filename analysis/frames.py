@@ -32,6 +32,7 @@ from harness.tuning import choose_lr
 
 _JUDGED = ("complete", "diverged")
 DIRTY = " with changes"
+EXACT = "python -m harness.replicate --all"
 
 
 class Source(NamedTuple):
@@ -137,9 +138,9 @@ def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
 
     Raises `UserError` where they were never checked.
     """
-    newest = next(iter(Records(uri, "claims/exact").parents("exact")), None)
+    newest = next(iter(Records(uri, "claims/exact", EXACT).parents("exact")), None)
     if newest is None or newest.status != "FINISHED":
-        raise UserError("the exact statements were not checked; run: python -m harness.replicate --all")
+        raise UserError(f"the exact statements were not checked; run: {EXACT}")
     names = [name for name in newest.metrics if f"{name}.bound" in newest.metrics]
     checks = []
     for name in names:
@@ -150,7 +151,7 @@ def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
 
 def _parent(records: Records, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
-    again = f"run: python -m harness.replicate {claim.name}{' --quick' if claim.quick else ''}"
+    again = f"run: python -m harness.replicate {claim.wish}{' --quick' if claim.quick else ''}"
     if not named:
         others = {run.tags.get(CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
         if others:

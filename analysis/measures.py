@@ -180,6 +180,17 @@ def _excess_loss_smoothed(run: Run, _at: float | None) -> float:
     return float(judged[-1] - judged[picking.argmin()]) if len(judged) > _SMOOTHED else math.nan
 
 
+def _excess_error_smoothed(run: Run, _at: float | None) -> float:
+    """Accuracy lost from the ten epochs in a row of the lowest mean loss to the last ten. NaN for under 20 epochs."""
+    if run.diverged:
+        return math.inf
+    picking, judged = (
+        _present(run, metric).rolling(_SMOOTHED).mean().dropna().to_numpy()
+        for metric in ("half_1_loss", "half_2_accuracy")
+    )
+    return float(judged[picking.argmin()] - judged[-1]) * 100 if len(judged) > _SMOOTHED else math.nan
+
+
 def _excess_error(run: Run, _at: float | None) -> float:
     """Accuracy lost between the same two epochs, in points."""
     if run.diverged:
@@ -225,6 +236,7 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "excess_loss": _excess_loss,
     "excess_loss_smoothed": _excess_loss_smoothed,
     "excess_error": _excess_error,
+    "excess_error_smoothed": _excess_error_smoothed,
     "global_basin": _global_basin,
 }
 assert _MEASURES.keys() == MEASURES.keys()

@@ -79,6 +79,7 @@ def _context(page: Page, figures: Path) -> dict[str, Any]:
         "title": page.title,
         "made": page.made,
         "warnings": page.warnings,
+        "legend": words.LEGEND.items(),
         "claims": claims,
         "exact": page.checks,
         "exact_run": page.checks_run,
@@ -97,6 +98,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
         "statement": claim.statement,
         "would_change": claim.would_change,
         "not_tuned": claim.not_tuned,
+        "earlier": claim.earlier,
         "sources": claim.sources,
         "notes": judged.section.notes,
         "pictures": [_picture(picture, figures, claim.quick) for picture in judged.section.pictures],
@@ -150,7 +152,8 @@ def tuning_tables(judged: Judged) -> list[Table]:
         for arm, lr in evidence.chosen.items()
     ]
     caption = (
-        f"Tuning: what chose is {words.criterion(judged.claim)}; means over tuning seeds (∞: diverged, or never there)."
+        f"Tuning, by {words.criterion(judged.claim)}: means over the tuning seeds (∞: a run diverged, or did not get"
+        " there within its updates)."
     )
     return [Table(caption, pd.DataFrame(rows))]
 

@@ -26,7 +26,7 @@ VERDICT_COLOURS = {
 _FAINT = 0.25
 _LABEL_WIDTH = 34
 _DASHES = ["-", "--", ":", "-."]
-_AXIS = {"×": "factor", "(slope)": "slope", "of runs": "difference of shares", "": "value"}
+AXIS = {"×": "factor", "(slope)": "slope", "of all runs": "difference of shares", "": "value"}
 
 
 def new_figure(width: float, height: float, columns: int = 1, same_y: bool = False) -> tuple[Figure, list[Axes]]:
@@ -127,7 +127,7 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
     if is_ratio:
         axes.set_xscale("log")
         _plain_numbers(axes.xaxis, *axes.get_xlim())
-    axes.set(title=title, xlabel=_AXIS.get(verdicts[0].unit, f"effect in {verdicts[0].unit}"))
+    axes.set(title=title, xlabel=AXIS.get(verdicts[0].unit, f"effect in {verdicts[0].unit}"))
     axes.tick_params(axis="y", labelsize="x-small")
     return figure
 

@@ -6,12 +6,11 @@ Only puts the parts together. Everything slow is imported after the arguments ha
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
 from harness import command
-from harness.stores import check_tracking, tracking_uri
+from harness.stores import check_tracking, tracking_uri, without_user
 
 if TYPE_CHECKING:
     from analysis.page import Check
@@ -83,8 +82,7 @@ def _claims(wishes: list[str] | None, quick: bool) -> "list[Claim]":
 
 def _server(uri: str) -> str:
     """The address for links to a tracking server, without a name or password; "" where there is none."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if uri.startswith("http") else ""
+    return without_user(uri) if uri.startswith("http") else ""
 
 
 def _exact(uri: str) -> "tuple[list[Check], str]":

@@ -20,7 +20,9 @@ from harness.claims import Claim
 from harness.estimands import Estimand
 
 Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
-Outcome = Literal["as claimed", "smaller", "larger", "of unsure size", "too small", "gone", "reversed", "open"]
+Outcome = Literal[
+    "as claimed", "smaller", "larger", "of unsure size", "too small", "gone", "excluded", "reversed", "open"
+]
 
 # What each outcome makes of a claim, and why.
 RULE: dict[Outcome, tuple[Word, str]] = {
@@ -28,11 +30,9 @@ RULE: dict[Outcome, tuple[Word, str]] = {
     "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
     "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
     "of unsure size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
-    "too small": (
-        "not reproduced",
-        "the effect has the claimed sign, but is too small to matter (two one-sided tests)",
-    ),
+    "too small": ("not reproduced", "there is an effect, but it is too small to matter (two one-sided tests)"),
     "gone": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
+    "excluded": ("not reproduced", "the interval holds no effect, and ends before any that matters"),
     "reversed": ("not reproduced", "the interval lies on the other side of no effect"),
     "open": ("inconclusive", "the interval holds both an effect and none"),
 }
@@ -166,14 +166,15 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> Outcome:
     """What became of an effect, by the interval alone, and by the equivalence test for one too small to matter."""
     if limits.low <= result.low and result.high <= limits.high:
         return "as claimed"
-    towards, against = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
+    low, high = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
+    there = low > 0 or high < 0
     if equivalent:
-        return "too small" if towards > 0 else "gone"
-    if against < 0:
+        return "too small" if there else "gone"
+    if high < 0:
         return "reversed"
-    if towards > 0:
+    if low > 0:
         return "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of unsure size"
-    return "open"
+    return "excluded" if high < limits.matters else "open"
 
 
 def shown(estimand: Estimand, value: float) -> float:
@@ -186,7 +187,10 @@ def published_verdict(claim: Claim) -> tuple[Word, str]:
     assert claim.claimed_accuracy is not None
     counted = [result for result in claim.published if not result.unreproduced]
     best = max(counted, key=lambda result: result.test_accuracy)
-    text = f"the best of {len(counted)} published results is {best.test_accuracy:g} % ({best.model})"
+    text = f"the best of {len(counted)} published results that count is {best.test_accuracy:g} % ({best.model})"
+    others = [f"{result.test_accuracy:g} % ({result.model})" for result in claim.published if result.unreproduced]
+    if others:
+        text += f"; not counted, as no reproduction was found: {', '.join(others)}"
     return ("reproduced" if best.test_accuracy >= claim.claimed_accuracy else "not reproduced"), text
 
 

@@ -9,22 +9,42 @@ from harness.claims import Arm, Claim
 from harness.estimands import Estimand
 
 QUESTIONS = {
-    "lesson": "At the lesson's settings: what the lesson shows",
-    "tuned": "With the lr tuned for each arm: what is true of the method",
+    "lesson": "Without tuning: what the lesson shows",
+    "tuned": "Each arm at its own best lr: what is left of it",
     "control": "Controls and further measures",
+}
+LEGEND = {
+    "reproduced": "the interval lies inside what was claimed, which was written down, with its margin, before the runs"
+    " of this text; each section says what was run before it.",
+    "direction only": "the effect has the claimed sign, but not surely the claimed size.",
+    "not reproduced": "the effect is smaller than the smallest one that matters, even if it is not zero, or it goes the"
+    " other way.",
+    "inconclusive": "the runs cannot tell.",
+    "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the images.",
+    "arm": "one setting that is compared; the first arm of a comparison is A, the other one B.",
+    "primary": "the one comparison that gives a claim its verdict.",
+    "p": "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
+    " greater.",
+    "mean, t; Newcombe; BCa; order statistics": "how the interval is made: Student's t, of a difference of shares, by a"
+    " bootstrap, of a median where runs never got there.",
+    "units": "an update is one step of descent; a point is one per cent of the images; nats measure the loss (2.3 for"
+    " guessing among ten classes); × is a factor; a slope is a power.",
+    "lr, momentum": "the learning rate; momentum 0.9 is the lesson's γ = 0.9.",
 }
 _ELSEWHERE: dict[Outcome, str] = {
     "as claimed": "holds",
     "larger": "is larger",
-    "of unsure size": "has the same sign",
+    "of unsure size": "is there, of uncertain size,",
     "smaller": "is smaller",
     "too small": "is too small to matter",
     "gone": "vanishes",
-    "reversed": "turns round",
+    "excluded": "is not found",
+    "reversed": "is reversed",
     "open": "is open",
 }
 QUICK = "a quick look, no evidence"
 LOST = "a run that diverged or never got there"
+_BUT = "but:"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
@@ -38,7 +58,9 @@ def number(value: float) -> str:
 
 
 def effect(verdict: Verdict) -> str:
-    """`5.3 points [4.7, 5.9]`."""
+    """`5.3 points [4.7, 5.9]`; "no number" where too many runs have none."""
+    if not math.isfinite(verdict.result.center):
+        return "no number"
     return f"{number(verdict.effect)}{_unit(verdict)} [{number(verdict.low)}, {number(verdict.high)}]"
 
 
@@ -49,34 +71,43 @@ def _unit(verdict: Verdict) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """The estimand's words with its number in the place of {effect}."""
-    words = _with_at(verdict.estimand.words, verdict.estimand)
-    if math.isfinite(verdict.result.center):
-        text = words.replace("{effect}", number(verdict.effect)) + "."
+    estimand, result = verdict.estimand, verdict.result
+    if math.isfinite(result.center):
+        text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.center)) + "."
     else:
-        lost = verdict.result.infinite + verdict.result.undefined
-        text = words.replace("{effect}", "…") + f": no number, as {lost} of {verdict.result.n} pairs hold {LOST}."
+        lost = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
+        text = f"{_filled(estimand.words, estimand, '…', '…')}: no number, as {lost}."
     if verdict.needed:
         text += f" About {verdict.needed} seeds would settle it."
     return text
 
 
 def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """What becomes of the primary effect under other conditions: `("vanishes", "at lr 0.5 (0.1 points); …")`."""
-    found: dict[str, list[str]] = {label: [] for label in _ELSEWHERE.values()}
+    """What becomes of the primary effect under other conditions: `("vanishes", "at lr 0.5: 0.1 points [−0.2, 0.4]")`.
+
+    Then, as "but", what else the lesson says that is not as claimed.
+    """
+    found: dict[str, list[str]] = {label: [] for label in [*_ELSEWHERE.values(), _BUT]}
     for verdict in verdicts:
-        if verdict.estimand.when is not None:
-            told = f"{number(verdict.effect)}{_unit(verdict)}" if math.isfinite(verdict.result.center) else LOST
-            found[_ELSEWHERE[verdict.outcome]].append(f"{condition(verdict.estimand)} ({told})")
+        estimand, result = verdict.estimand, verdict.result
+        if estimand.when is not None:
+            told = effect(verdict)
+            if not math.isfinite(result.center):
+                told = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
+            found[_ELSEWHERE[verdict.outcome]].append(f"{condition(estimand)}: {told}")
+        elif estimand.question == "lesson" and not estimand.primary and verdict.outcome != "as claimed":
+            found[_BUT].append(sentence(verdict).rstrip("."))
     return [(label, "; ".join(conditions)) for label, conditions in found.items() if conditions]
 
 
 def condition(estimand: Estimand) -> str:
     """What tells an estimand from the others of its claim, in few words."""
-    return _with_at(estimand.when or ("the claim" if estimand.primary else estimand.name.replace("_", " ")), estimand)
+    name = "the claim" if estimand.primary else estimand.name.replace("_", " ")
+    return _filled(estimand.when or name, estimand)
 
 
-def _with_at(text: str, estimand: Estimand) -> str:
-    return text if estimand.at is None else text.replace("{at}", f"{estimand.at:,g}")
+def _filled(text: str, estimand: Estimand, value: str = "", tenfold: str = "") -> str:
+    return text.format(effect=value, at="" if estimand.at is None else f"{estimand.at:,g}", tenfold=tenfold)
 
 
 def reason(verdict: Verdict) -> str:
@@ -97,15 +128,20 @@ def share(value: float) -> str:
 
 
 def done(claim: Claim, data: str) -> str:
-    """What was run, in one sentence."""
-    counts = sorted({arm.seeds for arm in claim.arms.values()})
-    seeds = " or ".join(str(count) for count in counts)
-    text = f"{len(claim.arms)} arms, {seeds} paired seeds each, on {data}."
+    """What was run, in some sentences."""
+    parts = []
+    for toy, place in ((False, f"on {data}"), (True, "of a toy function of one variable")):
+        arms = [arm for arm in claim.arms.values() if (arm.fields.get("dataset") is not None) == toy]
+        if arms:
+            seeds = " or ".join(str(count) for count in sorted({arm.seeds for arm in arms}))
+            parts.append(f"{len(arms)} arms {place}, each under {seeds} seeds that all arms share")
+    text = f"{'; '.join(parts)}."
     if claim.tuning:
         grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
         text += (
-            f" Where an arm is tuned, each lr of {grid} was tried under {_seeds(len(claim.tuning.seeds))} not used for"
-            f" judging; {criterion(claim)} chose, on images that did not train. Fresh seeds judge."
+            f" Where an lr is tuned, each of {grid} was tried under {_seeds(len(claim.tuning.seeds))}. The one with"
+            f" {criterion(claim)} was taken, measured on images that did not train. Other seeds were used for the"
+            " comparison."
         )
     return text
 
@@ -115,7 +151,7 @@ def _seeds(count: int) -> str:
 
 
 def criterion(claim: Claim) -> str:
-    """What chooses the lr of tuned arms."""
+    """By what the lr of tuned arms is chosen."""
     targets = {arm.tune_to_loss for arm in claim.arms.values() if arm.tuned}
     criteria = [
         "the lowest validation loss after the last epoch"

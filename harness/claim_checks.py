@@ -33,7 +33,7 @@ def _check_verdict(claim: Claim) -> None:
             "primary is true twice: one estimand alone gives the verdict", "estimands", primaries[1], "primary"
         )
     if bool(primaries) == (claim.claimed_accuracy is not None):
-        raise Misfit("one estimand should have primary = true, or the file claimed_accuracy: one gives the verdict")
+        raise Misfit("one estimand should have primary = true, or the file should have claimed_accuracy")
     if claim.published and claim.claimed_accuracy is None:
         raise Misfit("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
     if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):
@@ -100,6 +100,9 @@ def _check_arm(arm: Arm, estimand: Estimand, position: int) -> None:
     unseen = [probe for probe in arm.probes if probe in _NEEDS_VALIDATION]
     if unseen and arm.fields["split"] != "search":
         raise Misfit(f'{here} has the probe {unseen[0]}, which needs split = "search"', *place)
+    if kind.at == "epoch" and estimand.at is not None and arm.fields.get("updates") is not None:
+        lasts = f"arm {arm.name!r} lasts {arm.fields['updates']} updates"
+        raise Misfit(f"at is {estimand.at:g} epochs: {lasts}; leave at out for its end", *place[:2], "at")
     field = LENGTH.get(kind.at, "")
     length = arm.fields.get(field)
     if estimand.at is not None and length is not None and estimand.at > length:

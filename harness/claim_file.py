@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from harness.claim_checks import Misfit, check
+from harness.claim_complaints import complaint
 from harness.claim_lines import line_of
 from harness.claims import Arm, Claim, Published, Seeds, Tuning, tag_name
 from harness.config import Split, make_config
@@ -29,7 +30,14 @@ def claim_files() -> list[Path]:
 
 def find_claim(wish: str) -> Path:
     """The file that a person names, by a claim's name or by a path. Raises `UserError` where there is none."""
-    path = Path(wish) if wish.endswith(".toml") else CLAIMS / f"{wish}.toml"
+    if wish.endswith(".toml"):
+        path = Path(wish)
+        if not path.is_file():
+            raise UserError(
+                f"{wish} is {'a folder' if path.is_dir() else 'not there'}; give the path of a claim's file"
+            )
+        return path
+    path = CLAIMS / f"{wish}.toml"
     if not path.is_file():
         known = ", ".join(file.stem for file in claim_files())
         raise UserError(f"no claim {wish!r}: known are {known}; or give the path of a .toml file")
@@ -47,15 +55,14 @@ def read_claim(path: Path) -> Claim:
         raise UserError(f"{path} is not valid TOML: {error}") from None
     if not all(letter.isalnum() or letter in "_-" for letter in path.stem):
         raise UserError(f"{path}: a claim's file name should be letters, digits, _ and - only")
-    if (CLAIMS / path.name).is_file() and path.resolve().parent != CLAIMS.resolve():
+    own = path.resolve().parent == CLAIMS.resolve()
+    if (CLAIMS / path.name).is_file() and not own:
         raise UserError(f"{path}: a claim of the project is called {path.stem!r} already; rename the file")
     try:
-        return _claim(path.stem, text, _File.model_validate(tables))
+        return _claim(path.stem, path.stem if own else str(path), text, _File.model_validate(tables))
     except ValidationError as error:
-        complaints = error.errors()
-        # A misspelt field is also a missing one; the misspelling tells more.
-        complaint = next((one for one in complaints if one["type"] == "extra_forbidden"), complaints[0])
-        raise UserError(f"{path}, line {line_of(text, complaint['loc'])}: {_complaint(complaint)}") from None
+        message, place = complaint(error, _FIELDS)
+        raise UserError(f"{path}, line {line_of(text, place)}: {message}") from None
     except Misfit as misfit:
         raise UserError(f"{path}, line {line_of(text, misfit.place)}: {misfit}") from None
 
@@ -95,6 +102,7 @@ class _File(Strict):
     statement: str
     would_change: str
     not_tuned: str = ""
+    earlier: str = ""
     sources: list[str] = Field(min_length=1)
     lesson: _Lesson
     dataset: Literal["fashion-mnist", "digits"] = "fashion-mnist"
@@ -107,9 +115,22 @@ class _File(Strict):
     claimed_accuracy: float | None = Field(default=None, gt=0, le=100)
 
 
-def _claim(name: str, text: str, file: _File) -> Claim:
+_FIELDS = {
+    "": tuple(_File.model_fields),
+    "settings": tuple(_Settings.model_fields),
+    "arms": tuple(_ArmTable.model_fields),
+    "estimands": tuple(Estimand.model_fields),
+    "tuning": tuple(Tuning.model_fields),
+    "seeds": tuple(Seeds.model_fields),
+    "lesson": tuple(_Lesson.model_fields),
+    "published": tuple(Published.model_fields),
+}
+
+
+def _claim(name: str, wish: str, text: str, file: _File) -> Claim:
     claim = Claim(
         name=name,
+        wish=wish,
         title=file.title,
         section=file.lesson.section,
         statement=file.statement,
@@ -117,6 +138,7 @@ def _claim(name: str, text: str, file: _File) -> Claim:
         lesson_en=file.lesson.en,
         would_change=file.would_change,
         not_tuned=file.not_tuned,
+        earlier=file.earlier,
         sources=tuple(file.sources),
         seeds=file.seeds,
         preregistered_seeds=file.seeds.count,
@@ -149,11 +171,13 @@ def _variants(settings: _Settings, table: _ArmTable) -> Iterator[dict[str, Any]]
     """The fields of each arm that a table stands for: one for each combination of the values of its lists."""
     told = settings.model_dump(exclude_none=True) | table.model_dump(exclude_none=True, exclude={"name", "words"})
     fields = {**LESSON, "split": "lesson", "probes": []} | told
+    if table.updates is not None and table.epochs is None:
+        told.pop("epochs", None)  # a run is as long as its own table says
     lists = {field: values for field, values in fields.items() if isinstance(values, list) and field != "probes"}
     for values in product(*lists.values()):
         variant = fields | dict(zip(lists, values, strict=True))
         if "updates" in variant and "epochs" not in told:
-            variant["epochs"] = variant["updates"]  # enough: an epoch has at least one update
+            variant["epochs"] = max(1, variant["updates"])  # enough: an epoch has at least one update
         yield variant
 
 
@@ -168,6 +192,8 @@ def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -
         raise Misfit('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
     if table.tune_to_loss is not None and not tuned:
         raise Misfit('tune_to_loss needs lr = "tuned"', "arms", position, "tune_to_loss")
+    if table.updates is not None and table.epochs is not None:
+        raise Misfit("epochs and updates both say how long a run is: write one of them", "arms", position, "updates")
     _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), table, position)
     if tuned:
         del fields["lr"]
@@ -181,14 +207,3 @@ def _check_fields(fields: Mapping[str, Any], table: _ArmTable, position: int) ->
         name = str(error).split(" ", 1)[0]
         place = ("arms", position, name) if name in table.model_fields_set else ("settings", name)
         raise Misfit(str(error), *place) from None
-
-
-def _complaint(complaint: Any) -> str:
-    place = ".".join(str(part) for part in complaint["loc"] if isinstance(part, str) and part.isidentifier())
-    if complaint["type"] == "value_error":
-        return f"{place}: {complaint['ctx']['error']}"
-    if complaint["type"] == "missing":
-        return f"{place} is missing"
-    if complaint["type"] == "extra_forbidden":
-        return f"{place} is not a field of a claim file"
-    return f"{place} is {complaint['input']!r}: it {complaint['msg'].removeprefix('Input ')}"

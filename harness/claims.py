@@ -77,11 +77,13 @@ def tag_name(arm: str) -> str:
 class Claim(NamedTuple):
     """A claim as it is to be run. `sha256` is that of the file, whatever `quick` or another number of seeds made of it.
 
-    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run. `not_tuned`: why nothing is
-    asked with a tuned lr, "" where something is.
+    `wish` is what a person types to name it: its name, or the path of a file of their own. `not_tuned` says why nothing
+    is asked with a tuned lr, `earlier` what was run before this text; "" where there is nothing to say.
+    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run.
     """
 
     name: str
+    wish: str
     title: str
     section: str
     statement: str
@@ -89,6 +91,7 @@ class Claim(NamedTuple):
     lesson_en: str
     would_change: str
     not_tuned: str
+    earlier: str
     sources: tuple[str, ...]
     seeds: Seeds
     preregistered_seeds: int

@@ -44,7 +44,8 @@ MEASURES: dict[str, Measure] = {
     "excess_loss": Measure("nats", "", ("validation_halves",)),
     "excess_loss_smoothed": Measure("nats", "", ("validation_halves",)),
     "excess_error": Measure("points", "", ("validation_halves",)),
-    "global_basin": Measure("of runs", "", ()),
+    "excess_error_smoothed": Measure("points", "", ("validation_halves",)),
+    "global_basin": Measure("of all runs", "", ()),
 }
 
 
@@ -60,7 +61,7 @@ class Estimand(Strict):
     Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
     claims a negative effect. `words` is a sentence with {effect} in the place of the number. `when` says under which
     other condition this asks the primary question again; estimands that ask something else have none. {at} in either
-    stands for `at`, which a quick look makes smaller.
+    stands for `at`, which a quick look makes smaller; {tenfold} for what a slope makes of ten times `along`.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -82,7 +83,12 @@ class Estimand(Strict):
     def _holds_its_number(cls, words: str) -> str:
         if "{effect}" not in words:
             raise ValueError(f"{words!r} should hold {{effect}}, where its number goes")
-        return words
+        return _with_known_braces(words)
+
+    @field_validator("when")
+    @classmethod
+    def _holds_no_other(cls, when: str | None) -> str | None:
+        return when and _with_known_braces(when)
 
     @model_validator(mode="after")
     def _complete(self) -> "Estimand":
@@ -95,6 +101,8 @@ class Estimand(Strict):
             raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
         if self.at is None and "{at}" in self.words + (self.when or ""):
             raise ValueError("words or when has {at}, but at is missing")
+        if self.compare != "slope" and "{tenfold}" in self.words:
+            raise ValueError(f"words has {{tenfold}}, but compare is {self.compare!r}: only a slope has such a factor")
         if (self.along is None) == (self.compare in ("slope", "valley")):
             raise ValueError(f"along is {self.along!r}: a slope or valley needs it, any other comparison takes none")
         if (self.claimed is None) != (self.margin is None) or (self.claimed is None) == (self.smallest_effect is None):
@@ -109,8 +117,11 @@ class Estimand(Strict):
                 "claimed minus margin, or smallest_effect, should be above 0: effects of a log ratio are factors"
             )
         nothing = 1.0 if self.compare == "log_ratio" else 0.0
-        if nothing in (self.smallest_effect, self.claimed):
-            raise ValueError("smallest_effect or claimed says that there is no effect: write the one that is claimed")
+        for name, value in (("smallest_effect", self.smallest_effect), ("claimed", self.claimed)):
+            if value == nothing:
+                raise ValueError(
+                    f"{name} is {value:g}, which says no effect for a {self.compare}: write what is claimed"
+                )
         return self
 
     @property
@@ -122,3 +133,11 @@ class Estimand(Strict):
     def unit(self) -> str:
         """The unit of a told effect: × for a log ratio, (slope) for a slope, else the measure's."""
         return {"log_ratio": "×", "slope": "(slope)"}.get(self.compare, MEASURES[self.measure].unit)
+
+
+def _with_known_braces(text: str) -> str:
+    try:
+        text.format(effect="", at="", tenfold="")
+    except (KeyError, IndexError, ValueError):
+        raise ValueError(f"{text!r} has a {{}} that is none of {{effect}}, {{at}} and {{tenfold}}") from None
+    return text

@@ -25,8 +25,6 @@ from harness.stores import check_recorded, without_password
 Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
 State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
 
-_WRITERS = {"search": "harness.search", "claims": "harness.replicate"}
-
 STATUS: dict[State, str] = {
     "complete": "FINISHED",
     "pruned": "KILLED",
@@ -57,9 +55,12 @@ class TrackedRun(NamedTuple):
 
 
 class Records:
-    """What one MLflow experiment holds, to read. Raises `UserError` where there is no such experiment at `uri`."""
+    """What one MLflow experiment holds, to read. Raises `UserError` where there is no such experiment at `uri`.
 
-    def __init__(self, uri: str, experiment: str) -> None:
+    `made_by`: the command that makes it, for that message.
+    """
+
+    def __init__(self, uri: str, experiment: str, made_by: str = "python -m harness.search") -> None:
         calm()
         check_recorded(uri)
         self.uri = uri
@@ -67,8 +68,7 @@ class Records:
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             raise UserError(
-                f"no {experiment!r} in {without_password(uri)}: run {_WRITERS[experiment.partition('/')[0]]} first"
-                " or set MLFLOW_TRACKING_URI"
+                f"no {experiment!r} in {without_password(uri)}; run: {made_by}   (or set MLFLOW_TRACKING_URI)"
             )
         self.experiment_id = str(found.experiment_id)
 

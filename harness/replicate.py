@@ -53,7 +53,9 @@ def main(
 
 
 def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool, workers: int | None) -> None:
-    if bool(claims) == all:
+    if claims and all:
+        raise UserError(f"--all and {claims[0]!r}: name claims or say --all, not both")
+    if not claims and not all:
         from harness.claim_file import claim_files
 
         raise UserError(f"name the claims to replicate, or --all; there are {', '.join(p.stem for p in claim_files())}")
@@ -125,7 +127,8 @@ def _replicate_on(
         missing = [replication.missing() for replication in replications]
         tasks = [task for tasks in missing for task in tasks]
         work = sum(replications[0].work(task) for task in tasks)
-        screen.say(f"{len(tasks)} runs to make for {len(claims)} claims on {count} workers ({where}), {record.profile}")
+        what = f"{len(claims)} claims" if len(claims) > 1 else f"claim {claims[0].name}"
+        screen.say(f"{len(tasks)} runs to make for {what} on {count} workers ({where}), {record.profile}")
         clock = Clock(work)
 
         def stop() -> None:
@@ -138,8 +141,8 @@ def _replicate_on(
                 if not replication.is_finished() and not replication.stopped:
                     replication.run(clock)
         _ending(replications, caught)
-    names = " ".join(claim.name for claim in claims)
-    screen.say(f"complete: {names}; judge them with: {command.python()} -m analysis.report")
+    names, wishes = (" ".join(wished) for wished in zip(*((claim.name, claim.wish) for claim in claims), strict=True))
+    screen.say(f"complete: {names}; judge with: {command.python()} -m analysis.report {wishes}")
 
 
 def _ending(replications: "list[Replication]", caught: list[int]) -> None:

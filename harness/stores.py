@@ -5,7 +5,9 @@ import re
 import sqlite3
 import tempfile
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
 
 from harness.errors import UserError
 
@@ -13,6 +15,7 @@ OPTUNA_DEFAULT = "sqlite:///optuna.db"
 MLFLOW_DEFAULT = "sqlite:///mlflow.db"
 ARTIFACTS = Path("mlruns")
 
+_SECONDS_TO_ANSWER = 10
 _OPTUNA_KINDS = ("sqlite", "postgresql", "mysql")
 _MLFLOW_KINDS = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
@@ -36,6 +39,8 @@ def check_stores(storage: str, tracking: str) -> None:
 def check_tracking(uri: str) -> None:
     """The same for MLflow's address alone, and for the folder where its artifacts lie beside a database file."""
     _check(uri, _MLFLOW_KINDS, "MLFLOW_TRACKING_URI")
+    if _kind(uri) in ("http", "https"):
+        _check_answer(uri)
     if _kind(uri) == "sqlite":
         _check_folder(ARTIFACTS if ARTIFACTS.exists() else Path(), "MLflow's artifacts")
 
@@ -65,6 +70,12 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
 
 
+def without_user(url: str) -> str:
+    """`url` without the name and password in it, if there are any."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
 def _kind(url: str) -> str:
     return url.partition("://")[0].partition("+")[0]
 
@@ -75,6 +86,21 @@ def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
         raise UserError(f"{name} is {without_password(url)!r}: it should begin with one of {known}")
     if _kind(url) == "sqlite":
         _check_sqlite(url.partition(":///")[2], name)
+
+
+def _check_answer(uri: str) -> None:
+    """MLflow itself would try for minutes before it says that nobody is there."""
+    try:
+        with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER):  # noqa: S310  # http or https, as checked
+            pass
+    except HTTPError:  # somebody is there; what they think of us is MLflow's to find out
+        pass
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", error)
+        raise UserError(
+            f"MLFLOW_TRACKING_URI is {without_password(uri)!r}: no answer from there ({why}); start the server or unset"
+            " the variable"
+        ) from None
 
 
 def _check_sqlite(name: str, option: str) -> None:

@@ -88,6 +88,7 @@ def _serve(uri: str, port: int) -> None:
     # In a session of its own, the server does not see Ctrl-C, and its workers end with it.
     with subprocess.Popen([sys.executable, *arguments, *artifacts], env=quiet, start_new_session=True) as server:
         signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell script that starts us behind & ignores it
         try:
             _wait_until_it_answers(server, port)
             typer.echo(f"\nMLflow is at http://{_HOST}:{port} (this machine only). Ctrl-C ends it.\n")

@@ -144,7 +144,30 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
     ("old", "new", "line", "message"),
     [
         ("count = 3", "count = 1", 13, "seeds.count is 1: it should be greater than or equal to 2"),
-        ('title = "T"', 'titel = "T"', 1, "titel is not a field"),
+        ('title = "T"', 'titel = "T"', 1, "titel is not a field of a claim file; there are title, statement, "),
+        (
+            "epochs = 4",
+            "learning_rate = 4",
+            16,
+            "settings.learning_rate is not a field of a claim file; there are lr, ",
+        ),
+        ("lr = [0.1, 0.2, 0.4]", 'lr = "fast"', 21, "lr is 'fast': it should be a number or a list of numbers or"),
+        ("epochs = 4", "epochs = 1.5", 16, "epochs is 1.5: it should be a whole number or a list of whole numbers"),
+        (
+            "[seeds]",
+            "[tuning]\nlr = []\nseeds = [60]\n\n[seeds]",
+            12,
+            "tuning.lr has 0 values: it should have 2 or more",
+        ),
+        ("updates = 30", "updates = 30\nepochs = 3", 26, "epochs and updates both say how long a run is"),
+        ('words = "w {effect}"', 'words = "w {effect} {effct}"', 33, "has a {} that is none of {effect}, {at} and"),
+        ('words = "w {effect}"', 'words = "w {effect} {tenfold}"', 29, "only a slope has such a factor"),
+        (
+            'measure = "updates_to_loss"\nat = 0.5\ncompare = "log_ratio"\narms = ["lr 0.1", "lr 0.2"]',
+            'measure = "train_loss"\nat = 4\ncompare = "value"\narms = ["momentum"]',
+            35,
+            "at is 4 epochs: arm 'momentum' lasts 30 updates; leave at out for its end",
+        ),
         ("gamma = 0.9", "gamma = 1.5", 25, "gamma is 1.5"),
         ("gamma = 0.9", "gama = 0.9", 25, "gama is not a field"),
         ("updates = 30", "updates = 0", 26, "updates is 0"),
@@ -159,10 +182,10 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "momentum"]', 37, "differ in their number of seeds"),
         ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1"]', 29, "a log_ratio compares two"),
         ("smallest_effect = 1.5", "claimed = 2.0", 29, "write claimed with margin, or smallest_effect alone"),
-        ("smallest_effect = 1.5", "smallest_effect = 1.0", 29, "says that there is no effect"),
+        ("smallest_effect = 1.5", "smallest_effect = 1.0", 29, "says no effect for a log_ratio"),
         ("smallest_effect = 1.5", "smallest_effect = -1.5", 29, "should be above 0"),
         ("smallest_effect = 1.5", "claimed = 2.0\nmargin = 3.0", 29, "should be above 0"),
-        ("smallest_effect = 1.5", "claimed = 1.0\nmargin = 0.5", 29, "says that there is no effect"),
+        ("smallest_effect = 1.5", "claimed = 1.0\nmargin = 0.5", 29, "says no effect for a log_ratio"),
         ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "mom*"]', 37, "arms names 'mom*'"),
         ('compare = "log_ratio"', 'compare = "value"', 29, "a value is that of one arm"),
         ("primary = true\n", "", 1, "primary = true"),
@@ -239,6 +262,22 @@ def test_a_claim_is_found_by_name_or_path(tmp_path):
     assert find_claim(str(tmp_path / "own.toml")) == tmp_path / "own.toml"
     with pytest.raises(UserError, match=r"no claim 'momentun': known are batch_noise, .*momentum"):
         find_claim("momentun")
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(UserError, match=r"folder\.toml is a folder"):
+        find_claim(str(tmp_path / "folder.toml"))
+    with pytest.raises(UserError, match=r"none\.toml is not there"):
+        find_claim(str(tmp_path / "none.toml"))
+
+
+def test_a_claim_is_named_in_messages_as_a_person_names_it(tmp_path):
+    (tmp_path / "own.toml").write_text(SMALL)
+    assert read_claim(tmp_path / "own.toml").wish == str(tmp_path / "own.toml")
+    assert read_claim(find_claim("momentum")).wish == "momentum"
+
+
+def test_an_arms_own_updates_win_over_the_epochs_of_all(tmp_path):
+    claim = read(tmp_path, SMALL)
+    assert (claim.config(claim.arms["momentum"], 5).updates, claim.config(claim.arms["momentum"], 5).epochs) == (30, 30)
 
 
 def test_published_results_need_an_accuracy_to_be_held_to(tmp_path):

@@ -10,6 +10,7 @@ PROJECT = Path(__file__).parent.parent
 # Each module may import those to its left in its own chain, and nothing that is not named here.
 NO_TORCH = (
     "claim_checks",
+    "claim_complaints",
     "claim_file",
     "claim_lines",
     "claims",
@@ -32,10 +33,11 @@ NO_TORCH = (
 )
 ORDER = (
     "errors", "defaults", "seeds", "metrics", "config", "estimands", "claims", "claim_lines", "claim_checks",
-    "claim_file", "stores", "owner", "command", "space", "machine", "fashion_mnist", "data", "model", "train", "probe",
-    "loss_probes", "path_probes", "probes", "two_basins", "engines.base", "engines.local", "screen", "interrupts",
-    "clock", "trial", "study", "records", "tracking", "reports", "curves", "tuning", "recorder", "coordinator",
-    "winner", "summary", "study_page", "conduct", "search", "exact", "replication", "replicate", "ui",
+    "claim_complaints", "claim_file", "stores", "owner", "command", "space", "machine", "fashion_mnist", "data",
+    "model", "train", "probe", "loss_probes", "path_probes", "probes", "two_basins", "engines.base",
+    "engines.local", "screen", "interrupts", "clock", "trial", "study", "records", "tracking", "reports", "curves",
+    "tuning", "recorder", "coordinator", "winner", "summary", "study_page", "conduct", "search", "exact",
+    "replication", "replicate", "ui",
 )  # fmt: skip
 
 

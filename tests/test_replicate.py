@@ -73,7 +73,11 @@ def test_it_makes_every_run_of_the_design_and_marks_it(replicated):
     parent, judged = runs(folder)
     _, tuned = runs(folder, "tuning")
     assert (len(judged), len(tuned)) == (24, 8)
-    assert "32 runs to make for 1 claims on 2 workers" in output and "complete: hidden_width" in output
+    assert (
+        "32 runs to make for claim hidden_width on 2 workers" in output
+        and "complete: hidden_width; judge with: " in output
+        and "analysis.report hidden_width.toml" in output
+    )
     assert parent.status == "FINISHED" and parent.tags["harness.seeds"] == "6"
     assert parent.tags["harness.claim_sha256"] == claim.sha256
     params, histories = judged["256 units seed 3"]
@@ -194,12 +198,12 @@ def test_ctrl_c_stops_after_the_running_epochs_and_says_how_to_go_on(claim_file,
     ("arguments", "message"),
     [
         ((), "name the claims to replicate, or --all; there are batch_noise, "),
-        (("--all", "momentum"), "name the claims to replicate, or --all"),
+        (("--all", "momentum"), "--all and 'momentum': name claims or say --all, not both"),
         (("momentun",), "no claim 'momentun': known are batch_noise, "),
         (("momentum", "--seeds", "1"), "--seeds is 1: it should be at least 2"),
         (("momentum", "--workers", "0"), "--workers is 0: it should be at least 1"),
         (("momentum", "--quick", "--seeds", "4"), "give one of them"),
-        (("no/such.toml",), "no claim 'no/such.toml'"),
+        (("no/such.toml",), "no/such.toml is not there"),
     ],
 )
 def test_wrong_input_is_one_line_and_makes_nothing(command, tmp_path, arguments, message):

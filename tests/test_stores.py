@@ -1,3 +1,6 @@
+import socket
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from harness.stores import (
     check_name,
     check_recorded,
     check_stores,
+    check_tracking,
     tracking_uri,
     without_password,
 )
@@ -74,6 +78,20 @@ def test_the_tracking_uri_is_the_environments_or_mlflows_default(monkeypatch):
 )
 def test_a_password_is_not_shown(url, shown):
     assert without_password(url) == shown
+
+
+def test_a_server_that_does_not_answer_is_said_at_once_and_one_that_does_is_taken():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        port = nobody.getsockname()[1]
+        with pytest.raises(
+            UserError, match=rf"MLFLOW_TRACKING_URI is 'http://127.0.0.1:{port}': no answer from there \("
+        ):
+            check_tracking(f"http://127.0.0.1:{port}")
+    server = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)  # answers 404: somebody is there
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    check_tracking(f"http://ann:secret@127.0.0.1:{server.server_port}")
+    server.server_close()
 
 
 def test_a_password_of_a_refused_storage_is_not_shown():

@@ -10,7 +10,7 @@ from harness.reports import log_exact
 
 
 def evidence(store, claim=None):
-    return claim_evidence(Records(store, "claims/tiny"), claim or tiny())
+    return claim_evidence(Records(store, "claims/tiny", "python -m harness.replicate tiny.toml"), claim or tiny())
 
 
 def run_id(store, name, kind="arm"):
@@ -92,7 +92,7 @@ def test_a_replication_that_has_not_ended_is_refused(store):
 
 
 def test_quick_evidence_is_no_full_evidence(recorded):
-    with pytest.raises(UserError, match=r"no quick replication; run: python -m harness.replicate tiny --quick"):
+    with pytest.raises(UserError, match=r"no quick replication; run: python -m harness.replicate .*tiny.toml --quick"):
         evidence(recorded, tiny().quickened())
 
 
@@ -119,7 +119,7 @@ def test_a_value_that_was_added_later_is_refused(recorded):
 
 
 def test_no_experiment_says_which_command_to_run(store):
-    with pytest.raises(UserError, match=r"no 'claims/tiny' in .*run harness.replicate first"):
+    with pytest.raises(UserError, match=r"no 'claims/tiny' in .*run: python -m harness.replicate tiny.toml "):
         evidence(store)
 
 

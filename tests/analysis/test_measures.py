@@ -76,6 +76,9 @@ def test_a_smoothed_excess_compares_means_of_ten_epochs():
     halves = {f"half_{half}_loss": dict(enumerate(losses, start=1)) for half in (1, 2)}
     assert value("excess_loss", halves) == pytest.approx(0.5)
     assert value("excess_loss_smoothed", halves) == pytest.approx(0.05)  # (9 × 0.5 + 0)/10 = 0.45 against 0.5
+    accurate = halves | {"half_2_accuracy": dict(enumerate([0.5] * 15 + [0.8] * 10, start=1))}
+    # By loss epochs 11 to 20 are the best ten: half of them have 0.5, half 0.8; the last ten have 0.8.
+    assert value("excess_error_smoothed", accurate) == pytest.approx(-15.0)
     few = {name: dict(list(curve.items())[:19]) for name, curve in halves.items()}
     assert math.isnan(value("excess_loss_smoothed", few))
 

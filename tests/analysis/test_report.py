@@ -65,7 +65,7 @@ def test_the_report_and_its_figures_are_logged(recorded, monkeypatch, tmp_path):
 def test_the_page_shows_what_tuning_tried_and_warns_of_the_end_of_its_grid(recorded, monkeypatch, tmp_path):
     page, _ = written(recorded, monkeypatch, tmp_path)
     assert (
-        "Tuning: what chose is the lowest validation loss after the last epoch" in page
+        "Tuning, by the lowest validation loss after the last epoch" in page
         and "<td>0.45</td>" in page
         and "<td>0.5</td>" in page
     )

@@ -161,7 +161,7 @@ def test_the_numbers_beside_batch_norm_by_hand():
     by_epoch = made.tables[0].frame
     assert list(by_epoch["training accuracy"][:2]) == ["+5.0 [+5.0, +5.0]", "+2.5 [+2.5, +2.5]"]
     assert "from 80." in made.notes[0] and "5.0 points" in made.notes[0]
-    assert "points of test accuracy away from it" in made.notes[1] and "n = 3" in made.notes[1]
+    assert "points of test accuracy, 95 % interval" in made.notes[1] and "n = 3" in made.notes[1]
 
 
 def test_momentum_shows_how_large_its_steps_are():

@@ -38,6 +38,8 @@ AT_MOST = bounds(estimand(claimed=None, margin=None, smallest_effect=-2.0))
         (0.1, 0.3, FIVE, True, "too small", "not reproduced"),
         (-3.0, -1.0, FIVE, False, "reversed", "not reproduced"),
         (-1.0, 5.0, FIVE, False, "open", "inconclusive"),
+        (-3.0, 0.9, FIVE, False, "excluded", "not reproduced"),
+        (-0.3, -0.1, FIVE, True, "too small", "not reproduced"),
         (2.1, 9.0, AT_LEAST, False, "as claimed", "reproduced"),
         (1.0, 9.0, AT_LEAST, False, "of unsure size", "direction only"),
         (1.0, 1.5, AT_LEAST, False, "smaller", "direction only"),

@@ -9,9 +9,11 @@ from analysis.words import effect, elsewhere, number, p_value, sentence
 from harness.estimands import Estimand
 
 
-def verdict(outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference"):
+def verdict(
+    outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference", question="lesson"
+):
     estimand = Estimand(
-        name="e", words="Norm adds {effect} points", when=when, question="lesson", measure="train_accuracy",
+        name="e", words="Norm adds {effect} points", when=when, question=question, measure="train_accuracy",
         at=at, compare=compare, arms=["a", "b"], claimed=5.0, margin=1.0,
     )  # fmt: skip
     result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, infinite, 0)
@@ -46,15 +48,18 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("gone", 0.2, when="at lr 1"),
             verdict("too small", 0.3, when="at batch 4"),
             verdict("larger", 9.0, when="at lr 0.01"),
-            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0),
+            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, infinite=10),
+            verdict("smaller", 1.0),
+            verdict("smaller", 1.0, question="control"),
         ]
     )
     assert told == [
-        ("holds", "at batch 32 (5.5 points)"),
-        ("is larger", "at lr 0.01 (9 points)"),
-        ("is too small to matter", "at batch 4 (0.3 points)"),
-        ("vanishes", "at lr 0.5 (0.1 points); at lr 1 (0.2 points)"),
-        ("turns round", "in epoch 2 (a run that diverged or never got there)"),
+        ("holds", "at batch 32: 5.5 points [4.5, 6.5]"),
+        ("is larger", "at lr 0.01: 9 points [8, 10]"),
+        ("is too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
+        ("vanishes", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
+        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged or never got there"),
+        ("but:", "Norm adds 1 points"),
     ]
 
 
