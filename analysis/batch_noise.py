@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import one_claim, plots
+from analysis import one_claim, plots, words
 from analysis.any_claim import effects
 from analysis.frames import Evidence
 from analysis.measures import measure, unbiased_covariance
@@ -114,7 +114,7 @@ def _cosines(evidence: Evidence, updates: int) -> Table:
                 {
                     "lr": family.removeprefix("lr "),
                     "batch size": f"{size:,}",
-                    "cosine of successive gradients": f"{values['value'].mean():+.2f}",
+                    "cosine of successive gradients": words.signed(values["value"].mean(), 2),
                     f"path / distance, {updates // 2} updates": _mean_at(half, size),
                     f"path / distance, {updates} updates": _mean_at(ratio, size),
                     f"loss after {updates} updates": "–" if losses is None else _mean_at(losses, size),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis import one_claim, plots
+from analysis import one_claim, plots, words
 from analysis.any_claim import effects
 from analysis.frames import Evidence
 from analysis.measures import measure
@@ -88,9 +88,10 @@ def _equal_seconds(evidence: Evidence) -> str:
         last = np.interp(seconds, passed, evidence.curve(normed_id, "test_accuracy"))
         differences.append(float(last - evidence.curve(plain_id, "test_accuracy").iloc[-1]) * 100)
     interval = mean_interval(differences)
+    mean, low, high = (words.signed(value, 2) for value in (interval.mean, interval.low, interval.high))
     return (
-        f"At equal seconds of training (those of the plain network's epochs), BatchNorm has {interval.mean:+.2f} points"
-        f" of test accuracy, 95 % interval {interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}."
+        f"At equal seconds of training (those of the plain network's epochs), BatchNorm has {mean} points of test"
+        f" accuracy, 95 % interval {low} to {high}, n = {interval.n}."
     )
 
 
@@ -99,8 +100,9 @@ def _interaction(evidence: Evidence) -> Table:
     rows, base = [], None
     for name, (with_norm, plain) in _SETTINGS.items():
         effect = measure(evidence, "train_accuracy", 1, with_norm) - measure(evidence, "train_accuracy", 1, plain)
+        against = "–" if base is None else _interval(effect - base)
         base = effect if base is None else base
-        row = {"setting": name, "BatchNorm adds": _interval(effect), "against the first row": _interval(effect - base)}
+        row = {"setting": name, "BatchNorm adds": _interval(effect), "against the first row": against}
         rows.append(row)
     caption = "Points of training accuracy in epoch 1, with 95 % t intervals: does the effect depend on the setting?"
     return Table(caption, pd.DataFrame(rows))
@@ -110,7 +112,8 @@ def _interval(differences: "pd.Series[float]") -> str:
     if not np.all(np.isfinite(differences)):
         return f"{int((~np.isfinite(differences)).sum())} of {len(differences)} pairs hold a diverged run"
     interval = mean_interval(differences.tolist())
-    return f"{interval.mean:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
+    mean, low, high = (words.signed(value, 1) for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
 
 
 def _arms(evidence: Evidence) -> Table:

@@ -95,7 +95,7 @@ def _agreement(evidence: Evidence) -> Table:
                 {
                     "arm": arm,
                     "updates": f"1 to {update:,}",
-                    "cosine of successive gradients": f"{cosine.mean():+.2f}",
+                    "cosine of successive gradients": words.signed(cosine.mean(), 2),
                     "step / (lr × gradient)": f"{gain.mean():.2f}",
                 }
             )

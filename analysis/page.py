@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from analysis import words
 from analysis.section import Judged, Picture, Table
-from analysis.verdicts import Verdict, claimed_text, published_verdict
+from analysis.verdicts import Verdict, published_verdict
 from harness.errors import UserError
 
 _DOTS_AN_INCH = 100
@@ -172,7 +172,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "words": words.sentence(verdict),
         "primary": verdict.estimand.primary,
         "effect": words.effect(verdict),
-        "claimed": claimed_text(verdict.estimand),
+        "claimed": words.claimed(verdict.estimand),
         "p": words.p_value(verdict),
         "better": words.share(verdict.result.better) if verdict.estimand.compare in _OF_TWO else "–",
         "n": verdict.result.n,

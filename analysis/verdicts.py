@@ -194,15 +194,6 @@ def published_verdict(claim: Claim) -> tuple[Word, str]:
     return ("reproduced" if best.test_accuracy >= claim.claimed_accuracy else "not reproduced"), text
 
 
-def claimed_text(estimand: Estimand) -> str:
-    """What was written down before the runs: `5 ± 1 points`, `at least 1.5 ×`."""
-    name = estimand.unit
-    if estimand.claimed is not None:
-        return f"{estimand.claimed:g} ± {estimand.margin:g} {name}".strip()
-    side = "at least" if bounds(estimand).side > 0 else "at most"
-    return f"{side} {estimand.smallest_effect:g} {name}".strip()
-
-
 def _log(value: float) -> float:
     """ln, with −∞ for 0 and NaN for what has none."""
     return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.verdicts import Outcome, Verdict, claimed_text
+from analysis.verdicts import Outcome, Verdict, bounds
 from harness.claims import Arm, Claim
 from harness.estimands import Estimand
 
@@ -49,12 +49,18 @@ _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
 def number(value: float) -> str:
-    """Three digits, or ∞, or a dash where there is no number."""
+    """Three digits, or ∞, or a dash where there is no number: `5.43`, `−0.138`, `1,230`."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{0.0 if abs(value) < _NOTHING else value:.3g}".replace("-", "−")
+    text = f"{0.0 if abs(value) < _NOTHING else value:.3g}"
+    return (f"{float(text):,.0f}" if 1000 <= abs(value) < 1e6 else text).replace("-", "−")
+
+
+def signed(value: float, digits: int) -> str:
+    """`+0.41`, `−0.04`: a number whose sign is the point."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def effect(verdict: Verdict) -> str:
@@ -97,7 +103,7 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
             found[_ELSEWHERE[verdict.outcome]].append(f"{condition(estimand)}: {told}")
         elif estimand.question == "lesson" and not estimand.primary and verdict.outcome != "as claimed":
             found[_BUT].append(sentence(verdict).rstrip("."))
-    return [(label, "; ".join(conditions)) for label, conditions in found.items() if conditions]
+    return [(label, (". " if label == _BUT else "; ").join(told)) for label, told in found.items() if told]
 
 
 def condition(estimand: Estimand) -> str:
@@ -110,9 +116,19 @@ def _filled(text: str, estimand: Estimand, value: str = "", tenfold: str = "") -
     return text.format(effect=value, at="" if estimand.at is None else f"{estimand.at:,g}", tenfold=tenfold)
 
 
+def claimed(estimand: Estimand) -> str:
+    """What was written down before the runs: `5 ± 1 points`, `at least 1.5 ×`."""
+    if estimand.claimed is not None:
+        text = f"{number(estimand.claimed)} ± {number(estimand.margin or 0.0)}"
+    else:
+        side = "at least" if bounds(estimand).side > 0 else "at most"
+        text = f"{side} {number(estimand.smallest_effect or 0.0)}"
+    return f"{text} {estimand.unit}".strip()
+
+
 def reason(verdict: Verdict) -> str:
     """Why the verdict is what it is, against what was claimed."""
-    return f"Claimed: {claimed_text(verdict.estimand)}; {verdict.reason}."
+    return f"Claimed: {claimed(verdict.estimand)}; {verdict.reason}."
 
 
 def p_value(verdict: Verdict) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.stats import Effect
 from analysis.verdicts import RULE, Verdict
-from analysis.words import effect, elsewhere, number, p_value, sentence
+from analysis.words import claimed, effect, elsewhere, number, p_value, sentence, signed
 from harness.estimands import Estimand
 
 
@@ -25,7 +25,7 @@ def verdict(
 
 @pytest.mark.parametrize(
     ("value", "text"), [(5.4321, "5.43"), (-0.138, "−0.138"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
-                        (-1e-15, "0"), (1234.5, "1.23e+03")]
+                        (-1e-15, "0"), (1234.5, "1,230"), (-2e7, "−2e+07")]
 )  # fmt: skip
 def test_a_number_has_three_digits(value, text):
     assert number(value) == text
@@ -50,6 +50,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("larger", 9.0, when="at lr 0.01"),
             verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, infinite=10),
             verdict("smaller", 1.0),
+            verdict("open", 2.0, needed=31),
             verdict("smaller", 1.0, question="control"),
         ]
     )
@@ -59,8 +60,21 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
         ("is too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
         ("vanishes", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
         ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged or never got there"),
-        ("but:", "Norm adds 1 points"),
+        ("but:", "Norm adds 1 points. Norm adds 2 points. About 31 seeds would settle it"),
     ]
+
+
+def test_what_was_claimed_is_told_with_its_side_and_unit():
+    two_sided = verdict().estimand
+    ratio = two_sided.model_copy(
+        update={"compare": "log_ratio", "claimed": None, "margin": None, "smallest_effect": 1.5}
+    )
+    fewer = ratio.model_copy(update={"smallest_effect": 0.5})
+    slope = ratio.model_copy(update={"compare": "slope", "smallest_effect": -0.05})
+    assert [claimed(each) for each in (two_sided, ratio, fewer, slope)] == [
+        "5 ± 1 points", "at least 1.5 ×", "at most 0.5 ×", "at most −0.05 (slope)",
+    ]  # fmt: skip
+    assert (signed(0.414, 2), signed(-0.44, 1)) == ("+0.41", "−0.4")
 
 
 def test_a_p_value_is_told_with_holms_where_there_is_one():
