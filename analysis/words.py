@@ -55,7 +55,7 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{0.0 if abs(value) < _NOTHING else value:.3g}"
-    return (f"{float(text):,.0f}" if 1000 <= abs(value) < 1e6 else text).replace("-", "−")
+    return (f"{float(text):,.0f}" if 1000 <= abs(float(text)) < 1e6 else text).replace("-", "−")
 
 
 def signed(value: float, digits: int) -> str:
@@ -103,7 +103,7 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
             found[_ELSEWHERE[verdict.outcome]].append(f"{condition(estimand)}: {told}")
         elif estimand.question == "lesson" and not estimand.primary and verdict.outcome != "as claimed":
             found[_BUT].append(sentence(verdict).rstrip("."))
-    return [(label, (". " if label == _BUT else "; ").join(told)) for label, told in found.items() if told]
+    return [(label, (". " if label == _BUT else "; ").join(parts)) for label, parts in found.items() if parts]
 
 
 def condition(estimand: Estimand) -> str:

@@ -25,7 +25,7 @@ def verdict(
 
 @pytest.mark.parametrize(
     ("value", "text"), [(5.4321, "5.43"), (-0.138, "−0.138"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
-                        (-1e-15, "0"), (1234.5, "1,230"), (-2e7, "−2e+07")]
+                        (-1e-15, "0"), (1234.5, "1,230"), (999.9, "1,000"), (-2e7, "−2e+07")]
 )  # fmt: skip
 def test_a_number_has_three_digits(value, text):
     assert number(value) == text
