@@ -151,7 +151,7 @@ def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
 
 def _parent(records: Records, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
-    again = f"run: python -m harness.replicate {claim.wish}{' --quick' if claim.quick else ''}"
+    again = f"run: {claim.command}"
     if not named:
         others = {run.tags.get(CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
         if others:

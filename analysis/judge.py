@@ -20,7 +20,7 @@ def judge_claim(claim: Claim, uri: str) -> Judged:
     """Read the evidence for a claim from MLflow and judge it. Raises `UserError` where the evidence will not do."""
     if not claim.arms:
         return Judged(claim, None, [], any_claim.published_section(claim))
-    evidence = claim_evidence(Records(uri, f"claims/{claim.name}", f"python -m harness.replicate {claim.wish}"), claim)
+    evidence = claim_evidence(Records(uri, f"claims/{claim.name}", claim.command), claim)
     verdicts = judge_all(evidence)
     return Judged(evidence.claim, evidence, verdicts, _section(evidence, verdicts))
 

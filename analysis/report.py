@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import command
+from harness.data_choice import DataChoice, data_choice
 from harness.stores import check_tracking, tracking_uri, without_user
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     claims: Annotated[list[str] | None, typer.Argument(help="Claims, by name or path.", show_default="all")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Report the quick replications instead.")] = False,
+    dataset: Annotated[
+        str | None, typer.Option(help="Report the replications on these data.", show_default="each claim's")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")] = Path("reports"),
     log: Annotated[bool, typer.Option(help="Log the report to MLflow.")] = True,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
@@ -33,8 +37,9 @@ def main(
     with command.one_line_endings(debug):
         uri = tracking_uri()
         check_tracking(uri)
-        chosen = _claims(claims, quick)
+        chosen = _claims(claims, quick, data_choice(dataset) if dataset else None)
         name = "-".join(claim.name for claim in chosen) if claims else "report"
+        name += f"-on-{chosen[0].dataset}" if dataset else ""
         report(chosen, out, f"quick-{name}" if quick else name, _TITLE, with_exact=not claims, log=log)
 
 
@@ -71,12 +76,14 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
         typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")
 
 
-def _claims(wishes: list[str] | None, quick: bool) -> "list[Claim]":
+def _claims(wishes: list[str] | None, quick: bool, data: DataChoice | None) -> "list[Claim]":
     from analysis.judge import OWN_MODULE
     from harness.claim_file import claim_files, find_claim, read_claim
 
     claims = [read_claim(path) for path in dict.fromkeys(map(find_claim, wishes) if wishes else claim_files())]
     claims.sort(key=lambda claim: OWN_MODULE.index(claim.name) if claim.name in OWN_MODULE else len(OWN_MODULE))
+    if data is not None:
+        claims = [claim.on(data) for claim in claims]
     return [claim.quickened() if quick else claim for claim in claims]
 
 

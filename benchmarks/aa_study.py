@@ -18,18 +18,19 @@ import numpy as np
 
 from analysis.stats import paired_effect
 from harness.config import make_config
-from harness.data import load
-from harness.defaults import LESSON, DatasetChoice
+from harness.data_choice import DataChoice
+from harness.defaults import LESSON
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.machine import physical_cores
+from harness.sources import load
 
 PAIRS, FIRST_SEED = 10, 10_000
 
 
-def accuracies(dataset_name: DatasetChoice, runs: int) -> dict[str, list[float]]:
+def accuracies(dataset_name: str, runs: int) -> dict[str, list[float]]:
     """Training and test accuracy (points) after one epoch, for seeds 10,000 on."""
-    dataset = load(dataset_name)
+    dataset = load(DataChoice(dataset_name))
     jobs = [
         Job(str(seed), make_config(**LESSON | {"epochs": 1, "seed": seed, "dataset": dataset.name, "split": "lesson"}),
             watch_test=True)

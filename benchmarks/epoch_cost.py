@@ -23,9 +23,11 @@ from torchvision import transforms
 from torchvision.datasets import FashionMNIST
 
 from harness.config import make_config
-from harness.data import Dataset, load
+from harness.data import Dataset
+from harness.data_choice import DataChoice
 from harness.defaults import LESSON, LESSON_SEED
 from harness.fashion_mnist import is_present, raw_folder
+from harness.sources import load
 from harness.train import train
 
 
@@ -87,7 +89,7 @@ def main() -> None:
     repeats = 1 if arguments.quick else 5
     if not is_present(arguments.data_dir):
         parser.exit(2, f"error: no Fashion-MNIST in {arguments.data_dir}; name its folder with --data-dir\n")
-    dataset = load("fashion-mnist", arguments.data_dir)
+    dataset = load(DataChoice("fashion-mnist"), arguments.data_dir)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}, {repeats} epochs each")
     print(f"{'batch':>5}  {'lesson (s)':>10}  {'harness (s)':>11}  {'ratio':>5}")
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from harness.claim_complaints import complaint
 from harness.claim_lines import line_of
 from harness.claims import Arm, Claim, Published, Seeds, Tuning, tag_name
 from harness.config import Split, make_config
+from harness.data_choice import DataChoice, data_choice
 from harness.defaults import LESSON
 from harness.errors import UserError
 from harness.estimands import Estimand, Strict
@@ -59,7 +60,7 @@ def read_claim(path: Path) -> Claim:
     if (CLAIMS / path.name).is_file() and not own:
         raise UserError(f"{path}: a claim of the project is called {path.stem!r} already; rename the file")
     try:
-        return _claim(path.stem, path.stem if own else str(path), text, _File.model_validate(tables))
+        return _claim(path.stem, path.stem if own else str(path), text, _File.model_validate(tables), path.parent)
     except ValidationError as error:
         message, place = complaint(error, _FIELDS)
         raise UserError(f"{path}, line {line_of(text, place)}: {message}") from None
@@ -105,7 +106,8 @@ class _File(Strict):
     earlier: str = ""
     sources: list[str] = Field(min_length=1)
     lesson: _Lesson
-    dataset: Literal["fashion-mnist", "digits"] = "fashion-mnist"
+    dataset: str = "fashion-mnist"
+    target: str = ""
     seeds: Seeds = Seeds(first=1, count=10)
     settings: _Settings = _Settings()
     tuning: Tuning | None = None
@@ -127,7 +129,7 @@ _FIELDS = {
 }
 
 
-def _claim(name: str, wish: str, text: str, file: _File) -> Claim:
+def _claim(name: str, wish: str, text: str, file: _File, folder: Path) -> Claim:
     claim = Claim(
         name=name,
         wish=wish,
@@ -142,7 +144,7 @@ def _claim(name: str, wish: str, text: str, file: _File) -> Claim:
         sources=tuple(file.sources),
         seeds=file.seeds,
         preregistered_seeds=file.seeds.count,
-        dataset=file.dataset,
+        data=_data(file, folder),
         arms=_arms(file),
         tuning=file.tuning,
         estimands=tuple(file.estimands),
@@ -153,6 +155,15 @@ def _claim(name: str, wish: str, text: str, file: _File) -> Claim:
     )
     check(claim)
     return claim
+
+
+def _data(file: _File, folder: Path) -> DataChoice:
+    if file.dataset == "auto":
+        raise Misfit('dataset is "auto": a claim names its data', "dataset")
+    try:
+        return data_choice(file.dataset, file.target).beside(folder)
+    except UserError as error:
+        raise Misfit(str(error), str(error).split(" ", 1)[0]) from None
 
 
 def _arms(file: _File) -> dict[str, Arm]:

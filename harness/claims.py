@@ -8,11 +8,12 @@ import math
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, model_validator
 
 from harness.config import RunConfig, make_config
+from harness.data_choice import DataChoice
 from harness.errors import UserError
 from harness.estimands import LENGTH, MEASURES, Estimand, Strict
 from harness.metrics import ProbeName
@@ -79,7 +80,8 @@ class Claim(NamedTuple):
 
     `wish` is what a person types to name it: its name, or the path of a file of their own. `not_tuned` says why nothing
     is asked with a tuned lr, `earlier` what was run before this text; "" where there is nothing to say.
-    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run.
+    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run; `moved`: `data` is not that
+    of the file.
     """
 
     name: str
@@ -95,7 +97,7 @@ class Claim(NamedTuple):
     sources: tuple[str, ...]
     seeds: Seeds
     preregistered_seeds: int
-    dataset: Literal["fashion-mnist", "digits"]
+    data: DataChoice
     arms: Mapping[str, Arm]
     tuning: Tuning | None
     estimands: tuple[Estimand, ...]
@@ -104,6 +106,18 @@ class Claim(NamedTuple):
     sha256: str
     text: str
     quick: bool = False
+    moved: bool = False
+
+    @property
+    def dataset(self) -> str:
+        """What its configs and records call the data."""
+        return self.data.name
+
+    @property
+    def command(self) -> str:
+        """What makes its runs."""
+        moved = f" --dataset {self.data.wish}" if self.moved else ""
+        return f"python -m harness.replicate {self.wish}{moved}" + (" --quick" if self.quick else "")
 
     @property
     def primary(self) -> Estimand | None:
@@ -128,6 +142,12 @@ class Claim(NamedTuple):
     def arm_names(self, patterns: list[str]) -> list[str]:
         """The arms that these names or patterns (`batch *`) stand for, in the order of the file."""
         return [name for name in self.arms if any(name == wish or fnmatchcase(name, wish) for wish in patterns)]
+
+    def on(self, data: DataChoice) -> "Claim":
+        """The same asked of other data than the file names: a replication of its own, labelled in its title."""
+        if data.name == self.dataset:
+            return self
+        return self._replace(data=data, moved=True, title=f"{self.title} (on {data.name})")
 
     def with_seeds(self, count: int) -> "Claim":
         """The same with another number of seeds; arms with a number of their own keep their proportion.

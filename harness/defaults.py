@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-DatasetChoice = Literal["auto", "fashion-mnist", "digits"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 
 SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")

@@ -61,13 +61,11 @@ class ValidationHalves(Probe):
     """By epoch: `half_1_loss`, `half_1_accuracy`, `half_2_…` on two halves of the validation images (every other)."""
 
     def started(self) -> None:
-        device = self.dataset.train_images.device
-        self._halves = [self.held_out[half::2].to(device) for half in (0, 1)]
+        self._halves = [self.held_out[half::2] for half in (0, 1)]
 
     def epoch_ended(self, number: int) -> None:
         for half, indices in enumerate(self._halves, start=1):
-            images = self.dataset.train_images.index_select(0, indices)
-            loss, accuracy = evaluate(self.model, images, self.dataset.train_labels.index_select(0, indices))
+            loss, accuracy = evaluate(self.model, self.dataset.train_inputs, self.dataset.train_labels, indices)
             self.read(f"half_{half}_loss", number, loss)
             self.read(f"half_{half}_accuracy", number, accuracy)
 
@@ -75,5 +73,5 @@ class ValidationHalves(Probe):
 def _fixed_images(probe: Probe, indices: Tensor) -> tuple[Tensor, Tensor]:
     """2,000 of these images, the same ones in every run of a split and seed, and their labels."""
     drawn = torch.randperm(len(indices), generator=torch.Generator().manual_seed(derive(0, "probe")))
-    chosen = indices[drawn[:LOSS_IMAGES]].to(probe.dataset.train_images.device)
-    return probe.dataset.train_images.index_select(0, chosen), probe.dataset.train_labels.index_select(0, chosen)
+    chosen = indices[drawn[:LOSS_IMAGES]].to(probe.dataset.train_inputs.device)
+    return probe.dataset.train_inputs.index_select(0, chosen), probe.dataset.train_labels.index_select(0, chosen)

@@ -38,10 +38,15 @@ class EpochMetrics(NamedTuple):
 
 
 class DatasetRecord(NamedTuple):
-    """What a run says of its data. `fallback` is the reason why it is not the dataset that was wished for, or ""."""
+    """What a run says of its data. `fallback` is the reason why it is not the dataset that was wished for, or "".
+
+    `wish` and `target` are the `DataChoice` that loads the same data again.
+    """
 
     name: str
     sha256: str
     source: str
     fallback: str
     profile: str
+    wish: str
+    target: str = ""

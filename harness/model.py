@@ -4,6 +4,7 @@ Also what the claims compare it with: another width, plain standardisation, Batc
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,53 +13,93 @@ from harness.config import RunConfig
 from harness.data import Dataset, split_indices
 from harness.seeds import derive
 
+_EXAMPLES_AT_A_TIME = 60_000
+
+
+class GreyLevels(nn.Module):
+    """uint8 images [batch, height, width] to pixels [batch, 1, height, width] from 0 to 1, as `ToTensor` does."""
+
+    def __init__(self, max_level: int) -> None:
+        super().__init__()
+        self.max_level = max_level
+
+    def forward(self, images: Tensor, dtype: torch.dtype) -> Tensor:
+        return images.unsqueeze(1).to(dtype).div_(self.max_level)
+
+
+class UnitRange(nn.Module):
+    """Rows [batch, columns] to (x − least) / (greatest − least), column by column: for a table what grey levels are.
+
+    A column that is constant becomes 0.
+    """
+
+    least: Tensor
+    span: Tensor
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.register_buffer("least", torch.zeros(columns))
+        self.register_buffer("span", torch.ones(columns))
+
+    def forward(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
+        return (rows.to(dtype) - self.least).div_(self.span)
+
 
 class Standardize(nn.Module):
-    """(x − mean) / sd with two fixed numbers: BatchNorm of the input without its batches and its learning."""
+    """(x − mean) / sd with fixed numbers, one pair a channel: BatchNorm of the input without batches and learning."""
 
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, mean: float, sd: float) -> None:
+    def __init__(self, mean: Tensor, sd: Tensor) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("sd", torch.tensor(sd))
+        self.register_buffer("mean", mean)
+        self.register_buffer("sd", sd)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return pixels.sub_(self.mean).div_(self.sd)
+    def forward(self, scaled: Tensor) -> Tensor:
+        return scaled.sub_(self.mean).div_(self.sd)
 
 
 class MLP(nn.Module):
-    """Maps uint8 images [batch, height, width] to log-probabilities [batch, classes]."""
+    """Images uint8 [batch, height, width], or rows float32 [batch, columns], to log-probabilities [batch, classes].
 
-    def __init__(self, config: RunConfig, height: int, width: int, classes: int, max_level: int) -> None:
+    `shape` is that of one input, `max_level` the grey level that stands for 1.0, None for the rows of a table. What
+    scaling and standardisation need is filled in by `initial_model`.
+    """
+
+    def __init__(self, config: RunConfig, shape: tuple[int, ...], classes: int, max_level: int | None) -> None:
         super().__init__()
-        self.max_level = max_level
-        # In the order of use; `initial_model` fills in what standardisation needs.
-        self.standardize = Standardize(0.0, 1.0) if config.standardize else nn.Identity()
-        self.normalize = nn.BatchNorm2d(1) if config.batch_norm else nn.Identity()
+        table = max_level is None
+        channels = shape if table else ()
+        # In the order of use.
+        self.scale = UnitRange(shape[0]) if max_level is None else GreyLevels(max_level)
+        self.standardize: nn.Module = nn.Identity()
+        if config.standardize:
+            self.standardize = Standardize(torch.zeros(channels), torch.ones(channels))
+        self.normalize: nn.Module = nn.Identity()
+        if config.batch_norm:
+            self.normalize = nn.BatchNorm1d(shape[0]) if table else nn.BatchNorm2d(1)
         # skip_init leaves torch's global generator alone; `initial_model` draws the weights.
-        self.hidden = nn.utils.skip_init(nn.Linear, height * width, config.hidden, bias=False)
+        self.hidden = nn.utils.skip_init(nn.Linear, math.prod(shape), config.hidden, bias=False)
         self.normalize_hidden = nn.BatchNorm1d(config.hidden) if config.hidden_batch_norm else nn.Identity()
         self.output = nn.utils.skip_init(nn.Linear, config.hidden, classes, bias=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        pixels = images.unsqueeze(1).to(self.hidden.weight.dtype).div_(self.max_level)
-        scaled = self.normalize(self.standardize(pixels))
+    def forward(self, inputs: Tensor) -> Tensor:
+        scaled = self.normalize(self.standardize(self.scale(inputs, self.hidden.weight.dtype)))
         activations = torch.relu(self.normalize_hidden(self.hidden(scaled.flatten(1))))
         logits: Tensor = self.output(activations)
         return logits.log_softmax(dim=1)
 
 
 class Classifier(nn.Module):
-    """A trained `MLP` for people who have images: uint8 [batch, height, width] to class numbers int64 [batch]."""
+    """A trained `MLP` for people who have images or rows: the same inputs to class numbers int64 [batch]."""
 
     def __init__(self, model: MLP) -> None:
         super().__init__()
         self.model = model.eval()
 
-    def forward(self, images: Tensor) -> Tensor:
-        log_probabilities: Tensor = self.model(images)
+    def forward(self, inputs: Tensor) -> Tensor:
+        log_probabilities: Tensor = self.model(inputs)
         return log_probabilities.argmax(dim=1)
 
 
@@ -66,25 +107,61 @@ def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
     """The untrained network of a config, on the CPU.
 
     Weights are torch's own default for a linear layer, uniform in ±1/√in, drawn from (seed, "weights"): runs with the
-    same seed start from the same weights, with BatchNorm or without.
+    same seed start from the same weights, with BatchNorm or without. What scales a table, and what standardises, is
+    taken from the examples that train, and from no other.
     """
-    model = MLP(config, dataset.height, dataset.width, len(dataset.classes), dataset.max_level)
+    model = MLP(config, dataset.shape, len(dataset.classes), dataset.max_level)
+    if isinstance(model.scale, UnitRange):
+        least, greatest = _extremes(_training_parts(config, dataset))
+        model.scale.least.copy_(least)
+        model.scale.span.copy_(_or_one(greatest - least))
     if isinstance(model.standardize, Standardize):
-        mean, sd = _pixel_statistics(config, dataset)
-        model.standardize.mean.fill_(mean)
-        model.standardize.sd.fill_(sd)
+        parts, scale = _training_parts(config, dataset), model.scale
+        mean, sd = _column_statistics(parts, scale) if isinstance(scale, UnitRange) else _pixel_statistics(parts, scale)
+        model.standardize.mean.copy_(mean)
+        model.standardize.sd.copy_(_or_one(sd))
     generator = torch.Generator().manual_seed(derive(config.seed, "weights"))
     for layer in (model.hidden, model.output):
         nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
     return model
 
 
-def _pixel_statistics(config: RunConfig, dataset: Dataset) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels of the images that train, in units of `max_level`."""
-    training = split_indices(dataset.train_labels, config.split, config.seed).train
-    images = dataset.train_images.cpu().index_select(0, training)
-    counts = torch.bincount(images.flatten(), minlength=dataset.max_level + 1).double()
-    levels = torch.arange(len(counts), dtype=torch.float64) / dataset.max_level
+def _or_one(spread: Tensor) -> Tensor:
+    """A divisor: 1 where all values are the same."""
+    return torch.where(spread == 0, torch.ones_like(spread), spread)
+
+
+def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:
+    """The inputs that train, some at a time: a large table should not lie in memory twice."""
+    indices = split_indices(dataset.train_labels, config.split, config.seed).train
+    for some in indices.to(dataset.train_inputs.device).split(_EXAMPLES_AT_A_TIME):
+        yield dataset.train_inputs.index_select(0, some).cpu()
+
+
+def _extremes(parts: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value of each column."""
+    least, greatest = zip(*(part.aminmax(dim=0) for part in parts), strict=True)
+    return torch.stack(least).amin(dim=0), torch.stack(greatest).amax(dim=0)
+
+
+def _pixel_statistics(parts: Iterator[Tensor], scale: GreyLevels) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over all pixels of images, in units of `max_level`."""
+    counts = torch.zeros(scale.max_level + 1, dtype=torch.float64)
+    for images in parts:
+        counts += torch.bincount(images.flatten(), minlength=len(counts))
+    levels = torch.arange(len(counts), dtype=torch.float64) / scale.max_level
     mean = (counts @ levels) / counts.sum()
     variance = (counts @ (levels - mean).square()) / counts.sum()
-    return mean.item(), variance.sqrt().item()
+    return mean, variance.sqrt()
+
+
+def _column_statistics(parts: Iterator[Tensor], scale: UnitRange) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column of a table, in units of its range."""
+    count, total, squares = 0, torch.zeros(len(scale.span)).double(), torch.zeros(len(scale.span)).double()
+    for rows in parts:
+        scaled = scale(rows, torch.float64)
+        count += len(rows)
+        total += scaled.sum(dim=0)
+        squares += scaled.square().sum(dim=0)
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp(min=0).sqrt()

@@ -56,7 +56,7 @@ class Trajectory(Probe):
     def started(self) -> None:
         generator = torch.Generator().manual_seed(derive(0, "sketch"))
         size = len(_flat(self.model))
-        device = self.dataset.train_images.device
+        device = self.dataset.train_inputs.device
         self._places = torch.randint(SKETCH, (size,), generator=generator).to(device)
         self._signs = (torch.randint(2, (size,), generator=generator) * 2 - 1).to(device)
         self._origin = _flat(self.model)
@@ -104,9 +104,9 @@ class GradientNoise(Probe):
                 self.read(f"gradient_covariance_{when}", size, spread / NOISE_DRAWS)
 
     def _gradient(self, frozen: MLP, indices: Tensor) -> Tensor:
-        chosen = indices.to(self.dataset.train_images.device)
+        chosen = indices.to(self.dataset.train_inputs.device)
         frozen.zero_grad()
-        images = self.dataset.train_images.index_select(0, chosen)
+        images = self.dataset.train_inputs.index_select(0, chosen)
         nll_loss(frozen(images), self.dataset.train_labels.index_select(0, chosen)).backward()
         return _flat_gradient(frozen)
 

@@ -38,6 +38,7 @@ CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_s
 GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
 MODEL = "harness.model"
+DATA, TARGET = "harness.data", "harness.target"  # the choice that loads the same data again
 CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # a metric of tuning runs: the lower the better, absent where it is infinite
@@ -117,8 +118,9 @@ class Records:
 
 
 def parent_name(claim: Claim) -> str:
-    """The name of the run above a claim's runs: another text of the claim, or a quick look, has another one."""
-    return f"{claim.name}-{claim.sha256[:8]}" + ("-quick" if claim.quick else "")
+    """The name of the run above a claim's runs: another text, other data than the file's, a quick look has another."""
+    moved = f"-{claim.dataset}" if claim.moved else ""
+    return f"{claim.name}-{claim.sha256[:8]}{moved}" + ("-quick" if claim.quick else "")
 
 
 def tuned_tag(arm: str) -> str:

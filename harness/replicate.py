@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import command
-from harness.defaults import DatasetChoice, DeviceChoice
+from harness.data_choice import HELP, TARGET_HELP, DataChoice, data_choice
+from harness.defaults import DeviceChoice
 from harness.errors import Stopped, UserError
 from harness.stores import check_tracking, tracking_uri
 
@@ -32,6 +33,8 @@ def main(
     seeds: Annotated[int | None, typer.Option(help="Seeds of each arm.", show_default="the claim's")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="3 seeds, shorter runs: to look, not to judge.")] = False,
     workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")] = None,
+    dataset: Annotated[str | None, typer.Option(help=HELP, show_default="the claim's")] = None,
+    target: Annotated[str, typer.Option(help=TARGET_HELP, show_default="the last one")] = "",
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
@@ -46,7 +49,7 @@ def main(
     with command.one_line_endings(debug):
         _check(claims, all, seeds, quick, workers)
         check_tracking(tracking_uri())
-        chosen = _read(claims, seeds, quick)
+        chosen = _on(_read(claims, seeds, quick), dataset, target)
         _replicate(chosen, workers, data_dir, device)
         if all:
             _exact_statements()
@@ -76,6 +79,14 @@ def _read(claims: list[str] | None, seeds: int | None, quick: bool) -> "list[Cla
     return [claim.with_seeds(seeds) for claim in read] if seeds else read
 
 
+def _on(claims: "list[Claim]", dataset: str | None, target: str) -> "list[Claim]":
+    if dataset is None and target:
+        raise UserError(f"--target is {target!r}: it needs --dataset csv:PATH")
+    if dataset == "auto":
+        raise UserError("--dataset is 'auto': a replication names its data")
+    return claims if dataset is None else [claim.on(data_choice(dataset, target)) for claim in claims]
+
+
 def _replicate(claims: "list[Claim]", workers: int | None, data_dir: Path | None, device: DeviceChoice) -> None:
     from harness.screen import Screen
 
@@ -84,13 +95,13 @@ def _replicate(claims: "list[Claim]", workers: int | None, data_dir: Path | None
     for claim in claims:
         if not claim.arms:
             screen.say(f"{claim.name}: judged by published results, nothing is run")
-    for wanted in dict.fromkeys(claim.dataset for claim in with_runs):
-        group = [claim for claim in with_runs if claim.dataset == wanted]
+    for wanted in dict.fromkeys(claim.data for claim in with_runs):
+        group = [claim for claim in with_runs if claim.data == wanted]
         _replicate_on(wanted, group, screen, workers, data_dir, device)
 
 
 def _replicate_on(
-    wanted: DatasetChoice,
+    wanted: DataChoice,
     claims: "list[Claim]",
     screen: "Screen",
     workers: int | None,
@@ -100,11 +111,12 @@ def _replicate_on(
     screen.say("loading torch and the data ...")
 
     from harness.clock import Clock
-    from harness.data import load, record_of, training_size
+    from harness.data import record_of, training_size
     from harness.engines.local import LocalEngine
     from harness.interrupts import stop_on_signals
     from harness.machine import find_device, physical_cores
     from harness.replication import Replication
+    from harness.sources import load
     from harness.tracking import Tracking
 
     dataset = load(wanted, data_dir)
@@ -142,7 +154,8 @@ def _replicate_on(
                     replication.run(clock)
         _ending(replications, caught)
     names, wishes = (" ".join(wished) for wished in zip(*((claim.name, claim.wish) for claim in claims), strict=True))
-    screen.say(f"complete: {names}; judge with: {command.python()} -m analysis.report {wishes}")
+    moved = f" --dataset {wanted.wish}" if claims[0].moved else ""
+    screen.say(f"complete: {names}; judge with: {command.python()} -m analysis.report {wishes}{moved}")
 
 
 def _ending(replications: "list[Replication]", caught: list[int]) -> None:
@@ -157,11 +170,11 @@ def _check_batches(claim: "Claim", dataset: "Dataset") -> None:
     from harness.data import training_size
 
     for arm in claim.arms.values():
-        images = training_size(dataset, "search" if arm.tuned else arm.fields["split"])
-        if arm.fields.get("dataset") is None and arm.fields["batch_size"] > images:
+        examples = training_size(dataset, "search" if arm.tuned else arm.fields["split"])
+        if arm.fields.get("dataset") is None and arm.fields["batch_size"] > examples:
             raise UserError(
                 f"claim {claim.name!r}, arm {arm.name!r}: batch_size is {arm.fields['batch_size']}: it should be at"
-                f" most the {images} training images of {dataset.name}"
+                f" most the {examples} training {dataset.unit} of {dataset.name}"
             )
 
 

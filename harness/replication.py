@@ -20,6 +20,7 @@ from harness.records import (
     ARM,
     CLAIM_SHA256,
     CONFIG_HASH,
+    DATASET_SHA256,
     KIND,
     QUICK,
     SCORE,
@@ -93,9 +94,9 @@ class Replication:
     def missing(self) -> list[Task]:
         """The runs that MLflow does not hold yet; judged runs of tuned arms count with the grid's middle lr until then.
 
-        Raises `UserError` where another process replicates this claim at this moment.
+        Raises `UserError` where another process replicates this claim at this moment, or other data have its name.
         """
-        self._refuse_a_second_process()
+        self._refuse_a_mixture()
         parent = self._tracking.parent(self._name, "claim")
         return self._missing_in(parent.id) if parent else self._missing_among([])
 
@@ -107,9 +108,9 @@ class Replication:
     def run(self, clock: Clock) -> None:
         """Make what is missing; afterwards `stopped` says whether it went to the end.
 
-        Raises `UserError` where another process replicates this claim at this moment.
+        Raises `UserError` where another process replicates this claim at this moment, or other data have its name.
         """
-        self._refuse_a_second_process()
+        self._refuse_a_mixture()
         claim = self._claim
         if claim.quick:
             self._screen.warn(f"{claim.name}: a quick look (fewer seeds, shorter runs), not evidence")
@@ -139,7 +140,15 @@ class Replication:
         finally:
             self._tracking.finish(parent_id, state)
 
-    def _refuse_a_second_process(self) -> None:
+    def _refuse_a_mixture(self) -> None:
+        parent = self._tracking.parent(self._name, "claim")
+        data = self._tracking.dataset
+        if parent is not None and parent.tags[DATASET_SHA256] != data.sha256:
+            raise UserError(
+                f"claim {self._claim.name!r} has a replication on other data that are called {data.name!r} too (SHA-256"
+                f" {parent.tags[DATASET_SHA256][:12]}, now {data.sha256[:12]}): restore or rename the file, or delete"
+                f" the run {self._name!r} in MLflow"
+            )
         owner = self._tracking.live_owner(self._name, "claim")
         if owner:
             raise UserError(

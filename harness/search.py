@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from harness import command
-from harness.defaults import LESSON_SEED, DatasetChoice, DeviceChoice
+from harness.data_choice import HELP, TARGET_HELP, DataChoice, data_choice
+from harness.defaults import LESSON_SEED, DeviceChoice
 from harness.errors import UserError
 from harness.stores import OPTUNA_DEFAULT, check_name, check_stores, tracking_uri
 
@@ -33,7 +34,7 @@ class Plan(NamedTuple):
     study: str
     seed: int
     workers: int | None
-    dataset: DatasetChoice
+    dataset: DataChoice
     data_dir: Path | None
     device: DeviceChoice
     space: Path | None
@@ -48,7 +49,8 @@ def main(
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="dataset-seed")] = "",
     seed: Annotated[int, typer.Option(help="Decides everything random.")] = LESSON_SEED,
     workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")] = None,
-    dataset: Annotated[DatasetChoice, typer.Option(help="What to learn; auto prefers Fashion-MNIST.")] = "auto",
+    dataset: Annotated[str, typer.Option(help=HELP)] = "auto",
+    target: Annotated[str, typer.Option(help=TARGET_HELP, show_default="the last one")] = "",
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
@@ -64,9 +66,9 @@ def main(
 
     The same command again resumes the study, or says that nothing is left.
     """
-    plan = Plan(trials, study, seed, workers, dataset, data_dir, device, space, storage, round, timeout)
     with command.one_line_endings(debug):
-        _search(plan)
+        choice = data_choice(dataset, target)
+        _search(Plan(trials, study, seed, workers, choice, data_dir, device, space, storage, round, timeout))
 
 
 def _search(plan: Plan) -> None:
@@ -84,13 +86,14 @@ def _search(plan: Plan) -> None:
     screen = Screen()
     screen.say("loading torch and the data ...")
 
-    from harness.data import load, record_of
+    from harness.data import record_of
     from harness.machine import find_device, physical_cores
+    from harness.sources import load
 
     dataset = load(plan.dataset, plan.data_dir)
     if dataset.fallback:
         screen.warn(f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {dataset.fallback}")
-    _check_batches(space, dataset)
+    space = _fitted(space, dataset, screen, is_default=plan.space is None)
     device = find_device(plan.device)
     record = record_of(dataset)
 
@@ -174,15 +177,21 @@ def _check_numbers(plan: Plan) -> None:
         raise UserError(f"--seed is {plan.seed}: it should be at most {_GREATEST_SEED}")
 
 
-def _check_batches(space: "Space", dataset: "Dataset") -> None:
+def _fitted(space: "Space", dataset: "Dataset", screen: "Screen", is_default: bool) -> "Space":
+    """The space, the default one without batches that are larger than the data; a person's own is refused then."""
     from harness.data import training_size
 
-    largest, images = space.largest_batch(), training_size(dataset, "search")
-    if largest > images:
+    examples = training_size(dataset, "search")
+    what = f"the {examples} training {dataset.unit} of {dataset.name}"
+    fitting = space.with_batches_up_to(examples) if is_default else space
+    if fitting.largest_batch() > examples:
         raise UserError(
-            f"batch_size goes up to {largest}: it should be at most the {images} training images of {dataset.name};"
+            f"batch_size goes up to {fitting.largest_batch()}: it should be at most {what};"
             " lower it in the search space (--space)"
         )
+    if fitting != space:
+        screen.warn(f"batch sizes above {what} are left out of the search")
+    return fitting
 
 
 if __name__ == "__main__":

@@ -92,6 +92,13 @@ class Space(BaseModel):
             return int(self.fixed["batch_size"])
         return int(max(domain.choices) if isinstance(domain, Choices) else domain.high)
 
+    def with_batches_up_to(self, most: int) -> "Space":
+        """The same without larger values of batch_size; unchanged where none would be left."""
+        domain = self.searched.get("batch_size")
+        if isinstance(domain, Choices) and (fitting := [size for size in domain.choices if size <= most]):
+            return self.model_copy(update={"searched": self.searched | {"batch_size": Choices(choices=fitting)}})
+        return self
+
     def at_edge(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Which best values lie at an end of their range that could be widened: name → "low" or "high".
 

@@ -31,6 +31,7 @@ from harness.metrics import DatasetRecord, EpochMetrics, Reading
 from harness.owner import is_alive, this_process
 from harness.records import (
     CONFIG_HASH,
+    DATA,
     DATASET_FALLBACK,
     DATASET_SHA256,
     GIT_COMMIT,
@@ -41,6 +42,7 @@ from harness.records import (
     OWNER,
     STATE,
     STATUS,
+    TARGET,
     Kind,
     Records,
     State,
@@ -65,7 +67,9 @@ class Tracking(Records):
         super().__init__(uri, experiment)
         self.dataset = dataset
         self._device = device
-        self._common_tags = source_tags(source) | {DATASET_SHA256: dataset.sha256, OWNER: this_process()}
+        data = {DATASET_SHA256: dataset.sha256, DATA: dataset.wish, TARGET: dataset.target}
+        self._common_tags = source_tags(source) | {name: tag for name, tag in data.items() if tag}
+        self._common_tags[OWNER] = this_process()
         if dataset.fallback:
             self._common_tags[DATASET_FALLBACK] = dataset.fallback
 
@@ -141,7 +145,7 @@ class Tracking(Records):
         self._log(run_id, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
         self.client.set_terminated(run_id, STATUS[state])
 
-    def log_model(self, run_id: str, model: Any, example: Any, classes: tuple[str, ...]) -> None:
+    def log_model(self, run_id: str, model: Any, example: Any, metadata: dict[str, Any]) -> None:
         """Log a torch module as an MLflow model of a run, and its address (`models:/…`) as the run's tag.
 
         `example` is a numpy batch of at least two inputs; the logged model takes batches of any size. It is saved as
@@ -167,7 +171,7 @@ class Tracking(Records):
                 signature=signature,
                 input_example=example,
                 pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
-                metadata={"classes": list(classes), "input": "grey levels, uint8"},
+                metadata=metadata,
             )
         self._log(run_id, tags={MODEL: logged.model_uri})
 

@@ -42,7 +42,7 @@ def train(
 ) -> Iterator[EpochMetrics]:
     """Train one run by mini-batch SGD with momentum and yield an `EpochMetrics` after each epoch.
 
-    Every epoch visits each training image once (the last one fewer, where `updates` ends it), in an order drawn from
+    Every epoch visits each training example once (the last one fewer, where `updates` ends it), in an order drawn from
     (seed, "order"); the last batch may be smaller, as in the lesson's loader. `dataset` must lie on `device` already.
     Give `model` (from `initial_model`) to keep the trained weights; it is moved to `device` and trained in place. With
     `watch_test` every record carries the loss and accuracy on the test set. After the first loss that is not finite the
@@ -53,20 +53,21 @@ def train(
     model = (model or initial_model(config, dataset)).to(device)
     split = split_indices(dataset.train_labels, config.split, config.seed)
     if config.batch_size > len(split.train):
-        raise ValueError(f"batch_size is {config.batch_size}: it should be at most {len(split.train)} training images")
-    images, labels = _take(dataset, split.train)
-    validation = _take(dataset, split.validation)
+        raise ValueError(
+            f"batch_size is {config.batch_size}: it should be at most {len(split.train)} training {dataset.unit}"
+        )
+    train_part = split.train.to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.gamma, fused=True)
     order = torch.Generator().manual_seed(derive(config.seed, "order"))
 
     updates = 0
 
     for epoch in range(1, config.epochs + 1):
-        permutation = torch.randperm(len(images), generator=order).to(device)
-        batches = permutation.split(config.batch_size)
+        permutation = torch.randperm(len(train_part), generator=order).to(device)
+        batches = train_part.index_select(0, permutation).split(config.batch_size)
         if config.updates is not None:
             batches = batches[: config.updates - updates]
-        metrics = _train_epoch(epoch, model, optimizer, images, labels, batches, observer, updates)
+        metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates)
         updates += metrics.steps
         if observer:
             metrics = metrics._replace(readings=observer.epoch_ended(epoch))
@@ -74,45 +75,50 @@ def train(
             yield metrics
             return
         if len(split.validation):
-            val_loss, val_accuracy = evaluate(model, *validation)
+            val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, split.validation)
             metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
         if watch_test:
-            test_loss, test_accuracy = evaluate(model, dataset.test_images, dataset.test_labels)
+            test_loss, test_accuracy = evaluate(model, dataset.test_inputs, dataset.test_labels)
             metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
         yield metrics
         if updates == config.updates:
             return
 
 
-def evaluate(model: MLP, images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean loss (nats an image) and accuracy (fraction) on images uint8 [n, height, width], labels int64 [n]."""
+def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> tuple[float, float]:
+    """Mean loss (nats an example) and accuracy (fraction) on a dataset's inputs [n, …] and labels int64 [n].
+
+    `indices`: int64 [m], which of them to take; all by default.
+    """
+    chosen = torch.arange(len(labels)) if indices is None else indices
     model.eval()
     loss, correct = 0.0, 0
     with torch.no_grad():
-        for batch, targets in zip(images.split(_EVALUATION_BATCH), labels.split(_EVALUATION_BATCH), strict=True):
-            log_probabilities = model(batch)
+        for some in chosen.to(labels.device).split(_EVALUATION_BATCH):
+            targets = labels.index_select(0, some)
+            log_probabilities = model(inputs.index_select(0, some))
             loss += nll_loss(log_probabilities, targets, reduction="sum").item()
             correct += int((log_probabilities.argmax(dim=1) == targets).sum())
-    return loss / len(labels), correct / len(labels)
+    return loss / len(chosen), correct / len(chosen)
 
 
 def _train_epoch(
     epoch: int,
     model: MLP,
     optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
+    dataset: Dataset,
     batches: tuple[Tensor, ...],
     observer: Observer | None,
     updates_before: int,
 ) -> EpochMetrics:
+    inputs, labels = dataset.train_inputs, dataset.train_labels
     model.train()
     loss_sum, steps, seen = 0.0, 0, 0
-    correct = torch.zeros((), dtype=torch.int64, device=images.device)
+    correct = torch.zeros((), dtype=torch.int64, device=inputs.device)
     start, observing = time.perf_counter(), 0.0
     for batch in batches:
         targets = labels.index_select(0, batch)
-        log_probabilities = model(images.index_select(0, batch))
+        log_probabilities = model(inputs.index_select(0, batch))
         loss = nll_loss(log_probabilities, targets)
         steps, seen = steps + 1, seen + len(batch)
         loss_sum += loss.item() * len(batch)
@@ -140,8 +146,3 @@ def _train_epoch(
         steps=steps,
         diverged=not math.isfinite(loss_sum),
     )
-
-
-def _take(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
-    indices = indices.to(dataset.train_images.device)
-    return dataset.train_images.index_select(0, indices), dataset.train_labels.index_select(0, indices)

@@ -14,7 +14,7 @@ from harness.tracking import Tracking
 from harness.trial import Trial
 
 FRESH_RUNS = 3
-_EXAMPLE_IMAGES = 2  # an exported model takes any batch size if its example has more than one
+_EXAMPLE_INPUTS = 2  # an exported model takes any batch size if its example has more than one
 
 
 class WinnerRun(NamedTuple):
@@ -90,5 +90,6 @@ def _log_model(record: Record, weights: Mapping[str, Any], tracking: Tracking, d
 
     model = initial_model(record.job.config, dataset)
     model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    example = dataset.test_images[:_EXAMPLE_IMAGES].numpy()
-    tracking.log_model(record.run_id, Classifier(model), example, dataset.classes)
+    example = dataset.test_inputs[:_EXAMPLE_INPUTS].numpy()
+    taken = f"rows, float32: {', '.join(dataset.columns)}" if dataset.columns else "grey levels, uint8"
+    tracking.log_model(record.run_id, Classifier(model), example, {"classes": list(dataset.classes), "input": taken})

@@ -11,7 +11,7 @@ from harness.records import ARM, CLAIM_SHA256, QUICK, SCORE, SEEDS, parent_name,
 from harness.tracking import Tracking
 
 RECORDS = Path(__file__).parent / "records"
-DATA = DatasetRecord("digits", "ab" * 32, "sklearn.datasets.load_digits", "", "digits 8×8")
+DATA = DatasetRecord("digits", "ab" * 32, "sklearn.datasets.load_digits", "", "digits 8×8", "digits")
 
 
 def tiny() -> Claim:

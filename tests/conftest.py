@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from places import DATA_DIR, PROJECT
 
+from harness.data_choice import DataChoice
 from harness.fashion_mnist import is_present
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -40,16 +41,23 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def digits():
-    from harness.data import load
+    from harness.sources import load
 
-    return load("digits")
+    return load(DataChoice("digits"))
+
+
+@pytest.fixture(scope="session")
+def breast_cancer():
+    from harness.sources import load
+
+    return load(DataChoice("breast-cancer"))
 
 
 @pytest.fixture(scope="session")
 def fashion_mnist():
-    from harness.data import load
+    from harness.sources import load
 
-    return load("fashion-mnist", DATA_DIR)
+    return load(DataChoice("fashion-mnist"), DATA_DIR)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@ from claim_store import tiny
 
 from harness.claim_file import CLAIMS, claim_files, find_claim, read_claim
 from harness.claim_lines import line_of
+from harness.data_choice import DataChoice, data_choice
 from harness.errors import UserError
+from harness.records import parent_name
 
 SMALL = """\
 title = "T"
@@ -226,6 +228,37 @@ def test_a_wrong_field_is_named_with_file_and_line(tmp_path, old, new, line, mes
     assert message in str(caught.value)
     assert f"small.toml, line {line}: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_data_are_those_that_the_file_names_a_csv_file_beside_it(tmp_path):
+    claim = read(tmp_path, 'dataset = "csv:wine.csv"\ntarget = "kind"\n' + SMALL)
+    assert claim.data == DataChoice(f"csv:{tmp_path / 'wine.csv'}", "kind")
+    assert claim.config(claim.arms["momentum"], 5).dataset == claim.dataset == "csv-wine"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('dataset = "irises"', "line 1: dataset is 'irises': it should be one of"),
+        ('dataset = "auto"', 'line 1: dataset is "auto": a claim names its data'),
+        ('target = "kind"', "line 1: target is 'kind': only the dataset csv:PATH has columns"),
+    ],
+)
+def test_data_that_cannot_be_had_are_refused_by_line(tmp_path, line, message):
+    with pytest.raises(UserError) as refusal:
+        read(tmp_path, f"{line}\n{SMALL}")
+    assert message in str(refusal.value)
+
+
+def test_a_claim_on_other_data_is_another_replication_and_says_so(tmp_path):
+    claim = read(tmp_path, SMALL)
+    moved = claim.on(data_choice("breast-cancer"))
+    assert (moved.title, moved.sha256) == ("T (on breast-cancer)", claim.sha256)
+    assert parent_name(moved) == parent_name(claim) + "-breast-cancer"
+    assert parent_name(moved.quickened()) == parent_name(claim) + "-breast-cancer-quick"
+    assert {moved.config(arm, 5).dataset for arm in moved.arms.values()} == {"breast-cancer"}
+    assert moved.command.endswith("small.toml --dataset breast-cancer")
+    assert claim.on(data_choice("fashion-mnist")) == claim
 
 
 def test_what_is_no_toml_or_no_file_is_one_line(tmp_path):

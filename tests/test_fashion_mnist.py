@@ -25,9 +25,9 @@ def copy():
 
 @pytest.mark.fashion_mnist
 def test_the_official_files_give_the_published_numbers_of_images():
-    train_images, train_labels, test_images, test_labels = fashion_mnist.read(DATA_DIR)
-    assert (train_images.shape, train_labels.shape) == ((60_000, 28, 28), (60_000,))
-    assert (test_images.shape, test_labels.shape) == ((10_000, 28, 28), (10_000,))
+    train_inputs, train_labels, test_inputs, test_labels = fashion_mnist.read(DATA_DIR)
+    assert (train_inputs.shape, train_labels.shape) == ((60_000, 28, 28), (60_000,))
+    assert (test_inputs.shape, test_labels.shape) == ((10_000, 28, 28), (10_000,))
     assert np.bincount(train_labels).tolist() == [6_000] * 10
     assert np.bincount(test_labels).tolist() == [1_000] * 10
     assert fashion_mnist.CLASSES[train_labels[0]] == "Ankle boot"  # the first image in the authors' README

@@ -17,6 +17,7 @@ NO_TORCH = (
     "clock",
     "config",
     "curves",
+    "data_choice",
     "defaults",
     "errors",
     "estimands",
@@ -28,16 +29,17 @@ NO_TORCH = (
     "space",
     "stores",
     "study",
+    "tables",
     "tracking",
     "tuning",
 )
 ORDER = (
-    "errors", "defaults", "seeds", "metrics", "config", "estimands", "claims", "claim_lines", "claim_checks",
-    "claim_complaints", "claim_file", "stores", "owner", "command", "space", "machine", "fashion_mnist", "data",
-    "model", "train", "probe", "loss_probes", "path_probes", "probes", "two_basins", "engines.base",
-    "engines.local", "screen", "interrupts", "clock", "trial", "study", "records", "tracking", "reports", "curves",
-    "tuning", "recorder", "coordinator", "winner", "summary", "study_page", "conduct", "search", "exact",
-    "replication", "replicate", "ui",
+    "errors", "defaults", "data_choice", "seeds", "metrics", "config", "estimands", "claims", "claim_lines",
+    "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command", "space", "machine",
+    "fashion_mnist", "tables", "data", "sources", "model", "train", "probe", "loss_probes", "path_probes", "probes",
+    "two_basins", "engines.base", "engines.local", "screen", "interrupts", "clock", "trial", "study", "records",
+    "tracking", "reports", "curves", "tuning", "recorder", "coordinator", "winner", "summary", "study_page",
+    "conduct", "search", "exact", "replication", "replicate", "ui",
 )  # fmt: skip
 
 
@@ -98,8 +100,8 @@ def test_analysis_reads_records_and_never_trains(path):
     found = imports(path)
     roots = {name.split(".")[0] for name in found}
     assert not roots & {"torch", "torchvision", "mlflow", "optuna"}
-    allowed = {"claim_file", "claims", "command", "config", "curves", "defaults", "errors", "estimands", "records",
-               "reports", "stores", "tuning"}  # fmt: skip
+    allowed = {"claim_file", "claims", "command", "config", "curves", "data_choice", "defaults", "errors", "estimands",
+               "records", "reports", "stores", "tuning"}  # fmt: skip
     modules = {name.split(".")[1] for name in found if name.startswith("harness.")}
     assert modules <= allowed
 

@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from harness.config import make_config
+from harness.data import split_indices
 from harness.defaults import LESSON
 from harness.model import Classifier, initial_model
 
@@ -16,7 +18,7 @@ def config(**changes):
 def test_it_is_the_lessons_network(digits):
     """§5.3 written out with torch's own layers gives the same log-probabilities."""
     model = initial_model(config(), digits)
-    images = digits.test_images[:5]
+    images = digits.test_inputs[:5]
     written_out = nn.Sequential(nn.Flatten(), model.hidden, nn.ReLU(), model.output, nn.LogSoftmax(dim=1))
     assert torch.equal(model(images), written_out(images / 16))
     assert sum(parameter.numel() for parameter in model.parameters()) == 64 * 128 + 128 * 10
@@ -24,10 +26,10 @@ def test_it_is_the_lessons_network(digits):
 
 def test_batch_norm_normalises_the_input_as_one_channel(digits):
     model = initial_model(config(batch_norm=True), digits)
-    pixels = digits.train_images[:100] / 16
+    pixels = digits.train_inputs[:100] / 16
     normalised = (pixels - pixels.mean()) / torch.sqrt(pixels.var(correction=0) + 1e-5)
     expected = model.output(torch.relu(model.hidden(normalised.flatten(1)))).log_softmax(dim=1)
-    assert torch.allclose(model(digits.train_images[:100]), expected, atol=1e-5)
+    assert torch.allclose(model(digits.train_inputs[:100]), expected, atol=1e-5)
     assert sum(parameter.numel() for parameter in model.parameters()) == 64 * 128 + 128 * 10 + 2
 
 
@@ -50,8 +52,54 @@ def test_the_weights_are_torchs_default_and_torchs_generator_is_left_alone(digit
     assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
+def rows_of(breast_cancer, **changes):
+    """The features of 100 test rows, scaled by hand with the least and greatest values of the rows that train."""
+    settings = config(dataset="breast-cancer", **changes)
+    training = breast_cancer.train_inputs[split_indices(breast_cancer.train_labels, "search", 420).train]
+    least, greatest = training.amin(dim=0), training.amax(dim=0)
+    scaled = (training - least) / (greatest - least)
+    model = initial_model(settings, breast_cancer)
+    tested = (breast_cancer.test_inputs - least) / (greatest - least)
+    return model, scaled, tested
+
+
+def written_out(model, scaled):
+    return model.output(torch.relu(model.hidden(scaled))).log_softmax(dim=1)
+
+
+def test_a_tables_columns_are_scaled_to_the_range_of_the_rows_that_train(breast_cancer):
+    model, scaled, tested = rows_of(breast_cancer)
+    assert (float(scaled.min()), float(scaled.max())) == (0, 1)
+    assert torch.allclose(model(breast_cancer.test_inputs), written_out(model, tested), atol=1e-6)
+
+
+def test_a_tables_columns_are_standardised_one_by_one(breast_cancer):
+    model, scaled, tested = rows_of(breast_cancer, standardize=True)
+    expected = (tested - scaled.mean(dim=0)) / scaled.std(dim=0, correction=0)
+    assert torch.allclose(model(breast_cancer.test_inputs), written_out(model, expected), atol=1e-4)
+
+
+def test_batch_norm_normalises_each_column_of_a_table(breast_cancer):
+    model, _, tested = rows_of(breast_cancer, batch_norm=True)
+    expected = (tested - tested.mean(dim=0)) / torch.sqrt(tested.var(dim=0, correction=0) + 1e-5)
+    assert torch.allclose(model(breast_cancer.test_inputs), written_out(model, expected), atol=1e-4)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 30 * 128 + 128 * 2 + 2 * 30
+
+
+@pytest.mark.parametrize("wished", ["standardize", "batch_norm"])
+def test_a_constant_column_is_harmless(breast_cancer, wished):
+    constant = breast_cancer.train_inputs.clone()
+    constant[:, 3] = 1e6
+    dataset = replace(breast_cancer, train_inputs=constant)
+    model = initial_model(config(dataset="breast-cancer", **{wished: True}), dataset)
+    model.hidden.weight.data[:, 3] = 1e3  # would be seen at once
+    untouched = model(dataset.train_inputs)
+    model.hidden.weight.data[:, 3] = 0
+    assert torch.equal(model(dataset.train_inputs), untouched) and bool(untouched.isfinite().all())
+
+
 def test_a_classifier_names_a_class_for_each_image_of_any_batch(digits):
     classifier = Classifier(initial_model(config(batch_norm=True), digits))
-    classes = classifier(digits.test_images)
+    classes = classifier(digits.test_inputs)
     assert (classes.shape, classes.dtype) == ((300,), torch.int64)
-    assert torch.equal(classifier(digits.test_images[:1]), classes[:1])
+    assert torch.equal(classifier(digits.test_inputs[:1]), classes[:1])

@@ -67,7 +67,7 @@ def test_path_measures_by_hand(digits):
     order = torch.randperm(len(train_part), generator=torch.Generator().manual_seed(derive(420, "order")))
     length, cosines, last = 0.0, [], None  # without momentum, path and Σ η‖g‖ are the same
     for batch in train_part[order].split(100)[:3]:
-        loss = nll_loss(model(digits.train_images[batch]), digits.train_labels[batch])
+        loss = nll_loss(model(digits.train_inputs[batch]), digits.train_labels[batch])
         gradient = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
         if last is not None:
             cosines.append(float(gradient @ last / (gradient.norm() * last.norm())))
@@ -93,7 +93,7 @@ def test_the_loss_is_that_of_fixed_training_images_before_and_after_updates(digi
     model, epochs, readings, _ = run(digits, ("loss",), epochs=1)
     settings = config()
     training = split_indices(digits.train_labels, "search", 420).train
-    images, labels = digits.train_images[training], digits.train_labels[training]
+    images, labels = digits.train_inputs[training], digits.train_labels[training]
     assert readings["probe_loss"][0] == pytest.approx(evaluate(initial_model(settings, digits), images, labels)[0])
     assert readings["probe_loss"][epochs[0].steps] == pytest.approx(evaluate(model, images, labels)[0])
     assert sorted(readings["probe_loss"]) == list(range(epochs[0].steps + 1))
@@ -124,7 +124,7 @@ def test_gradient_covariance_falls_as_one_over_the_batch(digits):
     settings = config(split="lesson")
     model = initial_model(settings, digits)
     singles = []
-    for image, label in zip(digits.train_images, digits.train_labels, strict=True):
+    for image, label in zip(digits.train_inputs, digits.train_labels, strict=True):
         loss = nll_loss(model(image[None]), label[None])
         singles.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))]))
     gradients = torch.stack(singles)
@@ -203,6 +203,6 @@ def test_the_test_set_is_watched_only_where_asked_for(digits):
     settings = config(epochs=1)
     model = initial_model(settings, digits)
     (epoch,) = train(settings, digits, model=model, watch_test=True)
-    assert (epoch.test_loss, epoch.test_accuracy) == evaluate(model, digits.test_images, digits.test_labels)
+    assert (epoch.test_loss, epoch.test_accuracy) == evaluate(model, digits.test_inputs, digits.test_labels)
     (plain,) = train(settings, digits)
     assert plain.test_loss is None and plain.test_accuracy is None

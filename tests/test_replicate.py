@@ -13,6 +13,7 @@ from places import PROJECT
 
 from harness.claim_file import read_claim
 from harness.clock import Clock
+from harness.data_choice import DataChoice
 from harness.engines.base import Ending, Epoch, Finished, Started
 from harness.errors import UserError
 from harness.metrics import DatasetRecord, EpochMetrics
@@ -204,6 +205,10 @@ def test_ctrl_c_stops_after_the_running_epochs_and_says_how_to_go_on(claim_file,
         (("momentum", "--workers", "0"), "--workers is 0: it should be at least 1"),
         (("momentum", "--quick", "--seeds", "4"), "give one of them"),
         (("no/such.toml",), "no/such.toml is not there"),
+        (("momentum", "--dataset", "auto"), "--dataset is 'auto': a replication names its data"),
+        (("momentum", "--dataset", "iris"), "dataset is 'iris': it should be one of"),
+        (("momentum", "--target", "kind"), "--target is 'kind': it needs --dataset csv:PATH"),
+        (("momentum", "--dataset", "csv:none.csv"), "cannot read none.csv (No such file or directory)"),
     ],
 )
 def test_wrong_input_is_one_line_and_makes_nothing(command, tmp_path, arguments, message):
@@ -217,7 +222,7 @@ def test_wrong_input_is_one_line_and_makes_nothing(command, tmp_path, arguments,
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('dataset = "digits"', 'dataset = "irises"', "line 6: dataset is 'irises': it should be 'fashion-mnist' or"),
+        ('dataset = "digits"', 'dataset = "irises"', "line 6: dataset is 'irises': it should be one of auto, fashion"),
         ("batch_size = 32", "batch_size = 5000", "batch_size is 5000: it should be at most the 1497 training images"),
         ("epochs = 10", "epochs = 0", "line 21: epochs is 0"),
     ],
@@ -226,6 +231,29 @@ def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, co
     claim_file.write_text(example().replace(old, new), encoding="utf-8")
     done = command("harness.replicate", "hidden_width.toml")
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_claim_can_be_asked_of_other_data_and_judged_there(claim_file, tmp_path, command, store, breast_cancer):
+    small = re.sub(r"count = 6", "count = 2", example())
+    claim_file.write_text(re.sub(r"lr = \[0.1, .*\]", "lr = [0.1, 0.3]", small), encoding="utf-8")
+    there = ("hidden_width.toml", "--dataset", "breast-cancer")
+    done = command("harness.replicate", *there)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "breast-cancer 30 columns: 397 training" in done.stdout and f"analysis.report {' '.join(there)}" in done.stdout
+    )
+    judged = command("analysis.report", *there)
+    assert judged.returncode == 0, judged.stderr
+    assert "A wider hidden layer helps (on breast-cancer) (§5.3)" in judged.stdout
+    assert (tmp_path / "reports" / "hidden_width-on-breast-cancer.html").is_file()
+    claim = read_claim(claim_file).on(DataChoice("breast-cancer"))
+    records = Records(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")
+    (parent,) = records.parents("claim", parent_name(claim))
+    assert {run.params["dataset"] for run in records.children(parent.id)} == {"breast-cancer"}
+    assert {run.tags["harness.dataset_sha256"] for run in records.children(parent.id)} == {breast_cancer.sha256}
+    refused = command("analysis.report", "hidden_width.toml")
+    assert refused.returncode == 2 and "no full replication; run: python -m harness.replicate" in refused.stderr
 
 
 class Engine:
@@ -252,8 +280,8 @@ class Engine:
         self.drained = True
 
 
-def replication(store, claim_file, engine):
-    data = DatasetRecord("digits", "ab" * 32, "source", "", "profile")
+def replication(store, claim_file, engine, sha256="ab" * 32):
+    data = DatasetRecord("digits", sha256, "source", "", "profile", "digits")
     claim = read_claim(claim_file).with_seeds(2)
     return Replication(claim, 1_497, engine, Tracking(store, "claims/hidden_width", data, "cpu"), Screen())
 
@@ -291,6 +319,12 @@ def test_a_claim_that_another_process_replicates_is_left_alone(store, claim_file
             UserError, match=r"'hidden_width' is being replicated by another process \(elsewhere 1 2.0\)"
         ):
             call()
+
+
+def test_other_data_under_the_same_name_are_refused(store, claim_file):
+    replication(store, claim_file, Engine()).run(Clock(1.0))
+    with pytest.raises(UserError, match=r"on other data that are called 'digits' too \(SHA-256 abab.*, now cdcd"):
+        replication(store, claim_file, Engine(), sha256="cd" * 32).missing()
 
 
 def test_a_failed_run_is_made_again_by_the_next_command(store, claim_file, capsys):

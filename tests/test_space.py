@@ -106,3 +106,10 @@ def test_the_largest_batch_is_that_of_a_range_of_choices_or_of_the_fixed_value()
     assert space_of("[batch_size]\nlow=8\nhigh=300").largest_batch() == 300
     assert space_of("[batch_size]\nchoices=[8, 99, 16]").largest_batch() == 99
     assert space_of("[lr]\nlow=0.1\nhigh=1").largest_batch() == 128
+
+
+def test_batches_that_are_too_large_can_be_left_out():
+    space = read_space(DEFAULT_SPACE)
+    assert space.with_batches_up_to(300).largest_batch() == 256
+    assert space.with_batches_up_to(1024) == space
+    assert space.with_batches_up_to(31) == space, "nothing would be left"

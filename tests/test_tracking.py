@@ -14,7 +14,7 @@ from harness.owner import this_process
 from harness.records import Records
 from harness.tracking import Tracking
 
-DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images")
+DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images", "digits")
 CONFIG = make_config(**LESSON, seed=420, dataset="digits", split="search")
 
 

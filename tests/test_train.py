@@ -33,7 +33,7 @@ def test_one_epoch_is_the_lessons_loop_with_momentum_by_hand(digits, batch_norm)
     order = torch.randperm(len(train_part), generator=torch.Generator().manual_seed(derive(420, "order")))
     loss_sum = correct = 0.0
     for batch in train_part[order].split(size):
-        log_probabilities = model(digits.train_images[batch])
+        log_probabilities = model(digits.train_inputs[batch])
         loss = nll_loss(log_probabilities, digits.train_labels[batch])
         loss_sum += loss.item() * len(batch)
         correct += float((log_probabilities.argmax(1) == digits.train_labels[batch]).sum())
@@ -57,7 +57,7 @@ def test_validation_is_measured_on_the_held_out_images_with_the_trained_weights(
     model = initial_model(run, digits)
     (epoch,) = train(run, digits, model=model)
     held_out = split_indices(digits.train_labels, "search", 420).validation
-    log_probabilities = model.eval()(digits.train_images[held_out])
+    log_probabilities = model.eval()(digits.train_inputs[held_out])
     assert epoch.val_loss == pytest.approx(nll_loss(log_probabilities, digits.train_labels[held_out]).item(), rel=1e-6)
     hits = int((log_probabilities.argmax(1) == digits.train_labels[held_out]).sum())
     assert epoch.val_accuracy == hits / len(held_out)
@@ -109,9 +109,9 @@ def test_a_batch_larger_than_the_training_part_is_refused(digits):
 
 def test_evaluation_does_not_depend_on_how_it_is_batched(digits, monkeypatch):
     model = initial_model(config(batch_norm=True), digits)
-    whole = evaluate(model, digits.test_images, digits.test_labels)
+    whole = evaluate(model, digits.test_inputs, digits.test_labels)
     monkeypatch.setattr("harness.train._EVALUATION_BATCH", 7)
-    assert evaluate(model, digits.test_images, digits.test_labels) == pytest.approx(whole)
+    assert evaluate(model, digits.test_inputs, digits.test_labels) == pytest.approx(whole)
 
 
 @pytest.mark.fashion_mnist

@@ -117,7 +117,7 @@ def execute(job: Job, dataset: "Dataset", device: str, report: Callable[[EpochMe
                 return Ending("stopped")
         if not job.final:
             return Ending("complete", trajectory=observer.trajectory if observer else None)
-        test = evaluate(model, dataset.test_images, dataset.test_labels)
+        test = evaluate(model, dataset.test_inputs, dataset.test_labels)
         weights = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
         return Ending("complete", test=test, weights=weights)
     except Exception as error:  # noqa: BLE001  # whatever a run raises is that run's end, not the search's

@@ -12,7 +12,7 @@ from harness.metrics import DatasetRecord, EpochMetrics
 from harness.records import Records
 from harness.tracking import Tracking
 
-DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "")
+DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "", "digits")
 STATES = {0: "complete", 1: "pruned", 2: "complete", 3: "diverged"}
 CURVES = {0: [0.5, 0.7], 1: [0.3], 2: [0.6, 0.8], 3: []}
 TESTS = {421: 0.70, 422: 0.72, 423: 0.74}

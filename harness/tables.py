@@ -1,0 +1,172 @@
+"""Tables of numbers with a class in one column: a CSV file through pandas, or scikit-learn's breast cancer data (§4.3).
+
+Whatever is no number, or no class, is refused by row and column; rows are counted as a spreadsheet does. No torch.
+"""
+
+import csv
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+
+
+class Table(NamedTuple):
+    """`features` float32 [rows, columns], `labels` int64 [rows] (positions in `classes`), the names of both."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+def breast_cancer() -> Table:
+    """scikit-learn's 569 tumours: 30 measures each, malignant or benign."""
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer()
+    return Table(
+        data.data.astype(np.float32),
+        data.target.astype(np.int64),
+        tuple(map(str, data.feature_names)),
+        tuple(map(str, data.target_names)),
+    )
+
+
+def read_csv(path: Path, target: str = "") -> Table:
+    """The table in a CSV file; `target` names the column of labels, by default it is the last one.
+
+    A first row without a single number is a header. Labels may be words or whole numbers; every other column should
+    hold numbers. Raises `UserError`, naming row and column, where the file is no such table.
+    """
+    first = _first_row(path)
+    has_header = not any(_is_number(cell) for cell in first)
+    names = [cell.strip() for cell in first] if has_header else [f"column {n + 1}" for n in range(len(first))]
+    if not names:
+        raise UserError(f"{path} is empty")
+    if len(names) < 2:
+        raise UserError(f"{path} has one column: it should have features and a label, separated by commas")
+    if "" in names:
+        raise UserError(
+            f"{path}: column {names.index('') + 1} has no name; if it holds row numbers, which say nothing, leave it"
+            " out (pandas: index=False), else name it"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}: two columns are called {twice!r}; give each a name of its own")
+    label = _label_column(path, names, target, has_header)
+    frame = _read(path, names, label, has_header)
+    before = 2 if has_header else 1  # rows of a spreadsheet begin at 1, and with the header
+    features = np.empty((len(frame), len(names) - 1), dtype=np.float32)
+    columns = [name for name in names if name != label]
+    for position, name in enumerate(columns):
+        features[:, position] = _numbers(path, frame[name], before)
+    labels, classes = _classes(path, frame[label], before)
+    return Table(features, labels, tuple(columns), classes)
+
+
+def _first_row(path: Path) -> list[str]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return next((row for row in csv.reader(file) if row), [])
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); give the path of a CSV file after csv:") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text in UTF-8; save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise UserError(f"{path} is no CSV file ({error})") from None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _label_column(path: Path, names: list[str], target: str, has_header: bool) -> str:
+    if not target:
+        return names[-1]
+    if not has_header:
+        raise UserError(
+            f"target is {target!r}, but {path} has no header: its first row holds numbers; without a target the last"
+            " column is the label"
+        )
+    if target not in names:
+        raise UserError(f"target is {target!r}: the columns of {path} are {_some(names)}")
+    return target
+
+
+def _read(path: Path, names: list[str], label: str, has_header: bool) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                names=names,
+                header=0 if has_header else None,
+                index_col=False,
+                dtype={label: str},
+                keep_default_na=False,
+                na_values=[""],
+                skipinitialspace=True,
+                low_memory=False,
+                encoding="utf-8-sig",
+            )
+    except pd.errors.ParserWarning:
+        raise UserError(f"{path} is no whole table: rows have more values than the {len(names)} columns") from None
+    except pd.errors.ParserError as error:
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise UserError(f"{path} is no whole table: {reason}; each row should have {len(names)} values") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text in UTF-8; save it as CSV in UTF-8") from None
+    if frame.empty:
+        raise UserError(f"{path} has no rows of data")
+    return frame
+
+
+def _numbers(path: Path, column: "pd.Series[Any]", before: int) -> NDArray[np.float64]:
+    """The values of one column. Raises `UserError` at the first cell that is empty, no number or not finite."""
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = ~(np.abs(values) <= np.finfo(np.float32).max)  # NaN is wrong too
+    if wrong.any():
+        row = int(wrong.argmax())
+        cell = column.iloc[row]
+        found = "empty" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
+        raise UserError(
+            f"{path}, row {row + before}, column {column.name!r} is {found}: it should be a number, finite in float32;"
+            " fill it in, or leave the row or the column out"
+        )
+    return values
+
+
+def _classes(path: Path, column: "pd.Series[Any]", before: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Each label's position among the classes: whole numbers in their order, words in that of the alphabet."""
+    empty = column.isna() | (column.str.strip() == "")
+    if empty.any():
+        row = int(empty.to_numpy().argmax())
+        raise UserError(f"{path}, row {row + before}, column {column.name!r} is empty: it should be a label")
+    codes, words = pd.factorize(column.str.strip(), sort=True)
+    if all(map(_is_number, words)):
+        numbers = np.array([float(word) for word in words])
+        if (broken := numbers != np.round(numbers)).any():
+            value = words[int(broken.argmax())]
+            raise UserError(
+                f"{path}, column {column.name!r} holds {value}: labels should be words or whole numbers; name another"
+                " column as the target"
+            )
+        order = numbers.argsort(kind="stable")
+        codes, words = order.argsort()[codes], words[order]
+    if len(words) < 2:
+        raise UserError(f"{path}, column {column.name!r} holds {words[0]!r} only: there should be two classes or more")
+    return codes.astype(np.int64), tuple(map(str, words))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown if len(names) <= 10 else f"{shown}, … ({len(names)} in all)"
