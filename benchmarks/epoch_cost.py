@@ -7,59 +7,33 @@ ratio is that of the medians. Ours is timed whole, with making the model and gat
 import argparse
 import os
 import platform
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
-from torchvision import transforms
-from torchvision.datasets import FashionMNIST
 
 from harness.config import make_config
 from harness.data import Dataset
 from harness.data_choice import DataChoice
 from harness.defaults import LESSON, LESSON_SEED
-from harness.fashion_mnist import is_present, raw_folder
+from harness.fashion_mnist import is_present
+from harness.lesson_loop import LessonModel, fit, samples
 from harness.sources import load
 from harness.train import train
 
 
-class LessonModel(nn.Module):
-    """The network as the lesson writes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear1 = nn.Linear(784, 128, bias=False)
-        self.output = nn.Linear(128, 10, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities [batch, 10] of images float [batch, 1, 28, 28]."""
-        sigma1 = torch.relu(self.linear1(x.view(-1, 784)))
-        logits: torch.Tensor = self.output(sigma1)
-        return logits.log_softmax(dim=1)
-
-
-def lesson_epoch(loader: "DataLoader[tuple[torch.Tensor, torch.Tensor]]", lr: float, gamma: float) -> float:
+def lesson_epoch(loader: "DataLoader[Any]", dataset: Dataset) -> float:
     """Seconds of one epoch of the lesson's `fit`, its running accuracy included, its progress line left out."""
-    model = LessonModel()
-    criterion = nn.NLLLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=gamma)
-    correct = 0
+    net = LessonModel(dataset.shape, len(dataset.classes))
     start = time.perf_counter()
-    for x, y in loader:
-        sigma = model(x)
-        loss = criterion(sigma, y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        correct += int((sigma.argmax(dim=1) == y).sum())
+    for _ in fit(net, loader, LESSON["lr"], epochs=1, gamma=LESSON["gamma"]):
+        pass
     return time.perf_counter() - start
 
 
@@ -71,13 +45,6 @@ def our_epoch(dataset: Dataset, batch_size: int) -> float:
     for _ in train(config, dataset):
         pass
     return time.perf_counter() - start
-
-
-def lesson_dataset(data_dir: Path, folder: str) -> FashionMNIST:
-    """The lesson's dataset; torchvision unpacks copies of the files in `folder`, the originals stay as they are."""
-    shutil.copytree(raw_folder(data_dir), raw_folder(Path(folder)), copy_function=shutil.copyfile)
-    raw_folder(Path(folder)).chmod(0o755)
-    return FashionMNIST(folder, train=True, transform=transforms.ToTensor(), download=True)
 
 
 def main() -> None:
@@ -92,16 +59,15 @@ def main() -> None:
     dataset = load(DataChoice("fashion-mnist"), arguments.data_dir)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}, {repeats} epochs each")
     print(f"{'batch':>5}  {'lesson (s)':>10}  {'harness (s)':>11}  {'ratio':>5}")
-    with tempfile.TemporaryDirectory() as folder:
-        lesson_data = lesson_dataset(arguments.data_dir, folder)
-        for batch_size in (128, 32):
-            loader = DataLoader(lesson_data, batch_size=batch_size, shuffle=True)
-            lesson, ours = [], []
-            for _ in range(repeats):
-                lesson.append(lesson_epoch(loader, LESSON["lr"], LESSON["gamma"]))
-                ours.append(our_epoch(dataset, batch_size))
-            lesson_s, ours_s = statistics.median(lesson), statistics.median(ours)
-            print(f"{batch_size:>5}  {lesson_s:>10.2f}  {ours_s:>11.2f}  {lesson_s / ours_s:>5.1f}")
+    images = samples(dataset, dataset.train_inputs, dataset.train_labels)
+    for batch_size in (128, 32):
+        loader = DataLoader(images, batch_size=batch_size, shuffle=True)
+        lesson, ours = [], []
+        for _ in range(repeats):
+            lesson.append(lesson_epoch(loader, dataset))
+            ours.append(our_epoch(dataset, batch_size))
+        lesson_s, ours_s = statistics.median(lesson), statistics.median(ours)
+        print(f"{batch_size:>5}  {lesson_s:>10.2f}  {ours_s:>11.2f}  {lesson_s / ours_s:>5.1f}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ ORDER = (
     "fashion_mnist", "tables", "data", "sources", "model", "train", "probe", "loss_probes", "path_probes", "probes",
     "two_basins", "engines.base", "engines.local", "screen", "interrupts", "clock", "trial", "study", "records",
     "tracking", "reports", "curves", "tuning", "recorder", "coordinator", "winner", "summary", "study_page",
-    "conduct", "search", "exact", "replication", "replicate", "ui",
+    "conduct", "search", "exact", "replication", "replicate", "ui", "lesson_loop", "lesson",
 )  # fmt: skip
 
 
