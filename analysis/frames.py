@@ -5,10 +5,8 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pydantic import ValidationError
 
 from harness.claims import Arm, Claim
-from harness.config import RunConfig
 from harness.errors import UserError
 from harness.records import (
     ARM,
@@ -25,6 +23,7 @@ from harness.records import (
     TRAJECTORY,
     Records,
     TrackedRun,
+    config_of,
     parent_name,
     tuned_tag,
 )
@@ -177,8 +176,7 @@ def _check_run(claim: Claim, parent: TrackedRun, run: TrackedRun) -> None:
         raise UserError(f"{here}: quick and full runs are mixed")
     if run.tags[DATASET_SHA256] != parent.tags[DATASET_SHA256]:
         raise UserError(f"{here} was made with other data than its replication")
-    if _config(run).content_hash != run.tags[CONFIG_HASH]:
-        raise UserError(f"{here}: its params are not those that it was run with; its records were altered")
+    config_of(run)
 
 
 def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRun], judged: list[TrackedRun]) -> None:
@@ -211,15 +209,7 @@ def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:
 
 
 def _row(run: TrackedRun) -> dict[str, object]:
-    return {"arm": run.tags[ARM], "run_id": run.id, "state": run.tags[STATE]} | _config(run).model_dump()
-
-
-def _config(run: TrackedRun) -> RunConfig:
-    fields = {name: run.params[name] for name in RunConfig.model_fields if name in run.params}
-    try:
-        return RunConfig.model_validate_strings(fields)
-    except ValidationError:
-        raise UserError(f"run {run.id} ({run.name}): its params are no config; its records were altered") from None
+    return {"arm": run.tags[ARM], "run_id": run.id, "state": run.tags[STATE]} | config_of(run).model_dump()
 
 
 def _commit(run: TrackedRun) -> str:

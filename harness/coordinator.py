@@ -140,9 +140,7 @@ class Coordinator:
         self._screen.ended(name, outcome.state, note, trial.params)
 
     def _close(self, outcome: Outcome) -> None:
-        metrics: dict[str, float] = {}
-        if outcome.best_epoch is not None:
-            metrics = {"best_val_accuracy": max(outcome.accuracies), "best_epoch": outcome.best_epoch}
+        metrics = outcome.best
         if outcome.same_as is not None and outcome.accuracies:
             metrics["val_accuracy"] = outcome.accuracies[-1]
         self._tracking.finish(outcome.run_id, outcome.state, outcome.note, metrics)

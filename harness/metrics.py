@@ -37,6 +37,23 @@ class EpochMetrics(NamedTuple):
     readings: tuple[Reading, ...] = ()
 
 
+def logged(metrics: EpochMetrics) -> list[Reading]:
+    """What records hold of an epoch: its own values at step = epoch, what probes read at steps of their own."""
+    values = {
+        "train_loss": metrics.train_loss,
+        "train_accuracy": metrics.train_accuracy,
+        "val_loss": metrics.val_loss,
+        "val_accuracy": metrics.val_accuracy,
+        "test_loss": metrics.test_loss,
+        "test_accuracy": metrics.test_accuracy,
+        "epoch_updates": float(metrics.steps),
+        "epoch_seconds": metrics.seconds,
+        "samples_per_second": metrics.samples_per_second,
+    }
+    own = [Reading(name, metrics.epoch, value) for name, value in values.items() if value is not None]
+    return [*own, *metrics.readings]
+
+
 class DatasetRecord(NamedTuple):
     """What a run says of its data. `fallback` is the reason why it is not the dataset that was wished for, or "".
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.engines.base import Ending, Engine, Epoch, Finished, Job, Lost, Proceed, Started
 from harness.metrics import EpochMetrics
-from harness.records import ATTEMPT, CONFIG_HASH, Kind
+from harness.records import ATTEMPT, CONFIG_HASH, PROBES, Kind
 from harness.screen import Screen
 from harness.tracking import Tracking
 
@@ -80,5 +80,7 @@ class Recorder:
     def _start(self, job: Job, kind: Kind, tags: Mapping[str, str]) -> str:
         key = (job.name, job.config.content_hash)
         self._attempts[key] += 1
-        attempt = {ATTEMPT: str(self._attempts[key])}
-        return self._tracking.start(self._parent_id, job.name, kind, job.config, attempt | dict(tags))
+        own = {ATTEMPT: str(self._attempts[key])}
+        if job.probes:
+            own[PROBES] = " ".join(job.probes)
+        return self._tracking.start(self._parent_id, job.name, kind, job.config, own | dict(tags))

@@ -14,11 +14,13 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.pop("MLFLOW_RUN_ID", None)  # it would beat the run and parent that are named in each call
 
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from pydantic import ValidationError
 
 from harness.claims import Claim, tag_name
+from harness.config import RunConfig
 from harness.errors import UserError
 from harness.stores import check_recorded, without_password
 
@@ -40,6 +42,8 @@ TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of",
 MODEL = "harness.model"
 DATA, TARGET = "harness.data", "harness.target"  # the choice that loads the same data again
 CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
+PROBES = "harness.probes"
+ENVIRONMENT = "harness.environment."  # and python, torch, …, processor
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # a metric of tuning runs: the lower the better, absent where it is infinite
 
@@ -53,6 +57,25 @@ class TrackedRun(NamedTuple):
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+
+
+def config_of(run: TrackedRun) -> RunConfig:
+    """The config that a run was made with. Raises `UserError` where its params are not those of its hash."""
+    fields = {name: run.params[name] for name in RunConfig.model_fields if name in run.params}
+    try:
+        config = RunConfig.model_validate_strings(fields)
+    except ValidationError:
+        raise UserError(f"run {run.id} ({run.name}): its params are no config; its records were altered") from None
+    if config.content_hash != run.tags[CONFIG_HASH]:
+        raise UserError(
+            f"run {run.id} ({run.name}): its params are not those that it was run with; its records were altered"
+        )
+    return config
+
+
+def environment_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """The versions and the processor that a run's tags name."""
+    return {tag.removeprefix(ENVIRONMENT): value for tag, value in tags.items() if tag.startswith(ENVIRONMENT)}
 
 
 class Records:
@@ -109,12 +132,27 @@ class Records:
             page = self.client.search_runs(
                 [self.experiment_id], filter_string, ViewType.ACTIVE_ONLY, order_by=order_by, page_token=token
             )
-            for run in page:
-                info, data = run.info, run.data
-                yield TrackedRun(info.run_id, info.run_name, info.status, data.params, data.metrics, data.tags)
+            yield from map(_tracked, page)
             token = page.token
             if not token:
                 return
+
+
+def find_run(uri: str, run_id: str) -> tuple[Records, TrackedRun]:
+    """A run by its id, and the records of its experiment. Raises `UserError` where there is none."""
+    calm()
+    check_recorded(uri)
+    client = MlflowClient(tracking_uri=uri)
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        raise UserError(f"there is no run {run_id!r} in {without_password(uri)}; the MLflow UI shows the ids") from None
+    return Records(uri, client.get_experiment(run.info.experiment_id).name), _tracked(run)
+
+
+def _tracked(run: Run) -> TrackedRun:
+    info, data = run.info, run.data
+    return TrackedRun(info.run_id, info.run_name, info.status, data.params, data.metrics, data.tags)
 
 
 def parent_name(claim: Claim) -> str:

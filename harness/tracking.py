@@ -27,13 +27,15 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from harness.config import RunConfig
-from harness.metrics import DatasetRecord, EpochMetrics, Reading
+from harness.environment import environment
+from harness.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.owner import is_alive, this_process
 from harness.records import (
     CONFIG_HASH,
     DATA,
     DATASET_FALLBACK,
     DATASET_SHA256,
+    ENVIRONMENT,
     GIT_COMMIT,
     GIT_DIRTY,
     KIND,
@@ -115,19 +117,7 @@ class Tracking(Records):
 
     def log_epoch(self, run_id: str, metrics: EpochMetrics) -> None:
         """One epoch, as one batch, at step = epoch from 1; what probes read, at steps of their own."""
-        values = {
-            "train_loss": metrics.train_loss,
-            "train_accuracy": metrics.train_accuracy,
-            "val_loss": metrics.val_loss,
-            "val_accuracy": metrics.val_accuracy,
-            "test_loss": metrics.test_loss,
-            "test_accuracy": metrics.test_accuracy,
-            "epoch_updates": float(metrics.steps),
-            "epoch_seconds": metrics.seconds,
-            "samples_per_second": metrics.samples_per_second,
-        }
-        own = [Reading(name, metrics.epoch, value) for name, value in values.items() if value is not None]
-        self.log_readings(run_id, [*own, *metrics.readings])
+        self.log_readings(run_id, logged(metrics))
 
     def log_readings(self, run_id: str, readings: Sequence[Reading]) -> None:
         """Values at steps of their own, however many."""
@@ -232,8 +222,9 @@ def make_experiment(client: MlflowClient, name: str) -> None:
 
 
 def source_tags(source: str) -> dict[str, str]:
-    """What every run says of the code that made it: the command, the user, the commit and whether it was changed."""
-    tags = {MLFLOW_SOURCE_NAME: f"python -m {source}", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
+    """What every run says of what made it: the command, the user, versions, the commit and whether it was changed."""
+    tags = {f"{ENVIRONMENT}{name}": value for name, value in environment().items()}
+    tags |= {MLFLOW_SOURCE_NAME: f"python -m {source}", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         dirty = "true" if _git("status", "--porcelain") else "false"

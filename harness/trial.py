@@ -23,6 +23,13 @@ class Outcome(NamedTuple):
         """The epoch, from 1, of the highest validation accuracy; the first of equals."""
         return self.accuracies.index(max(self.accuracies)) + 1 if self.accuracies else None
 
+    @property
+    def best(self) -> dict[str, float]:
+        """The highest validation accuracy and its epoch, as metrics; {} where there was no epoch."""
+        if self.best_epoch is None:
+            return {}
+        return {"best_val_accuracy": max(self.accuracies), "best_epoch": self.best_epoch}
+
 
 class Trial(NamedTuple):
     """One trial of the study; `params` holds all of the config's hyperparameters, fixed ones included."""

@@ -15,10 +15,12 @@ NO_TORCH = (
     "claim_lines",
     "claims",
     "clock",
+    "comparison",
     "config",
     "curves",
     "data_choice",
     "defaults",
+    "environment",
     "errors",
     "estimands",
     "metrics",
@@ -34,12 +36,13 @@ NO_TORCH = (
     "tuning",
 )
 ORDER = (
-    "errors", "defaults", "data_choice", "seeds", "metrics", "config", "estimands", "claims", "claim_lines",
-    "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command", "space", "machine",
-    "fashion_mnist", "tables", "data", "sources", "model", "train", "probe", "loss_probes", "path_probes", "probes",
-    "two_basins", "engines.base", "engines.local", "screen", "interrupts", "clock", "trial", "study", "records",
-    "tracking", "reports", "curves", "tuning", "recorder", "coordinator", "winner", "summary", "study_page",
-    "conduct", "search", "exact", "replication", "replicate", "ui", "lesson_loop", "lesson",
+    "errors", "defaults", "data_choice", "seeds", "metrics", "environment", "config", "estimands", "claims",
+    "claim_lines", "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command", "space",
+    "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "probe", "loss_probes",
+    "path_probes", "probes", "two_basins", "engines.base", "engines.local", "screen", "interrupts", "clock",
+    "trial", "study", "records", "tracking", "reports", "curves", "tuning", "recorder", "coordinator", "winner",
+    "summary", "study_page", "conduct", "search", "exact", "replication", "replicate", "ui", "lesson_loop",
+    "lesson", "comparison", "replay",
 )  # fmt: skip
 
 
