@@ -48,8 +48,12 @@ def test_a_loss_that_is_not_finite_ends_it(command):
         (("--lr", "0"), "lr is 0.0: it should be greater than 0; the lesson uses 0.15"),
         (("--gamma", "1"), "gamma is 1.0: it should be less than 1"),
         (("--epochs", "0"), "epochs is 0: it should be greater than or equal to 1"),
-        (("--batch-size", "1498"), "batch_size is 1498: it should be at most the 1497 training images of digits"),
-        (("--dataset", "csv:none.csv"), "cannot read none.csv"),
+        pytest.param(
+            ("--batch-size", "1498"),
+            "batch_size is 1498: it should be at most the 1497 training images of digits",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(("--dataset", "csv:none.csv"), "cannot read none.csv", marks=pytest.mark.slow),
     ],
 )
 def test_wrong_input_is_one_line(command, arguments, message):
