@@ -321,7 +321,7 @@ BAD_INPUT = [
     (("--space", "lr-zero.toml"), "lr-zero.toml: lr is 0.0: it should be greater than 0"),
     (("--space", "lr-nan.toml"), "lr-nan.toml: [lr] low is nan"),
     (("--space", "gamma-one.toml"), "gamma-one.toml: gamma is 1.0: it should be less than 1"),
-    pytest.param(("--dataset", "csv:none.csv"), "cannot read none.csv (No such file", marks=pytest.mark.slow),
+    (("--dataset", "csv:none.csv"), "cannot read none.csv (No such file or directory); give the path of a CSV file"),
     (
         ("--dataset", "iris"),
         "dataset is 'iris': it should be one of auto, fashion-mnist, digits, breast-cancer, or csv:",
