@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: search test test-fast check ui report study bench bench-aa clean
+.PHONY: search test test-fast check ui report study walkthrough bench bench-aa clean
 
 search: $(READY)
 	@$(BIN)/python -m harness.search $(ARGS)
@@ -32,6 +32,9 @@ report: $(READY)
 
 study: $(READY)
 	@$(BIN)/python -m analysis.study $(ARGS)
+
+walkthrough: $(READY)
+	@$(BIN)/python -m analysis.walkthrough $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/epoch_cost.py $(ARGS)

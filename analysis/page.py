@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from analysis.verdicts import Verdict, published_verdict
 from harness.errors import UserError
 
 _DOTS_AN_INCH = 100
+_MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
 _OF_TWO = ("difference", "log_ratio")
 
 
@@ -44,18 +46,24 @@ def write(page: Page, out: Path, name: str) -> list[Path]:
 
     Raises `UserError` where the folder cannot be written.
     """
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False)
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    templates = environment()
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
         context = _context(page, out / "figures")
         html, markdown = out / f"{name}.html", out / f"{name}.md"
-        html.write_text(environment.get_template("report.html.jinja").render(context), encoding="utf-8")
-        plain = environment.overlay(autoescape=False)
+        html.write_text(templates.get_template("report.html.jinja").render(context), encoding="utf-8")
+        plain = templates.overlay(autoescape=False)
         markdown.write_text(plain.get_template("report.md.jinja").render(context), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write the page to {out} ({error.strerror}); choose a folder with --out") from None
     return [html, markdown, *(out / picture["path"] for claim in context["claims"] for picture in claim["pictures"])]
+
+
+def environment() -> Environment:
+    """The templates beside this file; what they show is escaped."""
+    made = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False)
+    made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    return made
 
 
 def text_table(judged: Judged) -> str:
@@ -102,10 +110,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
         "sources": claim.sources,
         "notes": judged.section.notes,
         "pictures": [_picture(picture, figures, claim.quick) for picture in judged.section.pictures],
-        "tables": [
-            {"caption": table.caption, "columns": list(table.frame.columns), "rows": table.frame.to_numpy().tolist()}
-            for table in [*judged.section.tables, *tuning_tables(judged)]
-        ],
+        "tables": [as_shown(table) for table in [*judged.section.tables, *tuning_tables(judged)]],
     }
     if evidence is None:
         word, why = published_verdict(claim)
@@ -199,8 +204,24 @@ def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
 def _picture(picture: Picture, folder: Path, quick: bool) -> dict[str, str]:
     if quick:
         picture.figure.text(0.005, 0.005, words.QUICK, color="#cc3311", fontsize="x-small", weight="bold")
+    png = png_of(picture)
+    (folder / f"{picture.name}.png").write_bytes(png)
+    return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png"}
+
+
+def png_of(picture: Picture) -> bytes:
+    """A picture as it goes into a page and into a file."""
     buffer = io.BytesIO()
     picture.figure.savefig(buffer, format="png", dpi=_DOTS_AN_INCH)
-    (folder / f"{picture.name}.png").write_bytes(buffer.getvalue())
-    data = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return {"caption": picture.caption, "data": data, "path": f"figures/{picture.name}.png"}
+    return buffer.getvalue()
+
+
+def inline(png: bytes) -> str:
+    """A PNG file as an address that needs no network."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def as_shown(table: Table) -> dict[str, Any]:
+    """A table as the templates take it, with a true minus sign before numbers."""
+    rows = [[_MINUS.sub("−", str(cell)) for cell in row] for row in table.frame.to_numpy().tolist()]
+    return {"caption": table.caption, "columns": list(table.frame.columns), "rows": rows}

@@ -29,10 +29,12 @@ _DASHES = ["-", "--", ":", "-."]
 AXIS = {"×": "factor", "(slope)": "slope", "of all runs": "difference of shares", "": "value"}
 
 
-def new_figure(width: float, height: float, columns: int = 1, same_y: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with its axes from left to right, on one scale with `same_y`."""
+def new_figure(
+    width: float, height: float, columns: int = 1, rows: int = 1, same_y: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with its axes from left to right, row after row, on one scale with `same_y`."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=same_y)[0])
+    return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=same_y).flat)
 
 
 def palette(count: int) -> list[tuple[float, float, float]]:

@@ -12,10 +12,12 @@ from harness.records import KIND, OWNER, Kind, calm
 from harness.tracking import make_experiment, source_tags
 
 
-def log_report(uri: str, name: str, folder: Path, files: Sequence[Path], tags: Mapping[str, str]) -> str:
+def log_report(
+    uri: str, name: str, folder: Path, files: Sequence[Path], tags: Mapping[str, str], source: str = "analysis.report"
+) -> str:
     """Log a report's files, at their places below `folder`, as a run of the experiment "reports"; the run's id."""
-    client = MlflowClient(tracking_uri=uri)
-    run = _single_run(client, "reports", name, "report", "analysis.report", tags)
+    client = _client(uri)
+    run = _single_run(client, "reports", name, "report", source, tags)
     for file in files:
         client.log_artifact(run, str(file), str(file.parent.relative_to(folder)) if file.parent != folder else None)
     client.set_terminated(run)
@@ -24,7 +26,7 @@ def log_report(uri: str, name: str, folder: Path, files: Sequence[Path], tags: M
 
 def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
     """Log exact checks (name to statement, value, bound) as a run of the experiment "claims/exact"; the run's id."""
-    client = MlflowClient(tracking_uri=uri)
+    client = _client(uri)
     run = _single_run(client, "claims/exact", "exact statements", "exact", "harness.replicate", {})
     now = int(time.time() * 1000)
     for name, (statement, value, bound) in checks.items():
@@ -35,10 +37,14 @@ def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
     return run
 
 
+def _client(uri: str) -> MlflowClient:
+    calm()  # before the tables are made
+    return MlflowClient(tracking_uri=uri)
+
+
 def _single_run(
     client: MlflowClient, experiment: str, name: str, kind: Kind, source: str, tags: Mapping[str, str]
 ) -> str:
-    calm()
     make_experiment(client, experiment)
     found = client.get_experiment_by_name(experiment)
     assert found is not None

@@ -33,13 +33,3 @@ def test_a_backward_that_passes_twice_would_be_seen(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "backward", lambda self: None)
     assert not exact._second_backward().holds
     assert not exact._gradient_shapes().holds
-
-
-def test_by_hand_two_steps_on_the_bowl():
-    """From (10, 7.5) on L = (0.5 w₁² + 1.5 w₂²)/2 with η 0.1, γ 0.9: v = −0.1 (5, 11.25), then 0.9 v − 0.1 ∇L."""
-    by_hand, _ = exact._descend([0.1, 0.1], 0.9)
-    assert by_hand[0].tolist() == [pytest.approx(9.5), pytest.approx(6.375)]
-    assert by_hand[1].tolist() == [
-        pytest.approx(9.5 + 0.9 * -0.5 - 0.1 * 0.5 * 9.5),
-        pytest.approx(6.375 + 0.9 * -1.125 - 0.1 * 1.5 * 6.375),
-    ]

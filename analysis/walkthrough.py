@@ -1,0 +1,100 @@
+"""`python -m analysis.walkthrough`: the lesson's worked examples on one page, each with the check that proves it.
+
+Only puts the parts together. Unlike the rest of `analysis/`, which judges records, its parts compute with torch.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness import command
+from harness.errors import Stopped, UserError
+from harness.stores import check_tracking, tracking_uri
+
+if TYPE_CHECKING:
+    from analysis.worked_part import Part
+
+_TITLE = "How a neural network learns: the lesson's worked examples"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")] = Path("reports"),
+    log: Annotated[bool, typer.Option(help="Log the page to MLflow.")] = True,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+) -> None:
+    """Compute the lesson's worked examples in its order, and write them as one page that needs no network."""
+    with command.one_line_endings(debug):
+        uri = tracking_uri()
+        if log:
+            check_tracking(uri)
+        parts = [part() for part in lesson_parts()]
+        files = write(parts, out)
+        checks = [check for part in parts for check in part.checks]
+        typer.echo(f"{len(parts)} examples, {sum(check.holds for check in checks)} of {len(checks)} checks hold")
+        for check in checks:
+            if not check.holds:
+                typer.echo(f"FAILS: {check.statement}: {check.value}, {check.bound}")
+        typer.echo(f"page: {files[0]}   figures: {len(files) - 1}")
+        if log:
+            from harness.reports import log_report
+
+            run = log_report(uri, "walkthrough", out, files, {}, "analysis.walkthrough")
+            typer.echo(f"logged to MLflow: run {run} of the experiment reports")
+        if not all(check.holds for check in checks):
+            raise Stopped("a check does not hold", 1)
+
+
+def lesson_parts() -> "list[Callable[[], Part]]":
+    """The parts in the lesson's order."""
+    from analysis import worked_batches, worked_descent, worked_gradients
+
+    return [
+        worked_gradients.losses,
+        worked_descent.first_step,
+        worked_descent.surface,
+        worked_gradients.chain_rule,
+        worked_gradients.network,
+        worked_descent.one_step_of_two_sizes,
+        worked_descent.bowl,
+        worked_descent.momentum_by_hand,
+        worked_batches.paths,
+        worked_batches.escape,
+        worked_batches.loaders,
+    ]
+
+
+def write(parts: "list[Part]", out: Path) -> list[Path]:
+    """Write walkthrough.html and its figures below `out`; the files. Raises `UserError` where that cannot be done."""
+    from analysis.page import as_shown, environment, inline, png_of
+
+    figures = {picture.name: png_of(picture) for part in parts for picture in part.pictures}
+    context = {
+        "title": _TITLE,
+        "made": f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
+        "parts": [
+            part._asdict()
+            | {"tables": [as_shown(table) for table in part.tables]}
+            | {"pictures": [{"caption": one.caption, "data": inline(figures[one.name])} for one in part.pictures]}
+            for part in parts
+        ],
+    }
+    page = out / "walkthrough.html"
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        page.write_text(environment().get_template("walkthrough.html.jinja").render(context), encoding="utf-8")
+        paths = [out / "figures" / f"{name}.png" for name in figures]
+        for path, png in zip(paths, figures.values(), strict=True):
+            path.write_bytes(png)
+    except OSError as error:
+        raise UserError(f"cannot write the page to {out} ({error.strerror}); choose a folder with --out") from None
+    return [page, *paths]
+
+
+if __name__ == "__main__":
+    command.run(app)
