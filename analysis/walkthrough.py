@@ -71,23 +71,17 @@ def lesson_parts() -> "list[Callable[[], Part]]":
 
 def write(parts: "list[Part]", out: Path) -> list[Path]:
     """Write walkthrough.html and its figures below `out`; the files. Raises `UserError` where that cannot be done."""
-    from analysis.page import as_shown, environment, inline, png_of
+    from analysis.page import environment
+    from analysis.worked_part import context
 
-    figures = {picture.name: png_of(picture) for part in parts for picture in part.pictures}
-    context = {
-        "title": _TITLE,
-        "made": f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
-        "parts": [
-            part._asdict()
-            | {"tables": [as_shown(table) for table in part.tables]}
-            | {"pictures": [{"caption": one.caption, "data": inline(figures[one.name])} for one in part.pictures]}
-            for part in parts
-        ],
-    }
+    shown = [context(part) for part in parts]
+    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}."
+    html = environment().get_template("walkthrough.html.jinja").render(title=_TITLE, made=made, parts=shown)
+    figures = {picture["name"]: picture["png"] for part in shown for picture in part["pictures"]}
     page = out / "walkthrough.html"
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
-        page.write_text(environment().get_template("walkthrough.html.jinja").render(context), encoding="utf-8")
+        page.write_text(html, encoding="utf-8")
         paths = [out / "figures" / f"{name}.png" for name in figures]
         for path, png in zip(paths, figures.values(), strict=True):
             path.write_bytes(png)

@@ -188,6 +188,6 @@ def momentum_by_hand() -> Part:
         ["optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
          " Once η changes, torch rescales the whole past with it, the formula by hand only the new part."],
         [],
-        [Table("From (10, 7.5) on the bowl above.", table)],
+        [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
         [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
     )  # fmt: skip
