@@ -109,6 +109,11 @@ def escape() -> Part:
 
 def loaders() -> Part:
     """§4.2 and §4.3: how many updates an epoch has, and what drop_last leaves out."""
+    figure, (axes,) = plots.new_figure(12, 5.5)
+    batches = worked_examples.batch_sizes(*_LOADERS[0], drop_last=False)
+    colours = ["C0" if size == _LOADERS[0][1] else "C1" for size in batches]
+    axes.bar(range(1, len(batches) + 1), batches, color=colours)
+    axes.set(xlabel="batch", ylabel="samples in it", title="An epoch of 50,000 samples in batches of 4,000")
     rows, wrong = [], 0
     for samples, size in _LOADERS:
         kept, dropped = (worked_examples.batch_sizes(samples, size, drop_last) for drop_last in (False, True))
@@ -134,7 +139,7 @@ def loaders() -> Part:
             " of 4,000, the breast cancer data in batches of 5 and a CSV in batches of 1,000 are the lesson's own;"
             " harness.lesson trains on the last two (--dataset breast-cancer, --dataset csv:PATH)."
         ],
-        [],
+        [Picture("walkthrough-batches", "Orange: what drop_last=True leaves out.", figure)],
         [Table("Updates an epoch.", pd.DataFrame(rows))],
         [check("loaders whose batches are not as computed (of 4)", float(wrong))],
     )

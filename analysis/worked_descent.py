@@ -101,8 +101,9 @@ def one_step_of_two_sizes() -> Part:
     weights = [weight.detach() for weight in worked_examples.network().weights]
     gradients = worked_examples.network_gradients()
     before = worked_examples.network_loss(weights)
+    figure, axes = plots.new_figure(15, 6, columns=2, same_y=True)
     rows, apart, largest, after = [], 0.0, 0.0, before
-    for lr in (0.001, 10.0):
+    for panel, lr in zip(axes, (0.001, 10.0), strict=True):
         stepped = [weight - lr * gradient for weight, gradient in zip(weights, gradients, strict=True)]
         moved = [(new - old).norm().item() / old.norm().item() for new, old in zip(stepped, weights, strict=True)]
         apart = max(
@@ -112,6 +113,10 @@ def one_step_of_two_sizes() -> Part:
                 for old, new, g in zip(weights, stepped, gradients, strict=True)
             ),
         )
+        for place, (weight, new) in enumerate(zip(weights[-1].flatten(), stepped[-1].flatten(), strict=True)):
+            panel.plot([place, place], [float(weight), float(new)], color="C1", linewidth=2)
+            panel.plot(place, float(weight), "o", color="C0", markersize=7)
+        panel.set(title=f"lr {lr:g}", xlabel="weight of the last layer", ylabel="value")
         largest, after = max(moved), worked_examples.network_loss(stepped)
         rows.append(
             {"lr": f"{lr:g}"}
@@ -125,7 +130,7 @@ def one_step_of_two_sizes() -> Part:
         ["The same gradients, the same weights. With 0.001 the weights move by so little that nothing is to be seen"
          f" in them. With 10 they move by up to {largest:.0%} of their length, and the loss goes from {before:.4f} to"
          f" {after:.4f}."],
-        [],
+        [Picture("walkthrough-one-step", "Dots: weights of the last layer. Lines: where the step takes them.", figure)],
         [Table("One step of the 20–13–8–3 network of §2.2.", pd.DataFrame(rows))],
         [check("each weight moved by η times its gradient", apart, 1e-12)],
     )  # fmt: skip
@@ -169,6 +174,15 @@ def bowl() -> Part:
 def momentum_by_hand() -> Part:
     """§3.2 and §3.3: the formula by hand, and `optim.SGD`, step by step."""
     by_hand, torchs = (way.numpy() for way in worked_examples.descend([0.1] * 50, 0.9))
+    figure, (axes,) = plots.new_figure(9, 7)
+    lines = np.linspace(-11, 11, 120)
+    grid = np.meshgrid(lines, lines)
+    height = (_CURVATURE[0] * grid[0] ** 2 + _CURVATURE[1] * grid[1] ** 2) / 2
+    axes.contour(*grid, height, levels=12, colors="#c8ccd2", linewidths=1)
+    axes.plot(by_hand[:, 0], by_hand[:, 1], color="C0", linewidth=3, label="by hand")
+    axes.plot(torchs[:, 0], torchs[:, 1], "x", color="C1", markersize=9, markeredgewidth=2, label="optim.SGD")
+    axes.legend(fontsize="x-small")
+    axes.set(xlabel="w₁", ylabel="w₂")
     steps = [*range(1, 11), 50]
     table = pd.DataFrame(
         {"step": steps}
@@ -187,7 +201,7 @@ def momentum_by_hand() -> Part:
         ["by hand: v ← γv − η ∂L/∂w, w ← w + v", "torch: u ← γu + ∂L/∂w, w ← w − ηu"],
         ["optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
          " Once η changes, torch rescales the whole past with it, the formula by hand only the new part."],
-        [],
+        [Picture("walkthrough-momentum", "50 steps from (10, 7.5): a cross on each point of the line.", figure)],
         [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
         [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
     )  # fmt: skip

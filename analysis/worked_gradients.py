@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from scipy.special import expit, logsumexp, softmax
 
 from analysis import plots
@@ -75,6 +77,13 @@ def chain_rule() -> Part:
                     "autograd": f"{automatic[place].item():+.15f}",
                 }
             )
+    figure, axes = plots.new_figure(15, 6, columns=2)
+    _draw_chain(axes[0])
+    entries = range(1, len(rows) + 1)
+    axes[1].bar(entries, [float(row["by hand"]) for row in rows], color="C0", label="by hand")
+    axes[1].plot(entries, [float(row["autograd"]) for row in rows], "o", color="C1", markersize=9, label="autograd")
+    axes[1].set(xlabel="entry: 1 to 12 in w⁽⁰→¹⁾, 13 to 15 in w⁽¹→²⁾", ylabel="∂L/∂w", title="All gradients, both ways")
+    axes[1].legend(fontsize="x-small")
     shown = pd.DataFrame(rows[:_SHOWN] + rows[-3:])
     return Part(
         "2.1",
@@ -82,6 +91,7 @@ def chain_rule() -> Part:
         [
             "L = −Σ [y ln σ⁽²⁾ + (1 − y) ln(1 − σ⁽²⁾)],  σ⁽²⁾ = σ(σ⁽¹⁾ w⁽¹→²⁾),  σ⁽¹⁾ = σ(X w⁽⁰→¹⁾)",
             "∂L/∂σ = (σ − y) / (σ(1 − σ)),  ∂σ/∂z = σ(1 − σ),  so ∂L/∂z⁽²⁾ = σ⁽²⁾ − y",
+            "one layer alone: ∂L/∂w = Xᵀ (σ − y); with two, σ⁽¹⁾ stands where X stood:",
             "∂L/∂w⁽¹→²⁾ = σ⁽¹⁾ᵀ (σ⁽²⁾ − y)",
             "∂L/∂w⁽⁰→¹⁾ = Xᵀ [(σ⁽²⁾ − y) w⁽¹→²⁾ᵀ ⊙ σ⁽¹⁾ (1 − σ⁽¹⁾)]",
         ],
@@ -90,7 +100,7 @@ def chain_rule() -> Part:
             " what the forward pass has computed already, σ⁽¹⁾ and σ⁽²⁾: that is all that backpropagation is."
             f" Below, 50 rows of 4 features through 3 hidden neurons, in float64; the loss is {found.loss:.6f}."
         ],
-        [],
+        [Picture("walkthrough-chain-rule", "Left: forward in black, the gradients that flow back in orange.", figure)],
         [Table(f"{len(shown)} of the {len(rows)} entries.", shown)],
         [check("gradients by hand and by autograd differ by", found.error, _ROUNDING)],
     )
@@ -99,8 +109,10 @@ def chain_rule() -> Part:
 def network() -> Part:
     """§2.2: 20–13–8–3, its gradients, and the slopes of its loss that they should be."""
     weights = [weight.detach() for weight in worked_examples.network().weights]
+    figure, axes = plots.new_figure(15, 6.5, columns=3)
     rows, worst = [], 0.0
     for layer, gradient in enumerate(worked_examples.network_gradients()):
+        _draw_gradient(axes[layer], gradient, layer + 1)
         place = divmod(int(gradient.abs().argmax()), gradient.shape[1])
         slope = _slope(weights, layer, place)
         worst = max(worst, abs(slope / gradient[place].item() - 1))
@@ -119,20 +131,50 @@ def network() -> Part:
     return Part(
         "2.2",
         "The gradients of a network, by backward()",
-        ["20–13–8–3: relu, sigmoid, linear; mean cross-entropy over 500 rows"],
+        ["20–13–8–3: relu, sigmoid, linear; mean cross-entropy over 500 rows", "d(x²)/dx = 2x"],
         [
             "Each gradient has its weight's shape. The slope is measured without any derivative: the loss with one"
             f" weight a little larger, minus the loss with it a little smaller, over the difference ({_SHIFT:g} each"
             " way). The graph is freed by backward(), so that a second one needs retain_graph=True; the data ask"
             " for no gradient."
         ],
-        [],
+        [Picture("walkthrough-gradients", "The gradient of each layer, of its weight's shape.", figure)],
         [Table("Gradients, and the slope of the loss at each layer's largest entry.", pd.DataFrame(rows))],
         [
+            check("autograd.grad of x² at 1 is 2", abs(worked_examples.slope_of_a_square() - 2)),
             check("gradient and slope differ by a share of", worst, 1e-4),
             *(check(one.statement.removeprefix("§2.2: "), one.value, one.bound) for one in named),
         ],
     )
+
+
+def _draw_chain(axes: Axes) -> None:
+    """The way forward through the two layers, and the way back."""
+    names, backs = ("X", "z⁽¹⁾", "σ⁽¹⁾", "z⁽²⁾", "σ⁽²⁾", "L"), ("", "", "σ⁽¹⁾(1 − σ⁽¹⁾)", "w⁽¹→²⁾ᵀ", "σ⁽²⁾ − y", "")
+    forward = ("· w⁽⁰→¹⁾", "σ", "· w⁽¹→²⁾", "σ", "loss")
+    for place, name in enumerate(names):
+        box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "black"}
+        axes.text(place, 0, name, ha="center", va="center", bbox=box)
+    for place, name in enumerate(forward):
+        axes.annotate("", (place + 0.7, 0.12), (place + 0.3, 0.12), arrowprops={"arrowstyle": "->", "color": "black"})
+        axes.text(place + 0.5, 0.25, name, ha="center", fontsize="x-small")
+        if place:
+            arrow = {"arrowstyle": "->", "color": "C1", "linewidth": 2}
+            axes.annotate("", (place + 0.3, -0.12), (place + 0.7, -0.12), arrowprops=arrow)
+    for place, name in enumerate(backs):
+        axes.text(place - 0.5 if place < 4 else place, -0.35 - 0.15 * (place % 2), name, ha="center", color="C1",
+                  fontsize="x-small")  # fmt: skip
+    axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-1, 1), title="Forward, and back")
+    axes.axis("off")
+
+
+def _draw_gradient(axes: Axes, gradient: "Tensor", layer: int) -> None:
+    most = float(gradient.abs().max())
+    axes.imshow(gradient.numpy(), cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
+    axes.set(title=f"layer {layer}: {' × '.join(map(str, gradient.shape))}", xlabel="to", ylabel="from")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=False)
 
 
 def _slope(weights: "list[Tensor]", layer: int, place: tuple[int, int]) -> float:

@@ -47,6 +47,13 @@ def chain_rule() -> ChainRule:
     return ChainRule(loss.item(), (by_hand[0].detach(), by_hand[1].detach()), (to_first, to_second))
 
 
+def slope_of_a_square(at: float = 1.0) -> float:
+    """§2.2: `torch.autograd.grad` of x²."""
+    x = torch.tensor(at, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(x**2, x)
+    return float(slope)
+
+
 class Network(NamedTuple):
     """§2.2: 20–13–8–3 (relu, then sigmoid, linear output) on 500 rows, and its mean cross-entropy.
 

@@ -43,3 +43,8 @@ def test_a_loader_hands_out_the_rest_unless_it_is_dropped(samples, size, drop_la
 
 def test_distance_is_that_of_the_entries_farthest_apart():
     assert worked_examples.distance(torch.tensor([1.0, 2.0]), torch.tensor([1.5, -1.0])) == 3
+
+
+@pytest.mark.parametrize("at", [1.0, -3.0])
+def test_autograd_knows_the_slope_of_a_square(at):
+    assert worked_examples.slope_of_a_square(at) == 2 * at
