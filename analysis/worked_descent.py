@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
 
 from analysis import bowls, plots
 from analysis.section import Picture, Table
@@ -140,9 +141,6 @@ def bowl() -> Part:
     """§3.2: plain descent and momentum on one bowl: converging, oscillating, diverging."""
     gradient = bowls.quadratic_gradient(_CURVATURE)
     figure, axes = plots.new_figure(18, 14, columns=len(_LRS), rows=len(_GAMMAS))
-    lines = np.linspace(-16, 16, 120)
-    grid = np.meshgrid(lines, lines)
-    height = (_CURVATURE[0] * grid[0] ** 2 + _CURVATURE[1] * grid[1] ** 2) / 2
     rows, wrong = [], 0
     for panel, (gamma, lr) in zip(axes, product(_GAMMAS, _LRS), strict=True):
         way = bowls.descend(gradient, _START, lr, gamma, _STEPS)
@@ -152,9 +150,9 @@ def bowl() -> Part:
         rows.append(
             {"γ": gamma, "η": lr, "factor a step": f"{factor:.3f}", "so it": told, "|w| at the end": number(end)}
         )
-        panel.contour(*grid, height, levels=12, colors="#c8ccd2", linewidths=1)
+        _contours(panel, 16)
         panel.plot(way[:, 0], way[:, 1], ".-", linewidth=1.5)
-        panel.set(xlim=(-16, 16), ylim=(-16, 16), title=f"γ {gamma:g}, η {lr:g}: {told}")
+        panel.set(title=f"γ {gamma:g}, η {lr:g}: {told}")
         panel.title.set_fontsize("small")
     return Part(
         "3.2",
@@ -175,10 +173,7 @@ def momentum_by_hand() -> Part:
     """§3.2 and §3.3: the formula by hand, and `optim.SGD`, step by step."""
     by_hand, torchs = (way.numpy() for way in worked_examples.descend([0.1] * 50, 0.9))
     figure, (axes,) = plots.new_figure(9, 7)
-    lines = np.linspace(-11, 11, 120)
-    grid = np.meshgrid(lines, lines)
-    height = (_CURVATURE[0] * grid[0] ** 2 + _CURVATURE[1] * grid[1] ** 2) / 2
-    axes.contour(*grid, height, levels=12, colors="#c8ccd2", linewidths=1)
+    _contours(axes, 11)
     axes.plot(by_hand[:, 0], by_hand[:, 1], color="C0", linewidth=3, label="by hand")
     axes.plot(torchs[:, 0], torchs[:, 1], "x", color="C1", markersize=9, markeredgewidth=2, label="optim.SGD")
     axes.legend(fontsize="x-small")
@@ -205,3 +200,12 @@ def momentum_by_hand() -> Part:
         [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
         [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
     )  # fmt: skip
+
+
+def _contours(axes: Axes, reach: float) -> None:
+    """The bowl from above, `reach` in each direction."""
+    lines = np.linspace(-reach, reach, 120)
+    grid = np.meshgrid(lines, lines)
+    height = (_CURVATURE[0] * grid[0] ** 2 + _CURVATURE[1] * grid[1] ** 2) / 2
+    axes.contour(*grid, height, levels=12, colors="#c8ccd2", linewidths=1)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
