@@ -12,6 +12,7 @@ from harness.records import (
     ARM,
     CLAIM_SHA256,
     CONFIG_HASH,
+    DATA,
     DATASET_SHA256,
     GIT_COMMIT,
     GIT_DIRTY,
@@ -163,6 +164,10 @@ def _parent(records: Records, claim: Claim) -> TrackedRun:
     if len(named) > 1:
         raise UserError(f"claim {claim.name!r} has {len(named)} replications called {named[0].name!r}: delete one")
     parent = named[0]
+    path = claim.data.path
+    if claim.moved and path is not None and parent.tags.get(DATA) != f"csv:{path.resolve()}":
+        read = parent.tags.get(DATA)
+        raise UserError(f"claim {claim.name!r}: its replication on {claim.dataset} read another file, {read}; {again}")
     if parent.status != "FINISHED" or SEEDS not in parent.tags:
         raise UserError(f"claim {claim.name!r}: its replication has not ended ({parent.status}); {again}")
     return parent

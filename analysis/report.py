@@ -11,6 +11,7 @@ import typer
 
 from harness import command
 from harness.data_choice import DataChoice, data_choice
+from harness.errors import UserError
 from harness.stores import check_tracking, tracking_uri, without_user
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def main(
     with command.one_line_endings(debug):
         uri = tracking_uri()
         check_tracking(uri)
+        if dataset == "auto":
+            raise UserError("--dataset is 'auto': a replication names its data")
         chosen = _claims(claims, quick, data_choice(dataset) if dataset else None)
         name = "-".join(claim.name for claim in chosen) if claims else "report"
         name += f"-on-{chosen[0].dataset}" if dataset else ""

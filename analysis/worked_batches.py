@@ -137,7 +137,7 @@ def loaders() -> Part:
             "TensorDataset pairs rows with labels, DataLoader hands them out in batches: shuffle=True in a new"
             " order each epoch, drop_last=True without the rest that does not fill a batch. 50,000 × 20 in batches"
             " of 4,000, the breast cancer data in batches of 5 and a CSV in batches of 1,000 are the lesson's own;"
-            " harness.lesson trains on the last two (--dataset breast-cancer, --dataset csv:PATH)."
+            " harness.lesson trains on five sixths of the last two and tests on the rest."
         ],
         [Picture("walkthrough-batches", "Orange: what drop_last=True leaves out.", figure)],
         [Table("Updates an epoch.", pd.DataFrame(rows))],

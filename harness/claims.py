@@ -6,6 +6,7 @@ judges it.
 
 import math
 import re
+import shlex
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, NamedTuple
@@ -116,8 +117,9 @@ class Claim(NamedTuple):
     @property
     def command(self) -> str:
         """What makes its runs."""
-        moved = f" --dataset {self.data.wish}" if self.moved else ""
-        return f"python -m harness.replicate {self.wish}{moved}" + (" --quick" if self.quick else "")
+        moved = f" {self.data.options}" if self.moved else ""
+        quick = " --quick" if self.quick else ""
+        return f"python -m harness.replicate {shlex.quote(self.wish)}{moved}{quick}"
 
     @property
     def primary(self) -> Estimand | None:
@@ -144,9 +146,17 @@ class Claim(NamedTuple):
         return [name for name in self.arms if any(name == wish or fnmatchcase(name, wish) for wish in patterns)]
 
     def on(self, data: DataChoice) -> "Claim":
-        """The same asked of other data than the file names: a replication of its own, labelled in its title."""
-        if data.name == self.dataset:
+        """The same asked of other data than the file names: a replication of its own, labelled in its title.
+
+        Where no arm learns from data, nothing changes. Raises `UserError` where other data have the same name.
+        """
+        if data.is_same(self.data) or all(arm.fields.get("dataset") for arm in self.arms.values()):
             return self
+        if data.name == self.dataset:
+            raise UserError(
+                f"claim {self.name!r} names other data that are called {data.name!r} too, {self.data.options}: rename"
+                " the file"
+            )
         return self._replace(data=data, moved=True, title=f"{self.title} (on {data.name})")
 
     def with_seeds(self, count: int) -> "Claim":

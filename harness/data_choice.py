@@ -1,6 +1,7 @@
 """Which data a person asks for: a name, or `csv:PATH`. Plain text, so that `--help` loads nothing else."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,17 @@ class DataChoice(NamedTuple):
         if self.path is None:
             return self.wish
         return "csv-" + re.sub(r"[^\w.-]", "-", self.path.stem)[:_LONGEST_NAME]
+
+    def is_same(self, other: "DataChoice") -> bool:
+        """Whether both load the same: a file has many paths."""
+        if self.path is None or other.path is None:
+            return self == other
+        return (self.path.resolve(), self.target) == (other.path.resolve(), other.target)
+
+    @property
+    def options(self) -> str:
+        """What chooses it on a command line."""
+        return f"--dataset {shlex.quote(self.wish)}" + (f" --target {shlex.quote(self.target)}" if self.target else "")
 
     def beside(self, folder: Path) -> "DataChoice":
         """The same with a path that was meant from `folder`."""

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
 from harness.data import Dataset
+from harness.model import ColumnNorm
 
 HIDDEN = 128
 
@@ -42,7 +43,7 @@ class LessonModel(nn.Module):
     def __init__(self, shape: tuple[int, ...], classes: int, batch_norm: bool = False) -> None:
         super().__init__()
         self.inputs = torch.Size(shape).numel()
-        normalize = nn.BatchNorm1d(self.inputs) if len(shape) == 1 else nn.BatchNorm2d(1)
+        normalize = ColumnNorm(self.inputs) if len(shape) == 1 else nn.BatchNorm2d(1)
         self.normalize = normalize if batch_norm else nn.Identity()
         self.linear1 = nn.Linear(self.inputs, HIDDEN, bias=False)
         self.output = nn.Linear(HIDDEN, classes, bias=False)
@@ -78,7 +79,7 @@ def samples(dataset: Dataset, inputs: Tensor, labels: Tensor) -> TorchDataset[An
     if dataset.max_level is not None:
         return TensorDataset(inputs.unsqueeze(1) / dataset.max_level, labels)
     least, greatest = dataset.train_inputs.aminmax(dim=0)
-    span = torch.where(greatest == least, torch.ones_like(least), greatest - least)
+    span = torch.where(greatest == least, torch.inf, greatest - least)
     return TensorDataset((inputs - least) / span, labels)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 from harness.config import RunConfig
 from harness.data import Dataset, split_indices
@@ -30,7 +31,7 @@ class GreyLevels(nn.Module):
 class UnitRange(nn.Module):
     """Rows [batch, columns] to (x − least) / (greatest − least), column by column: for a table what grey levels are.
 
-    A column that is constant becomes 0.
+    A column that is constant where the network trains becomes 0 everywhere: nothing was learned about it.
     """
 
     least: Tensor
@@ -60,6 +61,15 @@ class Standardize(nn.Module):
         return scaled.sub_(self.mean).div_(self.sd)
 
 
+class ColumnNorm(nn.BatchNorm1d):
+    """BatchNorm of columns that bears a batch of one row, which has no spread: that one uses the running statistics."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if self.training and len(rows) == 1:
+            return batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(rows)
+
+
 class MLP(nn.Module):
     """Images uint8 [batch, height, width], or rows float32 [batch, columns], to log-probabilities [batch, classes].
 
@@ -78,10 +88,10 @@ class MLP(nn.Module):
             self.standardize = Standardize(torch.zeros(channels), torch.ones(channels))
         self.normalize: nn.Module = nn.Identity()
         if config.batch_norm:
-            self.normalize = nn.BatchNorm1d(shape[0]) if table else nn.BatchNorm2d(1)
+            self.normalize = ColumnNorm(shape[0]) if table else nn.BatchNorm2d(1)
         # skip_init leaves torch's global generator alone; `initial_model` draws the weights.
         self.hidden = nn.utils.skip_init(nn.Linear, math.prod(shape), config.hidden, bias=False)
-        self.normalize_hidden = nn.BatchNorm1d(config.hidden) if config.hidden_batch_norm else nn.Identity()
+        self.normalize_hidden = ColumnNorm(config.hidden) if config.hidden_batch_norm else nn.Identity()
         self.output = nn.utils.skip_init(nn.Linear, config.hidden, classes, bias=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -114,21 +124,16 @@ def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
     if isinstance(model.scale, UnitRange):
         least, greatest = _extremes(_training_parts(config, dataset))
         model.scale.least.copy_(least)
-        model.scale.span.copy_(_or_one(greatest - least))
+        model.scale.span.copy_(torch.where(greatest == least, torch.inf, greatest - least))
     if isinstance(model.standardize, Standardize):
         parts, scale = _training_parts(config, dataset), model.scale
         mean, sd = _column_statistics(parts, scale) if isinstance(scale, UnitRange) else _pixel_statistics(parts, scale)
         model.standardize.mean.copy_(mean)
-        model.standardize.sd.copy_(_or_one(sd))
+        model.standardize.sd.copy_(torch.where(sd == 0, 1.0, sd))
     generator = torch.Generator().manual_seed(derive(config.seed, "weights"))
     for layer in (model.hidden, model.output):
         nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
     return model
-
-
-def _or_one(spread: Tensor) -> Tensor:
-    """A divisor: 1 where all values are the same."""
-    return torch.where(spread == 0, torch.ones_like(spread), spread)
 
 
 def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:

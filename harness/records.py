@@ -4,6 +4,7 @@ With `tracking.py`, which writes, the only file that imports mlflow. The names a
 """
 
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -109,7 +110,8 @@ class Records:
         """The values of a metric by step. Raises `UserError` where a step holds two: one of them was added later."""
         values: dict[int, float] = {}
         for point in self.client.get_metric_history(run_id, metric):
-            if values.setdefault(point.step, point.value) != point.value:
+            before = values.setdefault(point.step, point.value)
+            if before != point.value and not (math.isnan(before) and math.isnan(point.value)):
                 raise UserError(
                     f"run {run_id} has two values of {metric} at step {point.step}: its records were altered"
                 )

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from harness.screen import Screen
 
 _TRAINED = ("trial", "winner", "arm", "tuning")
-_ENDED_AS = {"complete": "complete", "pruned": "stopped", "interrupted": "stopped", "diverged": "diverged"}
+# An interrupted run may have been stopped after its last epoch.
+_ENDED_AS = {
+    "complete": ("complete",),
+    "pruned": ("stopped",),
+    "interrupted": ("stopped", "complete"),
+    "diverged": ("diverged",),
+}
 _NOTHING_TO_COMPARE = 1
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -163,7 +169,7 @@ def _train(
     if device == "cpu":
         torch.set_num_threads(1)  # as in a worker
     seen: list[EpochMetrics] = []
-    stops = _ENDED_AS[run.tags[STATE]] == "stopped"
+    stops = "stopped" in _ENDED_AS[run.tags[STATE]]
 
     def report(metrics: "EpochMetrics") -> bool:
         seen.append(metrics)
@@ -178,20 +184,23 @@ def _train(
         accuracies = tuple(metrics.val_accuracy or 0.0 for metrics in seen)
         best = Outcome("complete", "", accuracies, seconds=0.0, run_id=run.id).best
         values += [Reading(name, 0, value) for name, value in best.items()]
-    if ending.test is not None:
+    if ending.test is not None and run.tags[STATE] == "complete":
         values += [Reading("test_loss", 0, ending.test[0]), Reading("test_accuracy", 0, ending.test[1])]
     return values, ending
 
 
 def _other_ending(records: "Records", run: "TrackedRun", ending: "Ending") -> list[str]:
+    import numpy as np
+
     from harness.records import NOTE, STATE, TRAJECTORY
 
     lines = []
-    if ending.state != _ENDED_AS[run.tags[STATE]]:
+    if ending.state not in _ENDED_AS[run.tags[STATE]]:
         lines.append(f"it ended otherwise: {ending.state} {ending.note}, recorded {run.tags[STATE]}")
     elif ending.state == "diverged" and ending.note != run.tags.get(NOTE, ""):
         lines.append(f"it diverged otherwise: {ending.note}, recorded {run.tags.get(NOTE, '')}")
-    if ending.trajectory is not None and not (records.array(run.id, TRAJECTORY) == ending.trajectory).all():
+    kept = run.tags[STATE] == "complete" and ending.trajectory is not None
+    if kept and not np.array_equal(records.array(run.id, TRAJECTORY), ending.trajectory, equal_nan=True):
         lines.append(f"{TRAJECTORY} differs")
     return lines
 

@@ -3,6 +3,7 @@
 Only puts the parts together. Everything slow is imported after the arguments and the claim files have been checked.
 """
 
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -153,9 +154,11 @@ def _replicate_on(
                 if not replication.is_finished() and not replication.stopped:
                     replication.run(clock)
         _ending(replications, caught)
-    names, wishes = (" ".join(wished) for wished in zip(*((claim.name, claim.wish) for claim in claims), strict=True))
-    moved = f" --dataset {wanted.wish}" if claims[0].moved else ""
-    screen.say(f"complete: {names}; judge with: {command.python()} -m analysis.report {wishes}{moved}")
+    names = " ".join(claim.name for claim in claims)
+    wishes = " ".join(shlex.quote(claim.wish) for claim in claims)
+    moved = f" --dataset {shlex.quote(wanted.wish)}" if any(claim.moved for claim in claims) else ""
+    quick = " --quick" if claims[0].quick else ""
+    screen.say(f"complete: {names}; judge with: {command.python()} -m analysis.report {wishes}{moved}{quick}")
 
 
 def _ending(replications: "list[Replication]", caught: list[int]) -> None:

@@ -5,6 +5,7 @@ Whatever is no number, or no class, is refused by row and column; rows are count
 
 import csv
 import warnings
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.errors import UserError
+
+_LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two is finite
+_NO_LABEL = ("", "nan", "null")
+_PLAUSIBLE = 3  # so few columns may well begin with 0, 1
 
 
 class Table(NamedTuple):
@@ -40,12 +45,17 @@ def breast_cancer() -> Table:
 def read_csv(path: Path, target: str = "") -> Table:
     """The table in a CSV file; `target` names the column of labels, by default it is the last one.
 
-    A first row without a single number is a header. Labels may be words or whole numbers; every other column should
-    hold numbers. Raises `UserError`, naming row and column, where the file is no such table.
+    A first row without a single number, or with the target's name, is a header. Labels may be words or whole numbers;
+    every other column should hold numbers. Raises `UserError`, naming row and column, where the file is no such table.
     """
-    first = _first_row(path)
-    has_header = not any(_is_number(cell) for cell in first)
-    names = [cell.strip() for cell in first] if has_header else [f"column {n + 1}" for n in range(len(first))]
+    first = [cell.strip() for cell in _first_row(path)]
+    has_header = target in first or not any(map(_is_number, first))
+    names = first if has_header else [f"column {n + 1}" for n in range(len(first))]
+    if not has_header and len(first) > _PLAUSIBLE and first[:-1] == [str(n) for n in range(len(first) - 1)]:
+        raise UserError(
+            f"{path}: its first row is 0, 1, 2, …, as pandas numbers columns that have no names; write names instead,"
+            " or leave that row out (header=False)"
+        )
     if not names:
         raise UserError(f"{path} is empty")
     if len(names) < 2:
@@ -60,13 +70,27 @@ def read_csv(path: Path, target: str = "") -> Table:
         raise UserError(f"{path}: two columns are called {twice!r}; give each a name of its own")
     label = _label_column(path, names, target, has_header)
     frame = _read(path, names, label, has_header)
-    before = 2 if has_header else 1  # rows of a spreadsheet begin at 1, and with the header
+    file = _File(path, has_header)
     features = np.empty((len(frame), len(names) - 1), dtype=np.float32)
     columns = [name for name in names if name != label]
     for position, name in enumerate(columns):
-        features[:, position] = _numbers(path, frame[name], before)
-    labels, classes = _classes(path, frame[label], before)
+        features[:, position] = _numbers(file, frame[name])
+    labels, classes = _classes(file, frame[label])
     return Table(features, labels, tuple(columns), classes)
+
+
+class _File(NamedTuple):
+    """A CSV file, to say where something is in it."""
+
+    path: Path
+    has_header: bool
+
+    def place(self, position: int, column: object) -> str:
+        """Where the data row at `position` (from 0) is in a spreadsheet, blank rows counted."""
+        with self.path.open(newline="", encoding="utf-8-sig") as text:
+            rows = (number for number, row in enumerate(csv.reader(text), start=1) if any(map(str.strip, row)))
+            row = next(islice(rows, position + self.has_header, None))
+        return f"{self.path}, row {row}, column {column!r}"
 
 
 def _first_row(path: Path) -> list[str]:
@@ -130,41 +154,49 @@ def _read(path: Path, names: list[str], label: str, has_header: bool) -> pd.Data
     return frame
 
 
-def _numbers(path: Path, column: "pd.Series[Any]", before: int) -> NDArray[np.float64]:
-    """The values of one column. Raises `UserError` at the first cell that is empty, no number or not finite."""
+def _numbers(file: _File, column: "pd.Series[Any]") -> NDArray[np.float64]:
+    """The values of one column. Raises `UserError` at the first cell that is empty, no number or too large."""
+    no_numbers = column.dtype == bool  # pandas takes True and False for 1 and 0
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~(np.abs(values) <= np.finfo(np.float32).max)  # NaN is wrong too
+    wrong = ~(np.abs(values) <= _LARGEST) | no_numbers  # NaN is wrong too
     if wrong.any():
-        row = int(wrong.argmax())
-        cell = column.iloc[row]
+        position = int(wrong.argmax())
+        cell = column.iloc[position]
         found = "empty" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
+        names = "" if file.has_header or position else "; if row 1 holds names, let none of them be a number"
         raise UserError(
-            f"{path}, row {row + before}, column {column.name!r} is {found}: it should be a number, finite in float32;"
-            " fill it in, or leave the row or the column out"
+            f"{file.place(position, column.name)} is {found}: it should be a number up to {_LARGEST:.1e} in size; fill"
+            f" it in, or leave the row or the column out{names}"
         )
     return values
 
 
-def _classes(path: Path, column: "pd.Series[Any]", before: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(file: _File, column: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Each label's position among the classes: whole numbers in their order, words in that of the alphabet."""
-    empty = column.isna() | (column.str.strip() == "")
-    if empty.any():
-        row = int(empty.to_numpy().argmax())
-        raise UserError(f"{path}, row {row + before}, column {column.name!r} is empty: it should be a label")
-    codes, words = pd.factorize(column.str.strip(), sort=True)
-    if all(map(_is_number, words)):
-        numbers = np.array([float(word) for word in words])
-        if (broken := numbers != np.round(numbers)).any():
-            value = words[int(broken.argmax())]
+    told = column.str.strip()
+    missing = told.isna() | told.str.lower().isin(_NO_LABEL)
+    if missing.any():
+        position = int(missing.to_numpy().argmax())
+        cell = column.iloc[position]
+        found = "empty" if pd.isna(cell) or not cell.strip() else repr(cell)
+        raise UserError(f"{file.place(position, column.name)} is {found}: it should be a label")
+    if all(map(_is_number, told.unique())):
+        numbers = told.astype(float)
+        if (broken := numbers != numbers.round()).any():
             raise UserError(
-                f"{path}, column {column.name!r} holds {value}: labels should be words or whole numbers; name another"
-                " column as the target"
+                f"{file.place(int(broken.to_numpy().argmax()), column.name)} is {told[broken].iloc[0]}: labels should"
+                " be words or whole numbers; name another column as the target"
             )
-        order = numbers.argsort(kind="stable")
-        codes, words = order.argsort()[codes], words[order]
+        codes, found_numbers = pd.factorize(numbers, sort=True)
+        words = [f"{number:.0f}" for number in found_numbers]
+    else:
+        codes, found_words = pd.factorize(told, sort=True)
+        words = [str(word) for word in found_words]
     if len(words) < 2:
-        raise UserError(f"{path}, column {column.name!r} holds {words[0]!r} only: there should be two classes or more")
-    return codes.astype(np.int64), tuple(map(str, words))
+        raise UserError(
+            f"{file.path}, column {column.name!r} holds {words[0]!r} only: there should be two classes or more"
+        )
+    return codes.astype(np.int64), tuple(words)
 
 
 def _some(names: list[str]) -> str:

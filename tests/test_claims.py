@@ -261,6 +261,25 @@ def test_a_claim_on_other_data_is_another_replication_and_says_so(tmp_path):
     assert claim.on(data_choice("fashion-mnist")) == claim
 
 
+def test_other_data_of_the_same_name_are_refused_and_the_same_file_is_no_other(tmp_path):
+    claim = read(tmp_path, 'dataset = "csv:wine.csv"\n' + SMALL)
+    (tmp_path / "deeper").mkdir()
+    assert claim.on(DataChoice(f"csv:{tmp_path}/deeper/../wine.csv")) == claim
+    for other in (DataChoice("csv:/elsewhere/wine.csv"), DataChoice(f"csv:{tmp_path}/wine.csv", "kind")):
+        with pytest.raises(UserError, match="names other data that are called 'csv-wine' too"):
+            claim.on(other)
+
+
+def test_a_claim_without_runs_on_data_stays_what_it_is():
+    published = read_claim(find_claim("ninety_nine"))
+    assert published.on(DataChoice("digits")) == published
+
+
+def test_the_command_that_makes_its_runs_can_be_typed(tmp_path):
+    moved = read(tmp_path, SMALL).on(DataChoice("csv:/my data/wine.csv", "kind")).quickened()
+    assert moved.command.endswith("small.toml --dataset 'csv:/my data/wine.csv' --target kind --quick")
+
+
 def test_what_is_no_toml_or_no_file_is_one_line(tmp_path):
     with pytest.raises(UserError, match="not valid TOML"):
         read(tmp_path, "title = ")

@@ -9,6 +9,7 @@ from harness.config import make_config
 from harness.data import split_indices
 from harness.defaults import LESSON
 from harness.model import Classifier, initial_model
+from harness.train import train
 
 
 def config(**changes):
@@ -86,16 +87,27 @@ def test_batch_norm_normalises_each_column_of_a_table(breast_cancer):
     assert sum(parameter.numel() for parameter in model.parameters()) == 30 * 128 + 128 * 2 + 2 * 30
 
 
-@pytest.mark.parametrize("wished", ["standardize", "batch_norm"])
-def test_a_constant_column_is_harmless(breast_cancer, wished):
+@pytest.mark.parametrize("wished", ["gamma", "standardize", "batch_norm"])
+def test_a_constant_column_is_harmless_even_where_it_is_not_constant(breast_cancer, wished):
     constant = breast_cancer.train_inputs.clone()
-    constant[:, 3] = 1e6
+    constant[:, 3] = 5
     dataset = replace(breast_cancer, train_inputs=constant)
-    model = initial_model(config(dataset="breast-cancer", **{wished: True}), dataset)
-    model.hidden.weight.data[:, 3] = 1e3  # would be seen at once
-    untouched = model(dataset.train_inputs)
-    model.hidden.weight.data[:, 3] = 0
-    assert torch.equal(model(dataset.train_inputs), untouched) and bool(untouched.isfinite().all())
+    model = initial_model(config(dataset="breast-cancer", **{wished: 0.5 if wished == "gamma" else True}), dataset)
+    told = model.eval()(breast_cancer.test_inputs)
+    moved = breast_cancer.test_inputs.clone()
+    moved[:, 3] = 1e6
+    assert torch.equal(model(moved), told) and bool(told.isfinite().all())
+
+
+@pytest.mark.parametrize("where", ["batch_norm", "hidden_batch_norm"])
+def test_a_batch_of_one_row_is_normalised_by_the_running_statistics(breast_cancer, where):
+    settings = config(dataset="breast-cancer", split="lesson", epochs=2, batch_size=79, **{where: True})
+    assert len(breast_cancer.train_labels) % 79 == 1
+    model = initial_model(settings, breast_cancer)
+    epochs = list(train(settings, breast_cancer, model=model))
+    assert [epoch.steps for epoch in epochs] == [7, 7] and not epochs[-1].diverged
+    row = breast_cancer.train_inputs[:1]
+    assert torch.equal(model.train()(row), model.eval()(row))
 
 
 def test_a_classifier_names_a_class_for_each_image_of_any_batch(digits):

@@ -54,7 +54,7 @@ def tracked(store, digits, monkeypatch):
         with closing(recorder.run([job], kind, lambda _job, m: m.epoch != stop_after, marks)) as records:
             (record,) = records
         metrics = {"training_seconds": record.seconds} if kind == "arm" else {}
-        if record.ending.test:
+        if record.ending.test and state == "complete":
             metrics |= dict(zip(("test_loss", "test_accuracy"), record.ending.test, strict=True))
         accuracies = tuple(epoch.val_accuracy for epoch in record.epochs)
         if kind == "trial" and state != "interrupted":
@@ -86,6 +86,7 @@ def replayed(run_id, capsys):
     [
         {"kind": "trial", "batch_norm": True},
         {"kind": "trial", "stop_after": 2, "state": "pruned"},
+        {"kind": "winner", "epochs": 2, "state": "interrupted"},
         {"kind": "trial", "stop_after": 1, "state": "interrupted"},
         {
             "kind": "trial",

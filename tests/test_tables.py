@@ -58,9 +58,18 @@ def test_what_pandas_would_take_for_missing_may_be_a_label(csv_file):
     assert read_csv(csv_file(HEAD + "1,2,NA\n3,4,None\n")).classes == ("NA", "None")
 
 
-def test_yes_and_no_are_numbers_and_quotes_keep_commas(csv_file):
-    table = read_csv(csv_file(HEAD + '1,True,"c, x"\n3,False,d\n'))
-    assert (table.features[:, 1].tolist(), table.classes) == ([1, 0], ("c, x", "d"))
+def test_quotes_keep_commas(csv_file):
+    assert read_csv(csv_file(HEAD + '1,2,"c, x"\n3,4,d\n')).classes == ("c, x", "d")
+
+
+def test_one_number_is_one_class_however_it_is_written(csv_file):
+    table = read_csv(csv_file(HEAD + "1,2,1\n3,4,1.0\n5,6,02\n"))
+    assert (table.labels.tolist(), table.classes) == ([0, 0, 1], ("1", "2"))
+
+
+def test_a_header_with_a_number_is_one_where_it_names_the_target(csv_file):
+    table = read_csv(csv_file("code,2019,kind\n1,2,c\n3,4,d\n"), target="kind")
+    assert (table.columns, table.labels.tolist()) == (("code", "2019"), [0, 1])
 
 
 @pytest.mark.parametrize(
@@ -70,16 +79,22 @@ def test_yes_and_no_are_numbers_and_quotes_keep_commas(csv_file):
         ("1,2,c\n3,,d\n", "row 2, column 'column 2' is empty"),
         (
             HEAD + "1,2,c\n3,4,d\nx,4,d\n",
-            "row 4, column 'a' is 'x': it should be a number, finite in float32; fill it in",
+            "row 4, column 'a' is 'x': it should be a number up to 1.7e+38 in size; fill it in",
         ),
         (HEAD + "1,nan,c\n3,4,d\n", "row 2, column 'b' is 'nan'"),
+        (HEAD + "1,True,c\n3,False,d\n", "row 2, column 'b' is True: it should be a number"),
+        (HEAD + "1,2,c\n\n\n3,x,d\n", "row 5, column 'b' is 'x'"),
+        (HEAD + "1,2,c\n3,4,NaN\n", "row 3, column 'y' is 'NaN': it should be a label"),
+        ("code,2019,kind\n1,2,c\n3,4,d\n", "row 1, column 'column 1' is 'code': it should be a number"),
+        ("code,2019,kind\n1,2,c\n3,4,d\n", "if row 1 holds names, let none of them be a number"),
+        ("0,1,2,kind\n1,2,3,c\n3,4,5,d\n", "its first row is 0, 1, 2, …, as pandas numbers columns"),
         (HEAD + "1,?,c\n3,4,d\n", "row 2, column 'b' is '?'"),
         (HEAD + "1,inf,c\n3,4,d\n", "row 2, column 'b' is inf"),
         (HEAD + "1,1e300,c\n3,4,d\n", "row 2, column 'b' is 1e+300"),
         (HEAD + '"1,000",2,c\n3,4,d\n', "row 2, column 'a' is '1,000'"),
         (HEAD + "1,2,c\n3,4, \n", "row 3, column 'y' is empty: it should be a label"),
         (HEAD + "1,2,c\n3,4\n", "row 3, column 'y' is empty: it should be a label"),
-        (HEAD + "1,2,0.5\n3,4,1\n", "column 'y' holds 0.5: labels should be words or whole numbers"),
+        (HEAD + "1,2,0.5\n3,4,1\n", "row 2, column 'y' is 0.5: labels should be words or whole numbers"),
         (HEAD + "1,2,c\n3,4,c\n", "column 'y' holds 'c' only: there should be two classes or more"),
         (
             HEAD + "1,2,c\n3,4,5,d\n",

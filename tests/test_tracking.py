@@ -141,3 +141,10 @@ def test_a_run_id_in_the_environment_is_ignored():
     env = {"MLFLOW_RUN_ID": "0" * 32, "PYTHONPATH": str(PROJECT), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
+
+
+def test_a_value_that_is_no_number_is_no_second_value(tracking, parent):
+    run = tracking.start(parent, "a", "trial", CONFIG, {})
+    tracking.log_metrics(run, {"loss": math.nan})
+    tracking.log_metrics(run, {"loss": math.nan})
+    assert math.isnan(tracking.history(run, "loss")[0])
