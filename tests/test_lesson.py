@@ -66,7 +66,13 @@ def test_wrong_input_is_one_line(command, arguments, message):
 def test_ctrl_c_is_one_line():
     arguments = [sys.executable, "-u", "-m", *DIGITS, "--epochs", "1000000"]
     env = os.environ | {"PYTHONPATH": str(PROJECT)}
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as running:
+
+    def heard():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and so would this one
+
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=heard
+    ) as running:
         while "epoch 2" not in running.stdout.readline():
             pass
         running.send_signal(signal.SIGINT)
