@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from harness import command
+from harness.options import Debug, Out
 from harness.stores import check_tracking, tracking_uri
 
 
@@ -16,8 +17,8 @@ def run(name: str) -> None:
     @app.command(help=f"Judge the claim {name!r} from what MLflow holds; print and draw it.")
     def main(
         quick: Annotated[bool, typer.Option("--quick", help="Judge the quick replication instead.")] = False,
-        out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")] = Path("reports"),
-        debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+        out: Out = Path("reports"),
+        debug: Debug = False,
     ) -> None:
         with command.one_line_endings(debug):
             check_tracking(tracking_uri())

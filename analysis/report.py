@@ -12,6 +12,7 @@ import typer
 from harness import command
 from harness.data_choice import DataChoice, data_choice
 from harness.errors import UserError
+from harness.options import Debug, OtherDataName, Out
 from harness.stores import check_tracking, tracking_uri, without_user
 
 if TYPE_CHECKING:
@@ -27,12 +28,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     claims: Annotated[list[str] | None, typer.Argument(help="Claims, by name or path.", show_default="all")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Report the quick replications instead.")] = False,
-    dataset: Annotated[
-        str | None, typer.Option(help="Report the replications on these data.", show_default="each claim's")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")] = Path("reports"),
+    dataset: OtherDataName = None,
+    out: Out = Path("reports"),
     log: Annotated[bool, typer.Option(help="Log the report to MLflow.")] = True,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Judge all claims, or those named, and write the report as one HTML page and as Markdown."""
     with command.one_line_endings(debug):

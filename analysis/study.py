@@ -14,6 +14,7 @@ import typer
 from harness import command
 from harness.defaults import SEARCHED
 from harness.errors import UserError
+from harness.options import Debug
 from harness.stores import check_name, check_tracking, tracking_uri, without_password
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _CAUTION = (
 def main(
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="the newest")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("reports"),
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Report a finished search from what MLflow recorded of it."""
     with command.one_line_endings(debug):

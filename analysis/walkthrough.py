@@ -12,6 +12,7 @@ import typer
 
 from harness import command
 from harness.errors import Stopped, UserError
+from harness.options import Debug, Out
 from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")] = Path("reports"),
+    out: Out = Path("reports"),
     log: Annotated[bool, typer.Option(help="Log the page to MLflow.")] = True,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Compute the lesson's worked examples in its order, and write them as one page that needs no network."""
     with command.one_line_endings(debug):

@@ -48,6 +48,13 @@ class Dataset:
         return "rows" if self.max_level is None else "images"
 
     @property
+    def warning(self) -> str:
+        """What a person must not overlook, or ""."""
+        if not self.fallback:
+            return ""
+        return f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {self.fallback}"
+
+    @property
     def sha256(self) -> str:
         """Hash of every input and label, train then test: two datasets with equal hashes hold the same numbers."""
         digest = hashlib.sha256()
@@ -106,6 +113,14 @@ def stratified(labels: Tensor, generator: torch.Generator) -> Indices:
 def training_size(dataset: Dataset, split: Split) -> int:
     """How many examples train under `split`; the same for every seed."""
     return len(split_indices(dataset.train_labels, split, seed=0).train)
+
+
+def oversize(batch_size: int, dataset: Dataset, split: Split, verb: str = "is") -> str:
+    """What is wrong with a batch that is larger than the part that trains; "" with any other."""
+    most = training_size(dataset, split)
+    if batch_size <= most:
+        return ""
+    return f"batch_size {verb} {batch_size}: it should be at most the {most} training {dataset.unit} of {dataset.name}"
 
 
 def record_of(dataset: Dataset) -> DatasetRecord:

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from harness.errors import UserError
 
 NAMED = ("auto", "fashion-mnist", "digits", "breast-cancer")
-HELP = "What to learn: auto (prefers Fashion-MNIST), fashion-mnist, digits, breast-cancer or csv:PATH."
-TARGET_HELP = "Column of labels in a CSV file."
 
 _CSV = "csv:"
 _LONGEST_NAME = 60

@@ -12,9 +12,10 @@ import typer
 
 from harness import command
 from harness.config import RunConfig, make_config
-from harness.data_choice import HELP, TARGET_HELP, DataChoice, data_choice
+from harness.data_choice import DataChoice, data_choice
 from harness.defaults import LESSON, LESSON_SEED
 from harness.errors import Stopped, UserError
+from harness.options import DataDir, DataName, Debug, Target
 
 if TYPE_CHECKING:
     from harness.data import Dataset
@@ -34,13 +35,10 @@ def main(
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = LESSON["epochs"],
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="BatchNorm on the input.")] = False,
     seed: Annotated[int, typer.Option(help="torch.manual_seed before the network.")] = LESSON_SEED,
-    dataset: Annotated[str, typer.Option(help=HELP)] = "auto",
-    target: Annotated[str, typer.Option(help=TARGET_HELP, show_default="the last one")] = "",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    dataset: DataName = "auto",
+    target: Target = "",
+    data_dir: DataDir = None,
+    debug: Debug = False,
 ) -> None:
     """Train the lesson's network with the lesson's own loop (§5.5), and print what the lesson prints."""
     with command.one_line_endings(debug):
@@ -55,17 +53,15 @@ def main(
 def _run(config: RunConfig, choice: DataChoice, data_dir: Path | None) -> None:
     typer.echo("loading torch and the data ...")
 
+    from harness.data import oversize
     from harness.sources import load
 
     dataset = load(choice, data_dir)
-    if dataset.fallback:
-        typer.echo(f"warning: THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {dataset.fallback}")
+    if dataset.warning:
+        typer.echo(f"warning: {dataset.warning}")
+    if complaint := oversize(config.batch_size, dataset, config.split):
+        raise UserError(complaint)
     training = len(dataset.train_labels)
-    if config.batch_size > training:
-        raise UserError(
-            f"batch_size is {config.batch_size}: it should be at most the {training} training {dataset.unit} of"
-            f" {dataset.name}"
-        )
     typer.echo(
         f"{dataset.name}: {training:,} {dataset.unit}, {math.ceil(training / config.batch_size)} updates an epoch"
     )

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
 from harness.data import Dataset
-from harness.model import ColumnNorm
+from harness.model import ColumnNorm, UnitRange
 
 HIDDEN = 128
 
@@ -78,9 +78,7 @@ def samples(dataset: Dataset, inputs: Tensor, labels: Tensor) -> TorchDataset[An
         return LessonImages(inputs, labels)
     if dataset.max_level is not None:
         return TensorDataset(inputs.unsqueeze(1) / dataset.max_level, labels)
-    least, greatest = dataset.train_inputs.aminmax(dim=0)
-    span = torch.where(greatest == least, torch.inf, greatest - least)
-    return TensorDataset((inputs - least) / span, labels)
+    return TensorDataset(UnitRange.fitted([dataset.train_inputs])(inputs, torch.float32), labels)
 
 
 def fit(net: nn.Module, batchdata: "DataLoader[Any]", lr: float, epochs: int, gamma: float) -> Iterator[Step]:

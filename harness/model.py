@@ -4,7 +4,7 @@ Also what the claims compare it with: another width, plain standardisation, Batc
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +37,16 @@ class UnitRange(nn.Module):
     least: Tensor
     span: Tensor
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, least: Tensor, greatest: Tensor) -> None:
         super().__init__()
-        self.register_buffer("least", torch.zeros(columns))
-        self.register_buffer("span", torch.ones(columns))
+        self.register_buffer("least", least)
+        self.register_buffer("span", torch.where(greatest == least, torch.inf, greatest - least))
+
+    @classmethod
+    def fitted(cls, parts: Iterable[Tensor]) -> "UnitRange":
+        """To the rows that train, handed over some at a time."""
+        least, greatest = zip(*(part.aminmax(dim=0) for part in parts), strict=True)
+        return cls(torch.stack(least).amin(dim=0), torch.stack(greatest).amax(dim=0))
 
     def forward(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
         return (rows.to(dtype) - self.least).div_(self.span)
@@ -82,7 +88,7 @@ class MLP(nn.Module):
         table = max_level is None
         channels = shape if table else ()
         # In the order of use.
-        self.scale = UnitRange(shape[0]) if max_level is None else GreyLevels(max_level)
+        self.scale = UnitRange(torch.zeros(shape), torch.ones(shape)) if max_level is None else GreyLevels(max_level)
         self.standardize: nn.Module = nn.Identity()
         if config.standardize:
             self.standardize = Standardize(torch.zeros(channels), torch.ones(channels))
@@ -122,9 +128,7 @@ def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
     """
     model = MLP(config, dataset.shape, len(dataset.classes), dataset.max_level)
     if isinstance(model.scale, UnitRange):
-        least, greatest = _extremes(_training_parts(config, dataset))
-        model.scale.least.copy_(least)
-        model.scale.span.copy_(torch.where(greatest == least, torch.inf, greatest - least))
+        model.scale = UnitRange.fitted(_training_parts(config, dataset))
     if isinstance(model.standardize, Standardize):
         parts, scale = _training_parts(config, dataset), model.scale
         mean, sd = _column_statistics(parts, scale) if isinstance(scale, UnitRange) else _pixel_statistics(parts, scale)
@@ -141,12 +145,6 @@ def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:
     indices = split_indices(dataset.train_labels, config.split, config.seed).train
     for some in indices.to(dataset.train_inputs.device).split(_EXAMPLES_AT_A_TIME):
         yield dataset.train_inputs.index_select(0, some).cpu()
-
-
-def _extremes(parts: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value of each column."""
-    least, greatest = zip(*(part.aminmax(dim=0) for part in parts), strict=True)
-    return torch.stack(least).amin(dim=0), torch.stack(greatest).amax(dim=0)
 
 
 def _pixel_statistics(parts: Iterator[Tensor], scale: GreyLevels) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import typer
 
 from harness import command
 from harness.errors import Stopped, UserError
+from harness.options import DataDir, Debug
 from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _ENDED_AS = {
     "interrupted": ("stopped", "complete"),
     "diverged": ("diverged",),
 }
-_NOTHING_TO_COMPARE = 1
+_NOT_THE_SAME = 1
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,11 +39,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     run_id: Annotated[str, typer.Argument(help="The id of a trial, a winner, an arm or a tuning run in MLflow.")],
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    data_dir: DataDir = None,
+    debug: Debug = False,
 ) -> None:
     """Train a tracked run again and compare every metric, bit for bit; exit status 1 where one differs.
 
@@ -81,7 +79,7 @@ def _replay(records: "Records", run: "TrackedRun", data_dir: Path | None) -> Non
     config = config_of(run)
     recorded = {metric: records.history(run.id, metric) for metric in run.metrics if is_compared(metric)}
     if not recorded:
-        raise Stopped(f"run {run.id} has no metrics to compare: it was {run.tags[STATE]} at once", _NOTHING_TO_COMPARE)
+        raise Stopped(f"run {run.id} has no metrics to compare: it was {run.tags[STATE]} at once", _NOT_THE_SAME)
     screen.say(f"{run.name} ({run.tags[STATE]}): {show_params(config.model_dump(exclude_defaults=True))}")
     screen.say("loading torch and the data ...")
     dataset = _load(run, data_dir)
@@ -98,7 +96,7 @@ def _replay(records: "Records", run: "TrackedRun", data_dir: Path | None) -> Non
     for line in differing:
         screen.say(line)
     if differing:
-        raise Stopped(f"run {run.id} did not come out the same", 1)
+        raise Stopped(f"run {run.id} did not come out the same", _NOT_THE_SAME)
     values = sum(map(len, recorded.values()))
     screen.say(f"the same, bit for bit: {values:,} values of {len(recorded)} metrics ({', '.join(sorted(recorded))})")
     left_out = [metric for metric in NOT_COMPARED if metric in run.metrics]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import command
-from harness.data_choice import HELP, TARGET_HELP, DataChoice, data_choice
+from harness.data_choice import DataChoice, data_choice
 from harness.defaults import DeviceChoice
 from harness.errors import Stopped, UserError
+from harness.options import DataDir, Debug, Device, OtherDataName, Target, Workers
 from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
@@ -33,15 +34,12 @@ def main(
     all: Annotated[bool, typer.Option("--all", help="Every claim, and the exact statements.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds of each arm.", show_default="the claim's")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="3 seeds, shorter runs: to look, not to judge.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")] = None,
-    dataset: Annotated[str | None, typer.Option(help=HELP, show_default="the claim's")] = None,
-    target: Annotated[str, typer.Option(help=TARGET_HELP, show_default="the last one")] = "",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
-    ] = None,
-    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = "auto",
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    workers: Workers = None,
+    dataset: OtherDataName = None,
+    target: Target = "",
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    debug: Debug = False,
 ) -> None:
     """Run what is missing of the design of one claim, of several, or of --all, and nothing else.
 
@@ -170,15 +168,13 @@ def _ending(replications: "list[Replication]", caught: list[int]) -> None:
 
 
 def _check_batches(claim: "Claim", dataset: "Dataset") -> None:
-    from harness.data import training_size
+    from harness.data import oversize
 
     for arm in claim.arms.values():
-        examples = training_size(dataset, "search" if arm.tuned else arm.fields["split"])
-        if arm.fields.get("dataset") is None and arm.fields["batch_size"] > examples:
-            raise UserError(
-                f"claim {claim.name!r}, arm {arm.name!r}: batch_size is {arm.fields['batch_size']}: it should be at"
-                f" most the {examples} training {dataset.unit} of {dataset.name}"
-            )
+        if arm.fields.get("dataset") is None:
+            complaint = oversize(arm.fields["batch_size"], dataset, "search" if arm.tuned else arm.fields["split"])
+            if complaint:
+                raise UserError(f"claim {claim.name!r}, arm {arm.name!r}: {complaint}")
 
 
 def _exact_statements() -> None:

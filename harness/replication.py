@@ -7,14 +7,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from typing import NamedTuple
 
-from harness.claims import Arm, Claim
+from harness.claims import Claim
 from harness.clock import Clock, Pace
-from harness.config import RunConfig
 from harness.engines.base import Engine, Job
 from harness.errors import UserError
-from harness.metrics import ProbeName
 from harness.recorder import Record, Recorder
 from harness.records import (
     ARM,
@@ -27,39 +24,17 @@ from harness.records import (
     SEEDS,
     STATE,
     TRAJECTORY,
-    Kind,
     State,
     TrackedRun,
     parent_name,
     tuned_tag,
 )
 from harness.screen import Screen
+from harness.task import Task
 from harness.tracking import Tracking
-from harness.tuning import choose_lr, score, tuning_probes
+from harness.tuning import choose_lr, score
 
 _DONE = ("complete", "diverged")
-# Beside the arithmetic of its images, an update and a run cost about as much as that of so many images more, and so do
-# probes. Measured on 1,400 runs of the lesson's claims.
-_IMAGES_AN_UPDATE, _IMAGES_A_RUN = 80, 17_000
-_PROBE_AN_UPDATE = {"path": 80}
-_PROBE_A_RUN = {"loss": 100_000, "gradient_noise": 750_000}
-
-
-class Task(NamedTuple):
-    """A run that a claim needs: one arm under one seed, or one lr that is tried for an arm."""
-
-    arm: Arm
-    config: RunConfig
-    kind: Kind
-
-    @property
-    def probes(self) -> tuple[ProbeName, ...]:
-        return self.arm.probes if self.kind == "arm" else tuning_probes(self.arm)
-
-    @property
-    def name(self) -> str:
-        tried = f" lr {self.config.lr:g}" if self.kind == "tuning" else ""
-        return f"{self.arm.name}{tried} seed {self.config.seed}"
 
 
 class Replication:
@@ -81,15 +56,7 @@ class Replication:
 
     def work(self, task: Task) -> float:
         """What a run costs, in images."""
-        config = task.config
-        if config.dataset != self._claim.dataset:
-            return _IMAGES_A_RUN  # a toy
-        a_pass = math.ceil(self._images / config.batch_size)
-        updates = min(config.epochs * a_pass, config.updates or math.inf)
-        probes = task.probes
-        an_update = _IMAGES_AN_UPDATE + sum(_PROBE_AN_UPDATE.get(probe, 0) for probe in probes)
-        a_run = _IMAGES_A_RUN + sum(_PROBE_A_RUN.get(probe, 0) for probe in probes)
-        return a_run + updates * (min(config.batch_size, self._images) + an_update)
+        return task.work(self._images)
 
     def missing(self) -> list[Task]:
         """The runs that MLflow does not hold yet; judged runs of tuned arms count with the grid's middle lr until then.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from harness import command
-from harness.data_choice import HELP, TARGET_HELP, DataChoice, data_choice
+from harness.data_choice import DataChoice, data_choice
 from harness.defaults import LESSON_SEED, DeviceChoice
 from harness.errors import UserError
+from harness.options import DataDir, DataName, Debug, Device, Target, Workers
 from harness.stores import OPTUNA_DEFAULT, check_name, check_stores, tracking_uri
 
 if TYPE_CHECKING:
@@ -48,19 +49,16 @@ def main(
     trials: Annotated[int, typer.Option(help="Trials that the study shall have in all.")] = 30,
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="dataset-seed")] = "",
     seed: Annotated[int, typer.Option(help="Decides everything random.")] = LESSON_SEED,
-    workers: Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")] = None,
-    dataset: Annotated[str, typer.Option(help=HELP)] = "auto",
-    target: Annotated[str, typer.Option(help=TARGET_HELP, show_default="the last one")] = "",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
-    ] = None,
-    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = "auto",
+    workers: Workers = None,
+    dataset: DataName = "auto",
+    target: Target = "",
+    data_dir: DataDir = None,
+    device: Device = "auto",
     space: Annotated[Path | None, typer.Option(help="What to search.", show_default="experiments/search.toml")] = None,
     storage: Annotated[str, typer.Option(help="Where Optuna keeps the study.")] = OPTUNA_DEFAULT,
     round: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
     timeout: Annotated[float | None, typer.Option(help="Stop after so many seconds; resumable.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Search lr, gamma, batch_size, epochs and batch_norm of the lesson's network; log every trial to MLflow.
 
@@ -91,8 +89,8 @@ def _search(plan: Plan) -> None:
     from harness.sources import load
 
     dataset = load(plan.dataset, plan.data_dir)
-    if dataset.fallback:
-        screen.warn(f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {dataset.fallback}")
+    if dataset.warning:
+        screen.warn(dataset.warning)
     space = _fitted(space, dataset, screen, is_default=plan.space is None)
     device = find_device(plan.device)
     record = record_of(dataset)
@@ -179,18 +177,16 @@ def _check_numbers(plan: Plan) -> None:
 
 def _fitted(space: "Space", dataset: "Dataset", screen: "Screen", is_default: bool) -> "Space":
     """The space, the default one without batches that are larger than the data; a person's own is refused then."""
-    from harness.data import training_size
+    from harness.data import oversize, training_size
 
     examples = training_size(dataset, "search")
-    what = f"the {examples} training {dataset.unit} of {dataset.name}"
     fitting = space.with_batches_up_to(examples) if is_default else space
-    if fitting.largest_batch() > examples:
-        raise UserError(
-            f"batch_size goes up to {fitting.largest_batch()}: it should be at most {what};"
-            " lower it in the search space (--space)"
-        )
+    if complaint := oversize(fitting.largest_batch(), dataset, "search", verb="goes up to"):
+        raise UserError(f"{complaint}; lower it in the search space (--space)")
     if fitting != space:
-        screen.warn(f"batch sizes above {what} are left out of the search")
+        screen.warn(
+            f"batch sizes above the {examples} training {dataset.unit} of {dataset.name} are left out of the search"
+        )
     return fitting
 
 

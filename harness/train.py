@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from harness.config import RunConfig
-from harness.data import Dataset, split_indices
+from harness.data import Dataset, oversize, split_indices
 from harness.metrics import EpochMetrics, Reading
 from harness.model import MLP, initial_model
 from harness.seeds import derive
@@ -52,10 +52,8 @@ def train(
     """
     model = (model or initial_model(config, dataset)).to(device)
     split = split_indices(dataset.train_labels, config.split, config.seed)
-    if config.batch_size > len(split.train):
-        raise ValueError(
-            f"batch_size is {config.batch_size}: it should be at most {len(split.train)} training {dataset.unit}"
-        )
+    if complaint := oversize(config.batch_size, dataset, config.split):
+        raise ValueError(complaint)
     train_part = split.train.to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.gamma, fused=True)
     order = torch.Generator().manual_seed(derive(config.seed, "order"))

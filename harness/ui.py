@@ -12,6 +12,7 @@ import typer
 
 from harness import command
 from harness.errors import UserError
+from harness.options import Debug
 from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri, without_password
 
 _HOST = "127.0.0.1"
@@ -27,7 +28,7 @@ def main(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to serve on.", show_default="5000, or the next free one")
     ] = 0,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Open MLflow's user interface on the runs of this folder (or of MLFLOW_TRACKING_URI). Ctrl-C ends it.
 

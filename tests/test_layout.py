@@ -36,13 +36,13 @@ NO_TORCH = (
     "tuning",
 )
 ORDER = (
-    "errors", "defaults", "data_choice", "seeds", "metrics", "environment", "config", "estimands", "claims",
-    "claim_lines", "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command", "space",
-    "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "probe", "loss_probes",
+    "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "estimands",
+    "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command",
+    "space", "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "probe", "loss_probes",
     "path_probes", "probes", "two_basins", "engines.base", "engines.local", "screen", "interrupts", "clock",
-    "trial", "study", "records", "tracking", "reports", "curves", "tuning", "recorder", "coordinator", "winner",
-    "summary", "study_page", "conduct", "search", "worked_examples", "exact", "replication", "replicate", "ui",
-    "lesson_loop", "lesson", "comparison", "replay",
+    "trial", "study", "records", "tracking", "reports", "curves", "tuning", "task", "recorder", "coordinator",
+    "winner", "summary", "study_page", "conduct", "search", "worked_examples", "exact", "replication", "replicate",
+    "ui", "lesson_loop", "lesson", "comparison", "replay",
 )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_analysis_reads_records_and_never_trains(path):
     roots = {name.split(".")[0] for name in found}
     assert not roots & {"torch", "torchvision", "mlflow", "optuna"}
     allowed = {"claim_file", "claims", "command", "config", "curves", "data_choice", "defaults", "errors", "estimands",
-               "records", "reports", "stores", "tuning"}  # fmt: skip
+               "options", "records", "reports", "stores", "tuning"}  # fmt: skip
     if path.stem.startswith("worked_"):  # the walkthrough shows what is computed now, it judges no records
         allowed |= {"worked_examples", "exact", "two_basins"}
     modules = {name.split(".")[1] for name in found if name.startswith("harness.")}

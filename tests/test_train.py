@@ -103,7 +103,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_that_update(digits):
 
 
 def test_a_batch_larger_than_the_training_part_is_refused(digits):
-    with pytest.raises(ValueError, match="batch_size is 1252: it should be at most 1251 training images"):
+    with pytest.raises(ValueError, match="batch_size is 1252: it should be at most the 1251 training images of digits"):
         next(train(config(batch_size=1_252), digits))
 
 

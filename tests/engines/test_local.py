@@ -79,7 +79,9 @@ def test_a_run_that_raises_fails_alone_and_says_why(engine):
     events = list(engine.run([job("bad", batch_size=5_000), job("good")], always))
     bad, good = endings(events)["bad"], endings(events)["good"]
     assert (bad.state, good.state) == ("failed", "complete")
-    assert bad.note.startswith("ValueError: batch_size is 5000: it should be at most 1251 training images")
+    assert bad.note.startswith(
+        "ValueError: batch_size is 5000: it should be at most the 1251 training images of digits"
+    )
     assert "train.py, line" in bad.note
 
 
