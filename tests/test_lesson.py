@@ -63,6 +63,17 @@ def test_wrong_input_is_one_line(command, arguments, message):
 
 
 @pytest.mark.slow
+def test_a_csv_file_is_trained_on_with_its_columns_normalised(command, tmp_path):
+    rows = "".join(f"{'odd' if n % 2 else 'even'},{n % 2 + n / 1000},{n}\n" for n in range(120))
+    (tmp_path / "numbers.csv").write_text("kind,a,b\n" + rows)
+    data = ("--dataset", "csv:numbers.csv", "--target", "kind", "--batch-size", "10")
+    done = command("harness.lesson", *data, "--batch-norm")
+    assert done.returncode == 0, done.stderr
+    assert "csv-numbers: 100 rows, 10 updates an epoch" in done.stdout
+    assert "100.00% on the 20 test rows" in done.stdout
+
+
+@pytest.mark.slow
 def test_ctrl_c_is_one_line():
     arguments = [sys.executable, "-u", "-m", *DIGITS, "--epochs", "1000000"]
     env = os.environ | {"PYTHONPATH": str(PROJECT)}

@@ -234,6 +234,20 @@ def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, co
 
 
 @pytest.mark.slow
+def test_a_claim_on_a_csv_file_beside_it_is_made_and_judged(claim_file, tmp_path, command, store):
+    rows = "".join(f"{'odd' if n % 2 else 'even'},{n % 2 + n / 1000},{n}\n" for n in range(120))
+    (tmp_path / "numbers.csv").write_text("kind,a,b\n" + rows)
+    text = example().replace('dataset = "digits"', 'dataset = "csv:numbers.csv"\ntarget = "kind"')
+    claim_file.write_text(text.replace("count = 6", "count = 2").replace("[0.1, 0.3, 1.0, 3.0]", "[0.1, 0.3]"))
+    done = command("harness.replicate", "hidden_width.toml")
+    assert done.returncode == 0, done.stderr
+    assert "csv-numbers 2 columns: 84 training, 16 validation, 20 test rows, 2 classes" in done.stdout
+    judged = command("analysis.report", "hidden_width.toml")
+    assert judged.returncode == 0, judged.stderr
+    assert "A wider hidden layer helps (§5.3)" in judged.stdout
+
+
+@pytest.mark.slow
 def test_a_claim_can_be_asked_of_other_data_and_judged_there(claim_file, tmp_path, command, store, breast_cancer):
     small = re.sub(r"count = 6", "count = 2", example())
     claim_file.write_text(re.sub(r"lr = \[0.1, .*\]", "lr = [0.1, 0.3]", small), encoding="utf-8")
