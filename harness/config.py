@@ -23,6 +23,7 @@ _REMEDY = {
 }
 
 Split = Literal["search", "lesson"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class RunConfig(BaseModel):
@@ -46,6 +47,7 @@ class RunConfig(BaseModel):
     standardize: bool = Field(default=False, description="shift and scale the input by its mean and sd")
     hidden_batch_norm: bool = Field(default=False, description="BatchNorm1d after the hidden layer, before relu")
     updates: int | None = Field(default=None, ge=1, description="stop after so many updates, in mid-epoch if need be")
+    precision: Precision = Field(default="float32", description="of the matrix products; weights are always float32")
 
     @property
     def content_hash(self) -> str:

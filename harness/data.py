@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from harness.errors import UserError
 from harness.metrics import DatasetRecord
 from harness.seeds import derive
 
+_IMAGES_AT_A_TIME = 5_000
 _HELD_OUT_SHARE = 6  # one example in six of each class: 10,000 of 60,000
 
 
@@ -61,6 +63,16 @@ class Dataset:
         for tensor in self._tensors():
             digest.update(tensor.numpy().data)
         return digest.hexdigest()
+
+    @cached_property
+    def pixel_sums(self) -> tuple[Tensor, Tensor]:
+        """For each training image, int64 [n]: the sum of its grey levels, and of their squares."""
+        sums, squares = [], []
+        for images in self.train_inputs.flatten(1).split(_IMAGES_AT_A_TIME):
+            levels = images.double()
+            sums.append(levels.sum(dim=1).long())
+            squares.append(levels.square_().sum(dim=1).long())
+        return torch.cat(sums), torch.cat(squares)
 
     def share_memory(self) -> None:
         """Move the tensors to shared memory, so that worker processes read them in place and copy nothing."""

@@ -23,6 +23,8 @@ class Path(Probe):
     All weights count as one vector. The first cosine belongs to update 2.
     """
 
+    reads_gradients = True
+
     def started(self) -> None:
         self._first = _flat(self.model)
         self._last = self._first

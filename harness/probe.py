@@ -11,6 +11,8 @@ from harness.model import MLP
 class Probe:
     """What a probe may do; each of these does nothing by itself."""
 
+    reads_gradients = False
+
     def __init__(self, config: RunConfig, dataset: Dataset, model: MLP) -> None:
         self.config = config
         self.dataset = dataset

@@ -49,6 +49,10 @@ class Probes:
         for probe in self._probes:
             probe.started()
 
+    @property
+    def reads_gradients(self) -> bool:
+        return any(probe.reads_gradients for probe in self._probes)
+
     def updated(self, number: int) -> None:
         self._seen = number
         for probe in self._probes:

@@ -24,6 +24,10 @@ _EVALUATION_BATCH = 5_000
 class Observer(Protocol):
     """Looks on while a run trains and changes nothing. The clock of `seconds` stands still meanwhile."""
 
+    @property
+    def reads_gradients(self) -> bool:
+        """Whether `updated` looks at the parameters' gradients; without that they need not be there."""
+
     def updated(self, number: int) -> None:
         """Called after update `number` (from 1), when the gradients that made it are still on the parameters."""
 

@@ -1,0 +1,194 @@
+"""Runs of one shape, trained together: what `train` does for one config, for a stack of them.
+
+A run comes out as `train` makes it, up to rounding, and bit for bit the same whatever shares its stack. The same rules
+hold: no I/O, no Optuna, no MLflow.
+"""
+
+import math
+import time
+from collections.abc import Hashable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from harness.config import RunConfig
+from harness.data import Dataset, oversize, split_indices
+from harness.metrics import EpochMetrics
+from harness.model import MLP
+from harness.products import Products
+from harness.seeds import derive
+from harness.stacked_mlp import Batch, StackedMLP
+from harness.train import Observer, evaluate
+
+
+def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
+    """What runs have to agree in to share a stack; None where a run has to be trained alone, by `train`."""
+    if config.dataset != dataset.name or dataset.max_level is None:
+        return None
+    return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
+
+
+class Cohort:
+    """The runs of `configs`, equal in `shape_of`, on `models` from `initial_model`; `observers[i]` looks on at run i.
+
+    The models are trained in place. `dataset` must lie on their device. `leave` takes a run out of the stack. Raises
+    ValueError if a batch would be larger than the training part.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[RunConfig],
+        dataset: Dataset,
+        models: Sequence[MLP],
+        *,
+        watch_test: bool = False,
+        observers: Sequence[Observer | None] = (),
+    ) -> None:
+        first = configs[0]
+        if complaint := oversize(first.batch_size, dataset, first.split):
+            raise ValueError(complaint)
+        self._configs = configs
+        self._models = models
+        self._dataset = dataset
+        self._watch_test = watch_test
+        self._observers = observers or [None] * len(configs)
+        self._splits = [split_indices(dataset.train_labels, config.split, config.seed) for config in configs]
+        self._orders = [torch.Generator().manual_seed(derive(config.seed, "order")) for config in configs]
+        self._epoch = self._updates = 0
+        self._running = list(range(len(configs)))
+        self._left: set[int] = set()
+        like = models[0].hidden.weight.detach()
+        gamma = like.new_tensor([config.gamma for config in configs])
+        self._step = (-like.new_tensor([config.lr for config in configs]) / (1 - gamma)).view(-1, 1, 1)
+        with_gradients = any(observer is not None and observer.reads_gradients for observer in self._observers)
+        self._stack = StackedMLP(models, dataset.train_inputs, gamma, Products(first.precision), with_gradients)
+
+    def epochs(self) -> Iterator[dict[int, EpochMetrics]]:
+        """Train; after each epoch the record of every run that trained it, by its number in `configs`.
+
+        `seconds` of a run is the time of the stack, divided among its runs.
+        """
+        limit = self._configs[0].updates
+        while self._running:
+            records = self._train_epoch(limit)
+            yield records
+            for number, metrics in records.items():
+                if metrics.diverged or self._epoch == self._configs[number].epochs or self._updates == limit:
+                    self.leave(number)
+            self._shrink()
+
+    def leave(self, number: int) -> None:
+        """Train this run no further."""
+        self._left.add(number)
+
+    def _shrink(self) -> None:
+        rows = [row for row, number in enumerate(self._running) if number not in self._left]
+        if len(rows) < len(self._running):
+            self._running = [self._running[row] for row in rows]
+            if rows:
+                self._stack.keep(rows)
+                self._step = self._step[rows]
+
+    def _train_epoch(self, limit: int | None) -> dict[int, EpochMetrics]:
+        self._epoch += 1
+        batches = self._batches()
+        losses, hits, sizes = [], [], []
+        standing = dict.fromkeys(self._running, True)
+        observed = any(self._observers[number] for number in self._running)
+        start, observing = time.perf_counter(), 0.0
+        for batch in batches:
+            if self._updates == limit:
+                break
+            size = batch.labels.shape[2]
+            loss, hit = self._stack.update(batch, self._step / size)
+            self._updates += 1
+            losses.append(loss)
+            hits.append(hit)
+            sizes.append(size)
+            if observed:
+                paused = time.perf_counter()
+                self._observe(loss, standing)
+                observing += time.perf_counter() - paused
+        loss_sums = torch.stack(losses).double().mul_(torch.tensor(sizes, device=loss.device).unsqueeze(1)).cumsum(0)
+        hit_sums = torch.stack(hits).cumsum(0)
+        finite, loss_sums, hit_sums = loss_sums.isfinite().sum(0).tolist(), loss_sums.cpu(), hit_sums.cpu()
+        seconds = (time.perf_counter() - start - observing) / len(self._running)
+        records = {}
+        for row, number in enumerate(self._running):
+            _count_batches(self._models[number], sizes)
+            steps = min(finite[row] + 1, len(sizes))
+            diverged = finite[row] < len(sizes)
+            seen = sum(sizes[:steps])
+            right = int(hit_sums[finite[row] - 1, row]) if finite[row] else 0
+            metrics = EpochMetrics(
+                epoch=self._epoch,
+                train_loss=float(loss_sums[steps - 1, row]) / seen,
+                train_accuracy=right / seen,
+                val_loss=None,
+                val_accuracy=None,
+                seconds=seconds,
+                samples_per_second=seen / seconds,
+                steps=steps,
+                diverged=diverged,
+            )
+            records[number] = self._watched(number, metrics)
+        return records
+
+    def _batches(self) -> Iterator[Batch]:
+        """The batches of an epoch: every run's training images in its own order, the last one of them may be smaller."""
+        size = self._configs[0].batch_size
+        orders = torch.stack([
+            split.train[torch.randperm(len(split.train), generator=order)]
+            for number in self._running
+            for split, order in [(self._splits[number], self._orders[number])]
+        ]).to(self._step.device)  # fmt: skip
+        normalizes = any(self._configs[number].batch_norm for number in self._running)
+        whole = orders.shape[1] // size * size
+        for part, width in ((orders[:, :whole], size), (orders[:, whole:], orders.shape[1] - whole)):
+            if part.numel():
+                yield from self._batches_of(part, width, normalizes)
+
+    def _batches_of(self, orders: Tensor, size: int, normalizes: bool) -> Iterator[Batch]:
+        runs, pixels = len(orders), size * self._dataset.train_inputs[0].numel()
+        by_step = orders.view(runs, -1, size).transpose(0, 1).contiguous()  # [steps, runs, size]
+        labels = self._dataset.train_labels[by_step].unsqueeze(2)
+        mean = variance = self._step.new_zeros(len(by_step), runs, 1)
+        if normalizes:
+            level = self._dataset.max_level
+            total, squares = (sums[by_step].sum(2, keepdim=True).double() for sums in self._dataset.pixel_sums)
+            mean = total / (pixels * level)
+            variance = squares / (pixels * level**2) - mean.square()
+            mean, variance = mean.to(self._step.dtype), variance.to(self._step.dtype)
+        for images, *others in zip(by_step.view(len(by_step), -1), labels, mean, variance, strict=True):
+            yield Batch(images, *others)
+
+    def _observe(self, losses: Tensor, standing: dict[int, bool]) -> None:
+        for number, loss in zip(self._running, losses.tolist(), strict=True):
+            standing[number] &= math.isfinite(loss)
+            observer = self._observers[number]
+            if observer and standing[number]:
+                observer.updated(self._updates)
+
+    def _watched(self, number: int, metrics: EpochMetrics) -> EpochMetrics:
+        """With what observer, validation and test images say of it."""
+        observer, model, dataset = self._observers[number], self._models[number], self._dataset
+        if observer:
+            metrics = metrics._replace(readings=observer.epoch_ended(self._epoch))
+        if metrics.diverged:
+            return metrics
+        validation = self._splits[number].validation
+        if len(validation):
+            val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, validation)
+            metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
+        if self._watch_test:
+            test_loss, test_accuracy = evaluate(model, dataset.test_inputs, dataset.test_labels)
+            metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
+        return metrics
+
+
+def _count_batches(model: MLP, sizes: Sequence[int]) -> None:
+    """As torch's modules count them: `ColumnNorm` passes over a batch of one."""
+    for part, least in ((model.normalize, 1), (model.normalize_hidden, 2)):
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            assert part.num_batches_tracked is not None
+            part.num_batches_tracked += sum(size >= least for size in sizes)

@@ -1,0 +1,167 @@
+"""The lesson's network for many runs at once: one update of all of them, forward and backward, written out.
+
+δ of both layers and the gradients are those of §2.1, as products of stacked matrices. Images only.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from harness.model import MLP, GreyLevels
+from harness.products import EXACT, Products
+from harness.stacked_norms import HiddenNorm, InputNorm
+from harness.stacked_weights import Weight
+
+
+class Batch(NamedTuple):
+    """One batch of each run. `images` int64 [runs · size]: which ones, run by run; `labels` int64 [runs, 1, size].
+
+    `mean`, `variance` [runs, 1]: of all pixels of the batch, in units of the grey level that stands for 1.0.
+    """
+
+    images: Tensor
+    labels: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+class _Room(NamedTuple):
+    """Buffers for one batch: `grey` uint8 [runs · size, pixels], `pixels` the same as floats [runs, size, pixels],
+    `sums`, `active`, `delta` [runs, size, hidden], `logits` [runs, classes, size]."""
+
+    grey: Tensor
+    pixels: Tensor
+    sums: Tensor
+    active: Tensor
+    delta: Tensor
+    logits: Tensor
+
+
+class StackedMLP:
+    """`models`, one a run and equal in shape, become views of the stack, so that they always show the newest weights.
+
+    `images`: uint8 [n, height, width]; `gamma`: [runs], in the models' floating point type. `with_gradients` keeps the
+    gradients of the last update in the models' `.grad`, which costs a second product for each.
+    """
+
+    def __init__(
+        self, models: Sequence[MLP], images: Tensor, gamma: Tensor, products: Products, with_gradients: bool = False
+    ) -> None:
+        first = models[0]
+        assert isinstance(first.scale, GreyLevels), "a stack takes images"
+        self.models = list(models)
+        self._level = first.scale.max_level
+        self._images = images.flatten(1)
+        self._products = products
+        self._hidden = Weight(torch.stack([model.hidden.weight.detach() for model in models]), gamma)
+        self._output = Weight(torch.stack([model.output.weight.detach() for model in models]), gamma)
+        self._input_norm = InputNorm([m.standardize for m in models], [m.normalize for m in models], gamma)
+        self._hidden_norm = None
+        if not isinstance(first.normalize_hidden, nn.Identity):
+            self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, gamma)
+        self._with_gradients = with_gradients
+        if with_gradients:
+            for weight in self._weights():
+                weight.gradient = torch.zeros_like(weight.values)
+        self._rooms: dict[int, _Room] = {}
+        self._show()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these runs alone; the models of the others keep what they have learned."""
+        chosen = torch.tensor(rows, device=self._images.device)
+        for part in (self._hidden, self._output, self._input_norm, self._hidden_norm):
+            if part is not None:
+                part.keep(chosen)
+        self.models = [self.models[row] for row in rows]
+        self._rooms = {}
+        self._show()
+
+    def update(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
+        """One update of every run; the mean loss of each over its batch, and how many it classified right, [runs].
+
+        `step` [runs, 1, 1]: −η / (1 − γ) / size.
+        """
+        size = batch.labels.shape[2]
+        room = self._room(size)
+        if self._with_gradients:
+            for weight in self._weights():
+                weight.forget()
+        torch.index_select(self._images, 0, batch.images, out=room.grey)
+        room.pixels.copy_(room.grey.view_as(room.pixels))
+        losses, hits = self._forward(batch, room)
+        self._backward(batch, step, room)
+        if self._with_gradients:
+            for weight in self._weights():
+                weight.divide_gradient(step.flatten() * size)
+        return losses, hits
+
+    def _forward(self, batch: Batch, room: _Room) -> tuple[Tensor, Tensor]:
+        """Fills `active`, what the hidden layer puts out, and `logits`."""
+        weights, active = self._hidden.values, room.active
+        self._products.multiply(room.pixels, weights.transpose(1, 2), 1 / self._level, out=room.sums)
+        if self._input_norm.is_needed:
+            pixels = room.pixels.shape[1] * room.pixels.shape[2]
+            self._input_norm.forward(room.sums, weights, batch.mean, batch.variance, pixels, out=active)
+        if self._hidden_norm:
+            self._hidden_norm.forward(active)
+        active.relu_()
+        self._put_out(active, room.logits)
+        log_probabilities = room.logits.log_softmax(dim=1)
+        losses = log_probabilities.gather(1, batch.labels).mean(dim=(1, 2)).neg_()
+        hits = (log_probabilities.max(dim=1, keepdim=True).indices == batch.labels).sum(dim=(1, 2))
+        return losses, hits
+
+    def _put_out(self, active: Tensor, logits: Tensor) -> None:
+        output = self._output.values
+        if active.shape[1] == 1:
+            # A product with a single column is summed in another way when it stands alone than in a stack.
+            torch.bmm(active, output.transpose(1, 2), out=logits.view(len(output), 1, -1))
+        else:
+            torch.bmm(output, active.transpose(1, 2), out=logits)
+
+    def _backward(self, batch: Batch, step: Tensor, room: _Room) -> None:
+        """δ of the output is σ − e_y. It takes the step with it, so that every gradient that follows has it in it."""
+        delta_out = room.logits.softmax(dim=1)
+        delta_out.scatter_add_(1, batch.labels, delta_out.new_full((1, 1, 1), -1.0).expand(batch.labels.shape))
+        delta_out.mul_(step)
+        delta = torch.bmm(delta_out.transpose(1, 2), self._output.values, out=room.delta)
+        torch.ops.aten.threshold_backward.grad_input(delta, room.active, 0, grad_input=delta)
+        self._output.add_product(delta_out, room.active, EXACT)
+        self._output.follow()
+        if self._hidden_norm:
+            self._hidden_norm.backward(delta)
+        if self._input_norm.is_needed:
+            self._input_norm.backward(delta, room.sums, self._hidden)
+        self._hidden.add_product(delta.transpose(1, 2), room.pixels, self._products, 1 / self._level)
+        self._hidden.follow()
+
+    def _weights(self) -> list[Weight]:
+        norms = [part.norm for part in (self._input_norm, self._hidden_norm) if part]
+        return [self._hidden, self._output, *(weight for norm in norms for weight in (norm.weight, norm.bias))]
+
+    def _room(self, size: int) -> _Room:
+        if size not in self._rooms:
+            runs, hidden, pixels = self._hidden.values.shape
+            classes = self._output.values.shape[1]
+            new = self._hidden.values.new_empty
+            # Without a normalised input, W x is what goes through the relu.
+            sums = new(runs, size, hidden)
+            self._rooms[size] = _Room(
+                grey=torch.empty(runs * size, pixels, dtype=torch.uint8, device=sums.device),
+                pixels=new((runs, size, pixels), dtype=self._products.dtype(sums.dtype)),
+                sums=sums,
+                active=new(runs, size, hidden) if self._input_norm.is_needed else sums,
+                delta=new(runs, size, hidden),
+                logits=new(runs, classes, size),
+            )
+        return self._rooms[size]
+
+    def _show(self) -> None:
+        for row, model in enumerate(self.models):
+            self._hidden.show(model.hidden.weight, row)
+            self._output.show(model.output.weight, row)
+            self._input_norm.norm.show(model.normalize, row)
+            if self._hidden_norm:
+                self._hidden_norm.norm.show(model.normalize_hidden, row)

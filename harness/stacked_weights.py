@@ -1,0 +1,63 @@
+"""Parameters of many runs, stacked along a first axis, and how momentum moves them.
+
+Momentum is kept as w and z = w + γ/(1 − γ)·v. In these, v ← γv − η∇L, w ← w + v reads z ← z − η/(1 − γ)·∇L,
+w ← γw + (1 − γ)z: a product that makes a gradient can add it to z at once, and each run has a γ of its own.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from harness.products import Products
+
+
+class Weight:
+    """One parameter, [runs, …]: `values` w, and `point` z. What is added to z carries the step −η/(1 − γ) in it.
+
+    With `gradient` not None, all that is added is added there too.
+    """
+
+    def __init__(self, values: Tensor, gamma: Tensor) -> None:
+        self.values = values
+        self.gradient: Tensor | None = None
+        self._gamma = gamma.view(-1, *[1] * (values.dim() - 1))
+        self.point = values.clone() if gamma.any() else values
+
+    def add(self, change: Tensor) -> None:
+        for target in self._targets():
+            target.add_(change)
+
+    def add_product(self, left: Tensor, right: Tensor, products: Products, alpha: float = 1.0) -> None:
+        """`alpha` · left · right, batched matrices."""
+        for target in self._targets():
+            products.add(target, left, right, alpha)
+
+    def follow(self) -> None:
+        """Move w after z."""
+        if self.point is not self.values:
+            torch.lerp(self.point, self.values, self._gamma, out=self.values)
+
+    def forget(self) -> None:
+        """Set the gradient to zero."""
+        if self.gradient is not None:
+            self.gradient.zero_()
+
+    def divide_gradient(self, step: Tensor) -> None:
+        """By what was multiplied into what was added, [runs]."""
+        if self.gradient is not None:
+            self.gradient.div_(step.view_as(self._gamma))
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these runs alone."""
+        moves = self.point is not self.values
+        self.values = self.values.index_select(0, rows)
+        self.point = self.point.index_select(0, rows) if moves else self.values
+        self.gradient = None if self.gradient is None else self.gradient.index_select(0, rows)
+        self._gamma = self._gamma.index_select(0, rows)
+
+    def show(self, parameter: nn.Parameter, row: int) -> None:
+        """Make a model's own parameter a view of its row, and its `.grad` too where gradients are kept."""
+        parameter.data = self.values[row]
+        parameter.grad = None if self.gradient is None else self.gradient[row]
+
+    def _targets(self) -> list[Tensor]:
+        return [self.point] if self.gradient is None else [self.point, self.gradient]
