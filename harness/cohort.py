@@ -22,8 +22,11 @@ from harness.train import Observer, evaluate
 
 
 def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
-    """What runs have to agree in to share a stack; None where a run has to be trained alone, by `train`."""
-    if config.dataset != dataset.name or dataset.max_level is None:
+    """What runs have to agree in to share a stack; None where a run has to be trained alone, by `train`.
+
+    That is so for the rows of a table, for toys, and for one hidden unit, whose products would depend on the stack.
+    """
+    if config.dataset != dataset.name or dataset.max_level is None or config.hidden == 1:
         return None
     return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
 
@@ -135,7 +138,7 @@ class Cohort:
         return records
 
     def _batches(self) -> Iterator[Batch]:
-        """The batches of an epoch: every run's training images in its own order, the last one of them may be smaller."""
+        """The batches of an epoch: each run's training images in its own order; the last one may be smaller."""
         size = self._configs[0].batch_size
         orders = torch.stack([
             split.train[torch.randperm(len(split.train), generator=order)]
@@ -154,7 +157,7 @@ class Cohort:
         labels = self._dataset.train_labels[by_step].unsqueeze(2)
         mean = variance = self._step.new_zeros(len(by_step), runs, 1)
         if normalizes:
-            level = self._dataset.max_level
+            level = self._dataset.max_level or 1
             total, squares = (sums[by_step].sum(2, keepdim=True).double() for sums in self._dataset.pixel_sums)
             mean = total / (pixels * level)
             variance = squares / (pixels * level**2) - mean.square()

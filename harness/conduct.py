@@ -14,6 +14,7 @@ from harness.screen import Screen
 from harness.study import Study
 from harness.summary import Summary, markdown, summarise
 from harness.tracking import Tracking
+from harness.trial import Shared
 from harness.winner import crown, winner_configs, winner_runs
 
 PAGE = "study.html"
@@ -23,14 +24,14 @@ class Sitting:
     """The parts of one search, put together; `run` carries it as far as it goes."""
 
     def __init__(
-        self, study: Study, engine: Engine, tracking: Tracking, screen: Screen, dataset: Dataset, seed: int
+        self, study: Study, engine: Engine, tracking: Tracking, screen: Screen, dataset: Dataset, shared: Shared
     ) -> None:
         self._study = study
         self._engine = engine
         self._tracking = tracking
         self._screen = screen
         self._dataset = dataset
-        self._seed = seed
+        self._shared = shared
 
     def finished(self, total: int) -> Summary | None:
         """The summary of a study that has its `total` trials and was brought to its end; else None."""
@@ -51,10 +52,10 @@ class Sitting:
             raise UserError(
                 f"study {name!r} is being run by another process ({owner}): wait for it, or use --study NAME"
             )
-        parent_id = self._tracking.open_parent(name, "study", {"seed": self._seed, "round": round_size})
+        parent_id = self._tracking.open_parent(name, "study", {"seed": self._shared.seed, "round": round_size})
         recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
         coordinator = Coordinator(
-            self._study, self._engine, self._tracking, recorder, self._screen, parent_id, self._seed
+            self._study, self._engine, self._tracking, recorder, self._screen, parent_id, self._shared
         )
         state: State = "failed"
         try:
@@ -86,7 +87,7 @@ class Sitting:
     def _crown(self, recorder: Recorder, parent_id: str) -> None:
         best = self._study.best()
         if best:
-            configs = winner_configs(best, self._dataset.name, self._seed)
+            configs = winner_configs(best, self._shared)
             tested = {run.seed for run in winner_runs(self._tracking, parent_id, configs)}
             missing = [config for config in configs if config.seed not in tested]
             crown(best, missing, recorder, self._tracking, self._screen, self._dataset, model_of=configs[0])
@@ -95,7 +96,7 @@ class Sitting:
         best = self._study.best()
         if best is None:
             return None
-        configs = winner_configs(best, self._dataset.name, self._seed)
+        configs = winner_configs(best, self._shared)
         return summarise(self._study, best, winner_runs(self._tracking, parent_id, configs))
 
     def _publish(self, parent_id: str, summary: Summary, artifacts: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.defaults import LESSON, LESSON_SEED, SEARCHED
+from harness.defaults import LESSON, LESSON_SEED, SEARCHED, Precision
 from harness.errors import UserError
 
 _REMEDY = {
@@ -23,7 +23,6 @@ _REMEDY = {
 }
 
 Split = Literal["search", "lesson"]
-Precision = Literal["float32", "bfloat16"]
 
 
 class RunConfig(BaseModel):

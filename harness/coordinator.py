@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 
-from harness.config import make_config
 from harness.engines.base import Engine, Job
 from harness.metrics import EpochMetrics
 from harness.recorder import Record, Recorder
@@ -15,7 +14,8 @@ from harness.records import DUPLICATE_OF, TRIAL, State
 from harness.screen import Screen
 from harness.study import Study
 from harness.tracking import Tracking
-from harness.trial import Outcome, Trial
+from harness.trial import Outcome, Shared, Trial
+from harness.work import work
 
 
 class Coordinator:
@@ -29,7 +29,7 @@ class Coordinator:
         recorder: Recorder,
         screen: Screen,
         parent_id: str,
-        seed: int,
+        shared: Shared,
     ) -> None:
         self._study = study
         self._engine = engine
@@ -37,7 +37,7 @@ class Coordinator:
         self._recorder = recorder
         self._screen = screen
         self._parent_id = parent_id
-        self._seed = seed
+        self._shared = shared
         self._deadline = float("inf")
         self._total = 0
         self._pruned: set[str] = set()
@@ -104,6 +104,7 @@ class Coordinator:
             return train_on
 
         jobs = [self._job(name, trial) for name, trial in trials.items()]
+        jobs.sort(key=lambda job: -work(job.config))
         tags = {name: {TRIAL: str(trial.number)} for name, trial in trials.items()}
         with closing(self._recorder.run(jobs, "trial", proceed, tags)) as records:
             for record in records:
@@ -151,8 +152,7 @@ class Coordinator:
             self.stop()
 
     def _job(self, name: str, trial: Trial) -> Job:
-        dataset = self._tracking.dataset.name
-        return Job(name, make_config(**trial.params, seed=self._seed, dataset=dataset, split="search"))
+        return Job(name, self._shared.config(trial.params, "search"))
 
     def _show_progress(self) -> None:
         self._screen.progress(sum(trial.outcome is not None for trial in self._study.trials()), self._total)

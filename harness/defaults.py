@@ -3,6 +3,8 @@
 from typing import Any, Literal
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+Switch = Literal["on", "off"]
+Precision = Literal["float32", "bfloat16"]
 
 SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.data_choice import NAMED
-from harness.defaults import DeviceChoice
+from harness.defaults import DeviceChoice, Switch
 
 _DATA = f"What to learn: {', '.join(NAMED)} or csv:PATH; auto prefers Fashion-MNIST."
 
@@ -19,5 +19,6 @@ DataDir = Annotated[
 ]
 Device = Annotated[DeviceChoice, typer.Option(help="Where to train.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")]
+Cohort = Annotated[Switch, typer.Option(help="Train runs of one shape together; off: one by one.")]
 Out = Annotated[Path, typer.Option(help="Folder for the page and its figures.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")]

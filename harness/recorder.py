@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.engines.base import Ending, Engine, Epoch, Finished, Job, Lost, Proceed, Started
 from harness.metrics import EpochMetrics
-from harness.records import ATTEMPT, CONFIG_HASH, PROBES, Kind
+from harness.records import ATTEMPT, CONFIG_HASH, PROBES, PRODUCTS, STACK, Kind
 from harness.screen import Screen
 from harness.tracking import Tracking
 
@@ -60,9 +60,9 @@ class Recorder:
             for event in self._engine.run(jobs, proceed):
                 name = event.job.name
                 match event:
-                    case Started(job, _):
+                    case Started():
                         epochs[name] = []
-                        run_ids[name] = self._start(job, kind, tags[name])
+                        run_ids[name] = self._start(event, kind, tags[name])
                     case Epoch(_, metrics):
                         epochs[name].append(metrics)
                         self._tracking.log_epoch(run_ids[name], metrics)
@@ -77,10 +77,13 @@ class Recorder:
             for run_id in run_ids.values():
                 self._tracking.finish(run_id, "interrupted", "stopped before its epoch was over")
 
-    def _start(self, job: Job, kind: Kind, tags: Mapping[str, str]) -> str:
+    def _start(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
+        job = started.job
         key = (job.name, job.config.content_hash)
         self._attempts[key] += 1
         own = {ATTEMPT: str(self._attempts[key])}
         if job.probes:
             own[PROBES] = " ".join(job.probes)
+        if started.stack:
+            own |= {STACK: str(started.stack), PRODUCTS: started.products}
         return self._tracking.start(self._parent_id, job.name, kind, job.config, own | dict(tags))

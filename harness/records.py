@@ -44,6 +44,7 @@ MODEL = "harness.model"
 DATA, TARGET = "harness.data", "harness.target"  # the choice that loads the same data again
 CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
 PROBES = "harness.probes"
+STACK, PRODUCTS = "harness.stack", "harness.products"  # with how many runs it was trained as one; by which library
 ENVIRONMENT = "harness.environment."  # and python, torch, …, processor
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # a metric of tuning runs: the lower the better, absent where it is infinite

@@ -157,10 +157,11 @@ def _train(
     """Every value that the run would log, and its ending; a run that was stopped is stopped after as many epochs."""
     import torch
 
-    from harness.engines.base import execute
+    from harness.engines.execution import execute
     from harness.machine import find_device
     from harness.metrics import Reading, logged
-    from harness.records import KIND, STATE
+    from harness.products import library
+    from harness.records import KIND, PRODUCTS, STACK, STATE
     from harness.trial import Outcome
 
     device = find_device("cuda" if run.params["device"] == "cuda" else "cpu")
@@ -174,9 +175,11 @@ def _train(
         screen.progress(len(seen), epochs, "epochs")
         return not stops or len(seen) < epochs
 
+    # The same products; a stack of one will do, because no number of a run depends on what shared its stack.
+    products: Any = run.tags.get(PRODUCTS, "default")
     screen.progress(0, epochs, "epochs")
-    with screen:
-        ending = execute(job, dataset.to(torch.device(device)), device, report)
+    with screen, library(products):
+        ending = execute(job, dataset.to(torch.device(device)), device, report, stacked=STACK in run.tags)
     values = [reading for metrics in seen for reading in logged(metrics)] + list(ending.readings)
     if run.tags[KIND] == "trial" and seen and run.tags[STATE] != "interrupted":
         accuracies = tuple(metrics.val_accuracy or 0.0 for metrics in seen)

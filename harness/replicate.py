@@ -12,9 +12,9 @@ import typer
 
 from harness import command
 from harness.data_choice import DataChoice, data_choice
-from harness.defaults import DeviceChoice
+from harness.defaults import DeviceChoice, Switch
 from harness.errors import Stopped, UserError
-from harness.options import DataDir, Debug, Device, OtherDataName, Target, Workers
+from harness.options import Cohort, DataDir, Debug, Device, OtherDataName, Target, Workers
 from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def main(
     target: Target = "",
     data_dir: DataDir = None,
     device: Device = "auto",
+    cohort: Cohort = "on",
     debug: Debug = False,
 ) -> None:
     """Run what is missing of the design of one claim, of several, or of --all, and nothing else.
@@ -49,7 +50,7 @@ def main(
         _check(claims, all, seeds, quick, workers)
         check_tracking(tracking_uri())
         chosen = _on(_read(claims, seeds, quick), dataset, target)
-        _replicate(chosen, workers, data_dir, device)
+        _replicate(chosen, workers, data_dir, device, cohort)
         if all:
             _exact_statements()
 
@@ -86,7 +87,9 @@ def _on(claims: "list[Claim]", dataset: str | None, target: str) -> "list[Claim]
     return claims if dataset is None else [claim.on(data_choice(dataset, target)) for claim in claims]
 
 
-def _replicate(claims: "list[Claim]", workers: int | None, data_dir: Path | None, device: DeviceChoice) -> None:
+def _replicate(
+    claims: "list[Claim]", workers: int | None, data_dir: Path | None, device: DeviceChoice, cohort: Switch
+) -> None:
     from harness.screen import Screen
 
     screen = Screen()
@@ -96,7 +99,7 @@ def _replicate(claims: "list[Claim]", workers: int | None, data_dir: Path | None
             screen.say(f"{claim.name}: judged by published results, nothing is run")
     for wanted in dict.fromkeys(claim.data for claim in with_runs):
         group = [claim for claim in with_runs if claim.data == wanted]
-        _replicate_on(wanted, group, screen, workers, data_dir, device)
+        _replicate_on(wanted, group, screen, workers, data_dir, device, cohort)
 
 
 def _replicate_on(
@@ -106,6 +109,7 @@ def _replicate_on(
     workers: int | None,
     data_dir: Path | None,
     device: DeviceChoice,
+    cohort: Switch,
 ) -> None:
     screen.say("loading torch and the data ...")
 
@@ -124,7 +128,7 @@ def _replicate_on(
     where = find_device(device)
     record = record_of(dataset)
     count = workers or physical_cores()
-    with closing(LocalEngine(dataset, count, where)) as engine:
+    with closing(LocalEngine(dataset, count, where, cohort=cohort == "on")) as engine:
         replications = [
             Replication(
                 claim,

@@ -11,9 +11,9 @@ import typer
 
 from harness import command
 from harness.data_choice import DataChoice, data_choice
-from harness.defaults import LESSON_SEED, DeviceChoice
+from harness.defaults import LESSON_SEED, DeviceChoice, Precision, Switch
 from harness.errors import UserError
-from harness.options import DataDir, DataName, Debug, Device, Target, Workers
+from harness.options import Cohort, DataDir, DataName, Debug, Device, Target, Workers
 from harness.stores import OPTUNA_DEFAULT, check_name, check_stores, tracking_uri
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     dataset: DataChoice
     data_dir: Path | None
     device: DeviceChoice
+    cohort: Switch
+    precision: Precision
     space: Path | None
     storage: str
     round: int
@@ -54,6 +56,8 @@ def main(
     target: Target = "",
     data_dir: DataDir = None,
     device: Device = "auto",
+    cohort: Cohort = "on",
+    precision: Annotated[Precision, typer.Option(help="Of matrix products; weights are float32.")] = "float32",
     space: Annotated[Path | None, typer.Option(help="What to search.", show_default="experiments/search.toml")] = None,
     storage: Annotated[str, typer.Option(help="Where Optuna keeps the study.")] = OPTUNA_DEFAULT,
     round: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
@@ -66,7 +70,23 @@ def main(
     """
     with command.one_line_endings(debug):
         choice = data_choice(dataset, target)
-        _search(Plan(trials, study, seed, workers, choice, data_dir, device, space, storage, round, timeout))
+        _search(
+            Plan(
+                trials=trials,
+                study=study,
+                seed=seed,
+                workers=workers,
+                dataset=choice,
+                data_dir=data_dir,
+                device=device,
+                cohort=cohort,
+                precision=precision,
+                space=space,
+                storage=storage,
+                round=round,
+                timeout=timeout,
+            )
+        )
 
 
 def _search(plan: Plan) -> None:
@@ -100,18 +120,21 @@ def _search(plan: Plan) -> None:
 
     name = plan.study or f"{dataset.name}-{plan.seed}"
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
+    settings |= {"cohort": plan.cohort, "precision": plan.precision}
     study = Study(plan.storage, name, space, plan.seed, settings)
     workers = plan.workers or physical_cores()
-    with closing(LocalEngine(dataset, workers, device)) as engine:
+    with closing(LocalEngine(dataset, workers, device, cohort=plan.cohort == "on")) as engine:
         left = plan.trials - len(study.finished())
         if left > 0:
             engine.start()  # workers import torch while this process imports MLflow
 
         from harness.conduct import Sitting
         from harness.tracking import Tracking
+        from harness.trial import Shared
 
         tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
-        sitting = Sitting(study, engine, tracking, screen, dataset, plan.seed)
+        shared = Shared(plan.seed, dataset.name, plan.precision)
+        sitting = Sitting(study, engine, tracking, screen, dataset, shared)
         summary = sitting.finished(plan.trials)
         if summary:
             screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")

@@ -184,7 +184,7 @@ class Study:
             self.optuna.set_user_attr(_SETTINGS, settings)
             return
         for name, value in settings.items():
-            if made_with[name] != value:
+            if name in made_with and made_with[name] != value:
                 raise UserError(
                     f"study {self.name!r} was made with {name} {_short(made_with[name])}, not {_short(value)};"
                     f" keep {name} as it was, or start another study with --study NAME"

@@ -1,6 +1,5 @@
 """A run that a claim needs, and what it will cost: the unit in which a replication plans. Runs nothing."""
 
-import math
 from typing import NamedTuple
 
 from harness.claims import Arm
@@ -8,10 +7,11 @@ from harness.config import RunConfig
 from harness.metrics import ProbeName
 from harness.records import Kind
 from harness.tuning import tuning_probes
+from harness.work import updates, work
 
-# Beside the arithmetic of its images, an update and a run cost about as much as that of so many images more, and so do
-# probes. Measured on 1,400 runs of the lesson's claims.
-_IMAGES_AN_UPDATE, _IMAGES_A_RUN = 80, 17_000
+# Beside its updates, a run costs about as much as so many images more, and so do probes. Measured on 1,400 runs of the
+# lesson's claims.
+_IMAGES_A_RUN = 17_000
 _PROBE_AN_UPDATE = {"path": 80}
 _PROBE_A_RUN = {"loss": 100_000, "gradient_noise": 750_000}
 
@@ -37,8 +37,6 @@ class Task(NamedTuple):
         config = self.config
         if self.arm.fields.get("dataset") is not None:
             return _IMAGES_A_RUN  # a toy
-        a_pass = math.ceil(training_images / config.batch_size)
-        updates = min(config.epochs * a_pass, config.updates or math.inf)
-        an_update = _IMAGES_AN_UPDATE + sum(_PROBE_AN_UPDATE.get(probe, 0) for probe in self.probes)
+        an_update = sum(_PROBE_AN_UPDATE.get(probe, 0) for probe in self.probes)
         a_run = _IMAGES_A_RUN + sum(_PROBE_A_RUN.get(probe, 0) for probe in self.probes)
-        return a_run + updates * (min(config.batch_size, training_images) + an_update)
+        return a_run + work(config, training_images) + an_update * updates(config, training_images)

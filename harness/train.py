@@ -14,6 +14,7 @@ from torch.nn.functional import nll_loss
 
 from harness.config import RunConfig
 from harness.data import Dataset, oversize, split_indices
+from harness.defaults import Precision
 from harness.metrics import EpochMetrics, Reading
 from harness.model import MLP, initial_model
 from harness.seeds import derive
@@ -69,7 +70,7 @@ def train(
         batches = train_part.index_select(0, permutation).split(config.batch_size)
         if config.updates is not None:
             batches = batches[: config.updates - updates]
-        metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates)
+        metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates, config.precision)
         updates += metrics.steps
         if observer:
             metrics = metrics._replace(readings=observer.epoch_ended(epoch))
@@ -112,6 +113,7 @@ def _train_epoch(
     batches: tuple[Tensor, ...],
     observer: Observer | None,
     updates_before: int,
+    precision: Precision,
 ) -> EpochMetrics:
     inputs, labels = dataset.train_inputs, dataset.train_labels
     model.train()
@@ -120,7 +122,8 @@ def _train_epoch(
     start, observing = time.perf_counter(), 0.0
     for batch in batches:
         targets = labels.index_select(0, batch)
-        log_probabilities = model(inputs.index_select(0, batch))
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            log_probabilities = model(inputs.index_select(0, batch))
         loss = nll_loss(log_probabilities, targets)
         steps, seen = steps + 1, seen + len(batch)
         loss_sum += loss.item() * len(batch)

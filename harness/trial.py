@@ -2,6 +2,9 @@
 
 from typing import Any, Literal, NamedTuple
 
+from harness.config import RunConfig, Split, make_config
+from harness.defaults import Precision
+
 Ended = Literal["complete", "pruned", "diverged", "failed"]
 
 
@@ -29,6 +32,19 @@ class Outcome(NamedTuple):
         if self.best_epoch is None:
             return {}
         return {"best_val_accuracy": max(self.accuracies), "best_epoch": self.best_epoch}
+
+
+class Shared(NamedTuple):
+    """What all configs of a study have in common."""
+
+    seed: int
+    dataset: str
+    precision: Precision
+
+    def config(self, params: dict[str, Any], split: Split, seed: int | None = None) -> RunConfig:
+        """The config of a trial with these hyperparameters; under another `seed` for the winner's runs."""
+        fields = self._asdict() | ({} if seed is None else {"seed": seed})
+        return make_config(**params, **fields, split=split)
 
 
 class Trial(NamedTuple):

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from harness.config import RunConfig, make_config
+from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import Job
 from harness.recorder import Record, Recorder
 from harness.records import CONFIG_HASH, KIND, MODEL, STATE, TRIAL, State
 from harness.screen import Screen
 from harness.tracking import Tracking
-from harness.trial import Trial
+from harness.trial import Shared, Trial
 
 FRESH_RUNS = 3
 _EXAMPLE_INPUTS = 2  # an exported model takes any batch size if its example has more than one
@@ -26,10 +26,10 @@ class WinnerRun(NamedTuple):
     model: str
 
 
-def winner_configs(best: Trial, dataset: str, seed: int) -> list[RunConfig]:
+def winner_configs(best: Trial, shared: Shared) -> list[RunConfig]:
     """The best trial's hyperparameters on all training images, under the seeds that follow the study's own."""
-    seeds = range(seed + 1, seed + 1 + FRESH_RUNS)
-    return [make_config(**best.params, seed=fresh, dataset=dataset, split="lesson") for fresh in seeds]
+    seeds = range(shared.seed + 1, shared.seed + 1 + FRESH_RUNS)
+    return [shared.config(best.params, "lesson", fresh) for fresh in seeds]
 
 
 def winner_runs(tracking: Tracking, parent_id: str, configs: list[RunConfig]) -> list[WinnerRun]:

@@ -8,7 +8,8 @@ from torch.nn.functional import nll_loss
 from harness.config import make_config
 from harness.data import split_indices
 from harness.defaults import LESSON
-from harness.engines.base import Job, execute
+from harness.engines.base import Job
+from harness.engines.execution import execute
 from harness.model import initial_model
 from harness.probes import Probes, is_scheduled
 from harness.train import evaluate, train
@@ -161,7 +162,7 @@ def test_validation_halves_are_disjoint_and_together_the_validation_part(digits)
 
 @pytest.mark.parametrize("probe", ["validation_halves", "validation_loss"])
 def test_probes_of_validation_images_need_some(digits, probe):
-    ending = execute(Job("x", config(split="lesson"), probes=(probe,)), digits, "cpu", lambda _: True)
+    ending = execute(Job("x", config(split="lesson"), probes=(probe,)), digits, "cpu", lambda _: True, stacked=False)
     assert ending.state == "failed" and 'needs split "search"' in ending.note
 
 
@@ -189,12 +190,12 @@ def test_updates_end_a_run_in_mid_epoch(digits):
 
 def test_a_stop_after_the_last_update_is_no_stop(digits):
     job = Job("x", config(updates=15, epochs=99))
-    assert execute(job, digits, "cpu", lambda metrics: metrics.epoch < 2).state == "complete"
-    assert execute(job, digits, "cpu", lambda metrics: False).state == "stopped"
+    assert execute(job, digits, "cpu", lambda metrics: metrics.epoch < 2, stacked=False).state == "complete"
+    assert execute(job, digits, "cpu", lambda metrics: False, stacked=False).state == "stopped"
 
 
 def test_a_diverged_run_hands_over_what_was_read_before(digits):
-    ending = execute(Job("x", config(lr=1e9, epochs=1), probes=("path",)), digits, "cpu", lambda _: True)
+    ending = execute(Job("x", config(lr=1e9, epochs=1), probes=("path",)), digits, "cpu", lambda _: True, stacked=False)
     assert ending.state == "diverged"
     assert {reading.name for reading in ending.readings} >= {"path_length", "displacement"}
 

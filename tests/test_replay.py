@@ -9,7 +9,8 @@ from harness import replay
 from harness.config import make_config
 from harness.data import record_of
 from harness.defaults import LESSON
-from harness.engines.base import Epoch, Finished, Job, Started, execute
+from harness.engines.base import Epoch, Finished, Job, Started
+from harness.engines.execution import execute
 from harness.recorder import Recorder
 from harness.records import DUPLICATE_OF, GIT_COMMIT, TRAJECTORY
 from harness.screen import Screen
@@ -33,7 +34,7 @@ class Here:
                 events.append(Epoch(job, metrics))
                 return proceed(job, metrics)
 
-            ending = execute(job, self.dataset, "cpu", report)
+            ending = execute(job, self.dataset, "cpu", report, stacked=False)
             yield from [Started(job, 1), *events, Finished(job, ending)]
 
 

@@ -38,7 +38,7 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     assert run.params == {
         "lr": "0.15", "gamma": "0.0", "batch_size": "128", "epochs": "10", "batch_norm": "False", "seed": "420",
         "dataset": "digits", "split": "search", "device": "cpu", "hidden": "128", "standardize": "False",
-        "hidden_batch_norm": "False",
+        "hidden_batch_norm": "False", "precision": "float32",
     }  # fmt: skip
     assert run.metrics == {
         "train_loss": 0.5, "train_accuracy": 0.82, "val_loss": 0.5, "val_accuracy": 0.83, "epoch_seconds": 0.4,

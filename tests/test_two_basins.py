@@ -2,7 +2,8 @@ import pytest
 
 from harness import two_basins
 from harness.config import make_config
-from harness.engines.base import Job, execute
+from harness.engines.base import Job
+from harness.engines.execution import execute
 from harness.two_basins import TWO_BASINS, descend, loss
 
 
@@ -46,11 +47,13 @@ def test_the_seed_alone_decides_a_run():
 
 def test_an_engine_runs_it_as_any_other_job(digits):
     epochs = []
-    ending = execute(Job("toy", run(batch_size=1)), digits, "cpu", lambda metrics: epochs.append(metrics) or True)
+    ending = execute(
+        Job("toy", run(batch_size=1)), digits, "cpu", lambda metrics: epochs.append(metrics) or True, stacked=False
+    )
     assert ending.state == "complete"
     assert [reading.name for reading in epochs[0].readings] == ["global_basin", "position"]
 
 
 def test_a_run_that_is_thrown_out_has_diverged(digits):
-    ending = execute(Job("toy", run(lr=50.0)), digits, "cpu", lambda metrics: True)
+    ending = execute(Job("toy", run(lr=50.0)), digits, "cpu", lambda metrics: True, stacked=False)
     assert ending.state == "diverged" and "after update" in ending.note

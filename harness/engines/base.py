@@ -1,18 +1,14 @@
-"""What an engine is: it executes jobs, in whatever order and place, and says what happens as a stream of events.
+"""What an engine is: it executes jobs, in whatever order, company and place, and tells what happens as events.
 
-`execute` is the whole of one job, the same for every engine. Engines know neither Optuna nor MLflow.
+Engines know neither Optuna nor MLflow. How a job is executed, whichever engine does it, is in `execution.py`.
 """
 
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from harness.config import RunConfig
 from harness.metrics import EpochMetrics, ProbeName, Reading
-
-if TYPE_CHECKING:
-    from harness.data import Dataset
 
 MAX_ATTEMPTS = 3
 
@@ -48,8 +44,13 @@ class Ending(NamedTuple):
 
 
 class Started(NamedTuple):
+    """`stack`: with how many runs, itself included, it is trained as one; 0 if by `train` alone. `products`: by which
+    library the large matrix products of the stack are made."""
+
     job: Job
     attempt: int
+    stack: int = 0
+    products: str = ""
 
 
 class Epoch(NamedTuple):
@@ -87,39 +88,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of all workers, at once. The engine cannot be used afterwards."""
-
-
-def execute(job: Job, dataset: "Dataset", device: str, report: Callable[[EpochMetrics], bool]) -> Ending:
-    """Train one job to its end, asking `report` after each epoch whether to go on. Never raises on a failed run."""
-    from harness.model import initial_model
-    from harness.probes import Probes
-    from harness.train import evaluate, train
-    from harness.two_basins import TWO_BASINS, descend
-
-    try:
-        if job.config.dataset == TWO_BASINS:
-            metrics = descend(job.config)
-            if metrics.diverged:
-                return Ending("diverged", f"w is {metrics.train_loss} after update {metrics.steps}")
-            report(metrics)
-            return Ending("complete")
-        model = initial_model(job.config, dataset).to(device)
-        observer = Probes(job.probes, job.config, dataset, model) if job.probes else None
-        epochs = train(job.config, dataset, model=model, device=device, watch_test=job.watch_test, observer=observer)
-        updates = 0
-        for metrics in epochs:
-            if metrics.diverged:
-                note = f"loss {metrics.train_loss} in epoch {metrics.epoch}, update {metrics.steps}"
-                return Ending("diverged", note, readings=metrics.readings)
-            updates += metrics.steps
-            last = metrics.epoch == job.config.epochs or updates == job.config.updates
-            if not report(metrics) and not last:
-                return Ending("stopped")
-        if not job.final:
-            return Ending("complete", trajectory=observer.trajectory if observer else None)
-        test = evaluate(model, dataset.test_inputs, dataset.test_labels)
-        weights = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
-        return Ending("complete", test=test, weights=weights)
-    except Exception as error:  # noqa: BLE001  # whatever a run raises is that run's end, not the search's
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        return Ending("failed", f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})")

@@ -1,42 +1,70 @@
-"""Worker processes on this machine: spawned, one pipe each, one job at a time, one torch thread each on a CPU."""
+"""Worker processes on this machine: spawned, one pipe each, one stack at a time, one torch thread each on a CPU."""
 
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, NamedTuple
 
+from harness.cohort import shape_of
+from harness.config import RunConfig
 from harness.data import Dataset
-from harness.engines.base import MAX_ATTEMPTS, Ending, Epoch, Event, Finished, Job, Lost, Proceed, Started, execute
+from harness.engines.base import MAX_ATTEMPTS, Ending, Epoch, Event, Finished, Job, Lost, Proceed, Started
+from harness.engines.stacking import best_width, stacks
 from harness.metrics import EpochMetrics
+from harness.products import Library, choose_library, library
 
 _SECONDS_TO_END = 2
 _BROKEN = (EOFError, ConnectionError)
 
 
+class _Ended(NamedTuple):
+    """What a worker says when one of its jobs has ended."""
+
+    number: int
+    ending: Ending
+
+
+class _Order(NamedTuple):
+    """What a worker is told to do."""
+
+    jobs: list[Job]
+    stacked: bool
+    products: Library
+    attempt: int = 1
+
+
 @dataclass
 class _Worker:
+    """`open`: the jobs of its order that have not ended, by number."""
+
     process: SpawnProcess
     pipe: Connection
-    job: Job | None = None
+    open: dict[int, Job] = field(default_factory=dict)
     attempt: int = 0
 
 
 class LocalEngine:
-    """An `Engine` of `workers` processes that share one copy of the dataset."""
+    """An `Engine` of `workers` processes that share one copy of the dataset.
 
-    def __init__(self, dataset: Dataset, workers: int, device: str) -> None:
+    Without `cohort` every job is trained alone, by `train`.
+    """
+
+    def __init__(self, dataset: Dataset, workers: int, device: str, cohort: bool = True) -> None:
         self._dataset = dataset
         self._size = workers
         self._device = device
+        self._cohort = cohort
         self._draining = False
         self._workers: list[_Worker] = []
+        self._widths: dict[Hashable, int] = {}
+        self._products = choose_library() if cohort and device == "cpu" else "default"
 
     def start(self) -> None:
         """Start the workers in the background, if they are not there yet; it takes them seconds to import torch."""
@@ -45,20 +73,22 @@ class LocalEngine:
             self._workers = [self._spawn() for _ in range(self._size)]
 
     def run(self, jobs: Sequence[Job], proceed: Proceed) -> Iterator[Event]:
-        waiting = deque((job, 1) for job in jobs)
-        events: list[Event] = []
-        if waiting:
+        if jobs:
             self.start()
+        waiting = deque(self._orders(jobs))
+        events: list[Event] = []
         while True:
             # Hand out work first, so that workers train while the reader of these events records them.
             events += self._hand_out(waiting)
             yield from events
-            busy = {worker.pipe: position for position, worker in enumerate(self._workers) if worker.job is not None}
+            busy = {worker.pipe: position for position, worker in enumerate(self._workers) if worker.open}
             if not busy:
                 return
             ready = [pipe for pipe in connection.wait(list(busy)) if isinstance(pipe, Connection)]
-            events = [self._listen(busy[pipe], proceed) for pipe in ready]
-            waiting.extendleft((event.job, event.attempt + 1) for event in events if isinstance(event, Lost))
+            events = [event for pipe in ready for event in self._listen(busy[pipe], proceed)]
+            # One by one: whichever of them it was that killed the worker, the others get through.
+            lost = [event for event in events if isinstance(event, Lost)]
+            waiting.extendleft(self._order([event.job], event.attempt + 1) for event in lost)
 
     def drain(self) -> None:
         self._draining = True
@@ -67,55 +97,74 @@ class LocalEngine:
         for worker in self._workers:
             worker.pipe.close()  # an idle worker ends by itself
         for worker in self._workers:
-            worker.process.join(_SECONDS_TO_END if worker.job is None else 0)
+            worker.process.join(0 if worker.open else _SECONDS_TO_END)
             worker.process.kill()
             worker.process.join()
             worker.process.close()
         self._workers = []
 
-    def _hand_out(self, waiting: deque[tuple[Job, int]]) -> list[Event]:
+    def _orders(self, jobs: Sequence[Job]) -> list[_Order]:
+        if not self._cohort:
+            return [_Order([job], False, "default") for job in jobs]
+        made = stacks(jobs, self._dataset, self._widest, self._size)
+        return [_Order(together, stacked, self._products) for together, stacked in made]
+
+    def _order(self, jobs: list[Job], attempt: int) -> _Order:
+        stacked = self._cohort and shape_of(jobs[0].config, self._dataset) is not None
+        return _Order(jobs, stacked, self._products, attempt)
+
+    def _widest(self, config: RunConfig) -> int:
+        shape = shape_of(config, self._dataset)
+        if shape not in self._widths:
+            self._widths[shape] = best_width(config, self._dataset, self._device)
+        return self._widths[shape]
+
+    def _hand_out(self, waiting: deque[_Order]) -> list[Event]:
         started: list[Event] = []
         for position, worker in enumerate(self._workers):
-            if worker.job is None and waiting and not self._draining:
-                job, attempt = waiting.popleft()
-                self._assign(position, job, attempt)
-                started.append(Started(job, attempt))
+            if not worker.open and waiting and not self._draining:
+                order = waiting.popleft()
+                self._assign(position, order)
+                width = len(order.jobs) if order.stacked else 0
+                products = order.products if order.stacked else ""
+                started += [Started(job, order.attempt, width, products) for job in order.jobs]
         return started
 
-    def _listen(self, position: int, proceed: Proceed) -> Event:
+    def _listen(self, position: int, proceed: Proceed) -> list[Event]:
         worker = self._workers[position]
-        job = worker.job
-        assert job is not None
         try:
             message = worker.pipe.recv()
         except _BROKEN:
             return self._bury(position)
-        if isinstance(message, EpochMetrics):
-            verdict = proceed(job, message) and not self._draining
-            with suppress(*_BROKEN):  # its death is found when it is listened to again
-                worker.pipe.send(verdict)
-            return Epoch(job, message)
-        worker.job = None
-        return Finished(job, message)
+        if isinstance(message, _Ended):
+            return [Finished(worker.open.pop(message.number), message.ending)]
+        epochs: dict[int, EpochMetrics] = message
+        verdicts = {
+            number: proceed(worker.open[number], metrics) and not self._draining for number, metrics in epochs.items()
+        }
+        with suppress(*_BROKEN):  # its death is found when it is listened to again
+            worker.pipe.send(verdicts)
+        return [Epoch(worker.open[number], metrics) for number, metrics in epochs.items()]
 
-    def _assign(self, position: int, job: Job, attempt: int) -> None:
+    def _assign(self, position: int, order: _Order) -> None:
         if not self._workers[position].process.is_alive():
             self._replace(position)
         worker = self._workers[position]
-        worker.job, worker.attempt = job, attempt
+        worker.open, worker.attempt = dict(enumerate(order.jobs)), order.attempt
         with suppress(*_BROKEN):
-            worker.pipe.send(job)
+            worker.pipe.send(order)
 
-    def _bury(self, position: int) -> Event:
+    def _bury(self, position: int) -> list[Event]:
         worker = self._workers[position]
-        job, attempt = worker.job, worker.attempt
-        assert job is not None
+        lost, attempt = list(worker.open.values()), worker.attempt
         worker.process.join()
         note = f"worker {worker.process.pid} {_death(worker.process.exitcode)} in attempt {attempt} of {MAX_ATTEMPTS}"
         self._replace(position)
         if self._draining:
-            return Finished(job, Ending("stopped", note))
-        return Lost(job, attempt, note) if attempt < MAX_ATTEMPTS else Finished(job, Ending("failed", note))
+            return [Finished(job, Ending("stopped", note)) for job in lost]
+        if attempt < MAX_ATTEMPTS:
+            return [Lost(job, attempt, note) for job in lost]
+        return [Finished(job, Ending("failed", note)) for job in lost]
 
     def _replace(self, position: int) -> None:
         self._workers[position].pipe.close()
@@ -141,21 +190,29 @@ class LocalEngine:
 
 
 def _serve(pipe: Connection, dataset: Dataset, device: str) -> None:
-    """The life of a worker: receive a job, send its epochs and its ending, until the coordinator is gone."""
+    """The life of a worker: receive an order, send epochs and endings, until the coordinator is gone."""
     import torch
+
+    from harness.engines.execution import execute_all
 
     threading.Thread(target=_die_with_the_coordinator, daemon=True).start()
     if device == "cpu":
         torch.set_num_threads(1)
     on_device = dataset.to(torch.device(device))
 
-    def report(metrics: EpochMetrics) -> bool:
-        pipe.send(metrics)
-        return bool(pipe.recv())
+    def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
+        pipe.send(epochs)
+        verdicts: Mapping[int, bool] = pipe.recv()
+        return verdicts
+
+    def ended(number: int, ending: Ending) -> None:
+        pipe.send(_Ended(number, ending))
 
     with suppress(*_BROKEN):
         while True:
-            pipe.send(execute(pipe.recv(), on_device, device, report))
+            order: _Order = pipe.recv()
+            with library(order.products):
+                execute_all(order.jobs, on_device, device, report, ended, order.stacked)
 
 
 def _die_with_the_coordinator() -> None:

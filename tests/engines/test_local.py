@@ -12,12 +12,14 @@ import pytest
 import torch
 from places import PROJECT
 
+from harness.cohort import Cohort
 from harness.config import make_config
 from harness.data import Dataset
 from harness.data_choice import DataChoice
 from harness.defaults import LESSON
 from harness.engines.base import Epoch, Finished, Job, Lost, Started
 from harness.engines.local import LocalEngine
+from harness.model import initial_model
 from harness.train import evaluate, train
 
 
@@ -38,6 +40,15 @@ def endings(events):
     return {event.job.name: event.ending for event in events if isinstance(event, Finished)}
 
 
+def stacked_alone(config, digits):
+    """The run's records when it is the only one of its stack."""
+    return [records[0] for records in Cohort([config], digits, [initial_model(config, digits)]).epochs()]
+
+
+def worker_of(engine, job):
+    return next(worker for worker in engine._workers if job in worker.open.values())
+
+
 @pytest.fixture(scope="module")
 def engine(digits):
     with closing(LocalEngine(digits, workers=2, device="cpu")) as engine:
@@ -48,14 +59,26 @@ def always(job, metrics):
     return True
 
 
-def test_a_job_gives_the_numbers_of_training_here(engine, digits):
-    jobs = [job("a"), job("b", batch_norm=True), job("c", seed=1)]
+def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(engine, digits, monkeypatch):
+    monkeypatch.setattr("harness.engines.local.best_width", lambda *_: 16)
+    jobs = [job(f"{name} {seed}", seed=seed, batch_norm=name == "b") for name in "ab" for seed in range(4)]
     events = list(engine.run(jobs, always))
+    assert {event.stack for event in events if isinstance(event, Started)} == {2}  # two stacks for each of two workers
     for each in jobs:
-        assert numbers(epochs_of(events, each.name)) == numbers(train(each.config, digits))
+        assert numbers(epochs_of(events, each.name)) == numbers(stacked_alone(each.config, digits))
         kinds = [type(event) for event in events if event.job.name == each.name]
         assert kinds == [Started, Epoch, Epoch, Epoch, Finished]
         assert endings(events)[each.name].state == "complete"
+
+
+@pytest.mark.slow
+def test_without_cohorts_each_job_is_trained_by_train(digits):
+    jobs = [job("a"), job("b", seed=1)]
+    with closing(LocalEngine(digits, workers=1, device="cpu", cohort=False)) as engine:
+        events = list(engine.run(jobs, always))
+    assert [event.stack for event in events if isinstance(event, Started)] == [0, 0]
+    for each in jobs:
+        assert numbers(epochs_of(events, each.name)) == numbers(train(each.config, digits))
 
 
 def test_stopping_is_asked_after_each_epoch_and_a_whole_run_is_complete(engine):
@@ -82,7 +105,7 @@ def test_a_run_that_raises_fails_alone_and_says_why(engine):
     assert bad.note.startswith(
         "ValueError: batch_size is 5000: it should be at most the 1251 training images of digits"
     )
-    assert "train.py, line" in bad.note
+    assert "cohort.py, line" in bad.note
 
 
 def test_a_final_job_is_tested_and_hands_its_weights_back(engine, digits):
@@ -107,7 +130,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
 
     def kill_once(job, metrics):
         if not killed and metrics.epoch == 2:
-            worker = next(worker for worker in engine._workers if worker.job is job)
+            worker = worker_of(engine, job)
             killed.append(worker.process.pid)
             os.kill(worker.process.pid, signal.SIGKILL)
         return True
@@ -116,15 +139,37 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
     (lost,) = [event for event in events if isinstance(event, Lost)]
     assert lost.note == f"worker {killed[0]} was killed by SIGKILL in attempt 1 of 3"
     after = events[events.index(lost) :]
-    assert Started(lost.job, 2) in after
-    assert numbers(epochs_of(after, lost.job.name)) == numbers(train(lost.job.config, digits))
+    assert Started(lost.job, 2, stack=1, products="default") in after
+    assert numbers(epochs_of(after, lost.job.name)) == numbers(stacked_alone(lost.job.config, digits))
     assert {ending.state for ending in endings(events).values()} == {"complete"}
+
+
+def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_other_with_it(engine, digits, monkeypatch):
+    monkeypatch.setattr("harness.engines.local.best_width", lambda *_: 16)
+
+    def kill(job, metrics):
+        if job.name == "deadly":
+            os.kill(worker_of(engine, job).process.pid, signal.SIGKILL)
+        return True
+
+    jobs = [job("deadly"), *(job(f"well {seed}", seed=seed) for seed in range(7))]
+    events = list(engine.run(jobs, kill))
+    ended = endings(events)
+    assert [name for name, ending in ended.items() if ending.state == "failed"] == ["deadly"]
+    lost = {event.job.name for event in events if isinstance(event, Lost)}
+    assert len(lost) == 2  # it and the one that shared its stack
+    again = {event.job.name: event.stack for event in events if isinstance(event, Started) and event.attempt > 1}
+    assert again == dict.fromkeys(lost, 1)
+    for each in jobs[1:]:
+        last = max(position for position, event in enumerate(events) if event == Started(each, 1, 2, "default")
+                   or event == Started(each, 2, 1, "default"))  # fmt: skip
+        assert numbers(epochs_of(events[last:], each.name)) == numbers(stacked_alone(each.config, digits))
 
 
 @pytest.mark.slow
 def test_a_job_that_kills_every_worker_fails_after_three_attempts(engine):
     def kill(job, metrics):
-        os.kill(next(worker for worker in engine._workers if worker.job is job).process.pid, signal.SIGKILL)
+        os.kill(worker_of(engine, job).process.pid, signal.SIGKILL)
         return True
 
     events = list(engine.run([job("deadly")], kill))
@@ -187,8 +232,10 @@ from harness.config import make_config
 from harness.data_choice import DataChoice
 from harness.sources import load
 from harness.defaults import LESSON
+from harness.cohort import Cohort
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
+from harness.model import initial_model
 if __name__ == "__main__":
     engine = LocalEngine(load(DataChoice("digits")), workers=2, device="cpu")
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
