@@ -19,7 +19,7 @@ from harness.metrics import EpochMetrics, Reading
 from harness.model import MLP, initial_model
 from harness.seeds import derive
 
-_EVALUATION_BATCH = 5_000
+_EVALUATION_BATCH = 1_000
 
 
 class Observer(Protocol):

@@ -58,3 +58,10 @@ def test_shared_tensors_hold_the_same_pixels():
 def test_parts_that_do_not_fit_are_refused(digits, spoil, message):
     with pytest.raises(UserError, match=message):
         data.checked(replace(digits, **spoil(digits)))
+
+
+def test_pixel_sums_are_those_of_each_training_image(digits):
+    sums, squares = digits.pixel_sums
+    images = digits.train_inputs.numpy().astype(int)
+    assert sums.tolist() == images.sum(axis=(1, 2)).tolist()
+    assert squares.tolist() == (images**2).sum(axis=(1, 2)).tolist()

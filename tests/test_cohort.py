@@ -1,0 +1,202 @@
+"""Stacks of runs held to `train`, the reference, and to themselves in other company."""
+
+import math
+
+import pytest
+import torch
+
+from harness.cohort import Cohort, shape_of
+from harness.config import make_config
+from harness.defaults import LESSON
+from harness.model import initial_model
+from harness.probes import Probes
+from harness.train import train
+
+
+def config(**changes):
+    fields = LESSON | {"epochs": 3, "seed": 420, "dataset": "digits", "split": "search", "batch_size": 100}
+    return make_config(**fields | changes)
+
+
+def mixture(**common):
+    """Runs that differ in all that a stack leaves free."""
+    return [
+        config(**common),
+        config(lr=0.05, gamma=0.9, seed=2, **common),
+        config(batch_norm=True, gamma=0.5, seed=3, epochs=2, **common),
+        config(standardize=True, lr=0.01, gamma=0.99, seed=4, **common),
+        config(standardize=True, batch_norm=True, seed=5, **common),
+    ]
+
+
+def train_together(configs, dataset, models, **options):
+    """The records of each run, times left out."""
+    records = [[] for _ in configs]
+    for epoch in Cohort(configs, dataset, models, **options).epochs():
+        for number, metrics in epoch.items():
+            records[number].append(timeless(metrics))
+    return records
+
+
+def timeless(metrics):
+    return metrics._replace(seconds=0, samples_per_second=0)
+
+
+def models_of(configs, dataset, dtype=torch.float32):
+    return [initial_model(one, dataset).to(dtype) for one in configs]
+
+
+SHAPES = {
+    "search": {},
+    "lesson": {"split": "lesson"},
+    "BatchNorm after the hidden layer": {"hidden_batch_norm": True},
+    "stopped in mid-epoch": {"updates": 20},
+    "a last batch of one": {"batch_size": 1_250, "hidden_batch_norm": True},
+    "narrow": {"hidden": 3, "batch_size": 1_000},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_run_of_a_stack_is_what_train_makes_of_it(digits, shape):
+    """In float64, where what is left is rounding: losses, accuracies, counts, and every number of the trained model."""
+    configs = mixture(**shape)
+    models = models_of(configs, digits, torch.float64)
+    records = train_together(configs, digits, models, watch_test=True)
+    for one, model, mine in zip(configs, models, records, strict=True):
+        reference = initial_model(one, digits).double()
+        theirs = list(map(timeless, train(one, digits, model=reference, watch_test=True)))
+        assert [(m.epoch, m.steps, m.diverged) for m in mine] == [(m.epoch, m.steps, m.diverged) for m in theirs]
+        for field in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
+            values = [getattr(m, field) for m in theirs]
+            assert [getattr(m, field) for m in mine] == (values if None in values else pytest.approx(values, rel=1e-9))
+        trained = model.state_dict()
+        for name, expected in reference.state_dict().items():
+            torch.testing.assert_close(trained[name], expected, rtol=1e-9, atol=1e-10, msg=f"{name} of {one}")
+
+
+@pytest.mark.parametrize("shape", [*SHAPES.values(), {"batch_size": 1, "updates": 40}], ids=[*SHAPES, "batch of one"])
+def test_no_bit_of_a_run_depends_on_what_shares_its_stack(digits, shape):
+    configs = mixture(**shape)
+    models = models_of(configs, digits)
+    records = train_together(configs, digits, models)
+    for one, model, mine in zip(configs, models, records, strict=True):
+        (alone,) = models_of([one], digits)
+        assert repr(train_together([one], digits, [alone])) == repr([mine])
+        for before, after in zip(alone.state_dict().values(), model.state_dict().values(), strict=True):
+            assert torch.equal(before.nan_to_num(), after.nan_to_num())
+
+
+def test_a_run_that_diverges_leaves_and_the_others_train_on(digits):
+    configs = [config(lr=1e30), config(seed=1)]
+    records = train_together(configs, digits, models_of(configs, digits))
+    (reference,) = train(configs[0], digits)
+    assert [m.diverged for m in records[0]] == [True]
+    assert records[0][0].steps == reference.steps
+    assert records[0][0].train_accuracy == pytest.approx(reference.train_accuracy)
+    assert not math.isfinite(records[0][0].train_loss)
+    assert [m.diverged for m in records[1]] == [False] * 3
+
+
+def test_a_run_that_leaves_keeps_its_weights_and_the_others_theirs(digits):
+    configs = mixture()
+    models = models_of(configs, digits)
+    cohort = Cohort(configs, digits, models)
+    epochs = cohort.epochs()
+    next(epochs)
+    cohort.leave(1)
+    left = models[1].hidden.weight.clone()
+    rest = list(epochs)
+    assert [sorted(epoch) for epoch in rest] == [[0, 2, 3, 4], [0, 3, 4]]
+    assert torch.equal(models[1].hidden.weight, left)
+    (alone,) = models_of([configs[4]], digits)
+    train_together([configs[4]], digits, [alone])
+    assert torch.equal(models[4].hidden.weight, alone.hidden.weight)
+
+
+PROBES = ("loss", "roughness", "path", "trajectory")
+
+
+def test_probes_see_in_a_stack_what_they_see_in_train(digits):
+    configs, names = mixture(), PROBES[:3]
+    models = models_of(configs, digits, torch.float64)
+    observers = [Probes(names, one, digits, model) for one, model in zip(configs, models, strict=True)]
+    records = train_together(configs, digits, models, observers=observers)
+    for one, mine in zip(configs, records, strict=True):
+        reference = initial_model(one, digits).double()
+        theirs = list(train(one, digits, model=reference, observer=Probes(names, one, digits, reference)))
+        for ours, expected in zip(mine, theirs, strict=True):
+            assert [reading[:2] for reading in ours.readings] == [reading[:2] for reading in expected.readings]
+            values = [reading.value for reading in expected.readings]
+            assert [reading.value for reading in ours.readings] == pytest.approx(values, rel=1e-6, abs=1e-9)
+
+
+def test_probes_change_no_bit_of_a_stack(digits):
+    configs = mixture(hidden_batch_norm=True)
+    plain, watched = models_of(configs, digits), models_of(configs, digits)
+    observers = [Probes(PROBES, one, digits, model) for one, model in zip(configs, watched, strict=True)]
+    without = train_together(configs, digits, plain)
+    seen = train_together(configs, digits, watched, observers=observers)
+    assert [[m._replace(readings=()) for m in run] for run in seen] == without
+    for before, after in zip(plain, watched, strict=True):
+        for expected, weight in zip(before.parameters(), after.parameters(), strict=True):
+            assert torch.equal(expected, weight)
+
+
+def test_nothing_is_observed_after_the_update_that_diverged(digits):
+    configs = [config(lr=1e30), config(seed=1)]
+    models = models_of(configs, digits)
+    observers = [Probes(("path",), one, digits, model) for one, model in zip(configs, models, strict=True)]
+    records = train_together(configs, digits, models, observers=observers)
+    last = records[0][0]
+    assert last.diverged
+    assert max(reading.step for reading in last.readings) == last.steps - 1
+
+
+def test_narrow_products_are_close_to_exact_ones_in_a_stack_and_in_train(digits):
+    exact, narrow = config(gamma=0.9, lr=0.01), config(gamma=0.9, lr=0.01, precision="bfloat16")
+    (stacked,) = train_together([narrow], digits, models_of([narrow], digits))
+    reference = [m.train_loss for m in train(exact, digits)]
+    for losses in ([m.train_loss for m in stacked], [m.train_loss for m in train(narrow, digits)]):
+        assert losses == pytest.approx(reference, rel=0.02)
+        assert losses != pytest.approx(reference, rel=1e-5)
+
+
+def test_what_has_to_be_trained_alone(digits, breast_cancer):
+    assert shape_of(config(), digits) is not None
+    assert shape_of(config(hidden=1), digits) is None
+    assert shape_of(config(dataset="two-basins"), digits) is None
+    assert shape_of(config(dataset="breast-cancer"), breast_cancer) is None
+
+
+def test_what_shares_a_stack_and_what_does_not(digits):
+    assert len({shape_of(one, digits) for one in mixture()}) == 1
+    others = ({"batch_size": 99}, {"split": "lesson"}, {"hidden": 64}, {"hidden_batch_norm": True}, {"updates": 5})
+    assert len({shape_of(config(**other), digits) for other in (*others, {"precision": "bfloat16"}, {})}) == 7
+
+
+def test_a_batch_larger_than_the_training_part_is_refused(digits):
+    large = config(batch_size=1_252)
+    with pytest.raises(ValueError, match="batch_size is 1252: it should be at most the 1251 training images of digits"):
+        Cohort([large], digits, models_of([large], digits))
+
+
+@pytest.mark.fashion_mnist
+@pytest.mark.parametrize("batch_size", [32, 1_024])
+def test_on_the_real_images_a_stack_is_train_up_to_float32_rounding(fashion_mnist, batch_size):
+    settings = ({"batch_norm": True, "lr": 0.05}, {"gamma": 0.9, "lr": 0.01})
+    configs = [config(dataset="fashion-mnist", batch_size=batch_size, epochs=1, **one) for one in settings]
+    records = train_together(configs, fashion_mnist, models_of(configs, fashion_mnist))
+    for one, (mine,) in zip(configs, records, strict=True):
+        (theirs,) = train(one, fashion_mnist)
+        assert mine.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
+        assert mine.val_accuracy == pytest.approx(theirs.val_accuracy, abs=0.003)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_stack_trains_on_a_gpu(digits):
+    configs = mixture()
+    here = train_together(configs, digits, models_of(configs, digits))
+    cuda = torch.device("cuda")
+    there = train_together(configs, digits.to(cuda), [model.to(cuda) for model in models_of(configs, digits)])
+    for ours, theirs in zip(here, there, strict=True):
+        assert [m.train_loss for m in theirs] == pytest.approx([m.train_loss for m in ours], rel=1e-3)

@@ -1,0 +1,86 @@
+import pytest
+import torch
+
+from harness import products
+from harness.products import Products, choose_library, library
+
+
+@pytest.fixture
+def factors():
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(3, 20, 50, generator=generator), torch.rand(3, 50, 30, generator=generator)
+
+
+def test_exact_products_are_the_scaled_products(factors):
+    left, right = factors
+    out = torch.full((3, 20, 30), float("nan"))
+    Products("float32").multiply(left, right, 0.5, out=out)
+    torch.testing.assert_close(out, 0.5 * (left @ right))
+    Products("float32").add(out, left, right, 2.0)
+    torch.testing.assert_close(out, 2.5 * (left @ right))
+
+
+def test_narrow_products_round_to_bfloat16(factors):
+    left, right = factors
+    out = torch.zeros(3, 20, 30)
+    Products("bfloat16").multiply(left, right, 1.0, out=out)
+    assert not torch.equal(out, left @ right)
+    torch.testing.assert_close(out, left @ right, rtol=2**-6, atol=0)
+    Products("bfloat16").add(out, left, right, -1.0)
+    assert out.abs().max() < 2**-5 * (left @ right).max()
+
+
+def test_a_library_is_used_inside_alone():
+    assert torch.get_float32_matmul_precision() == "highest"
+    with library("onednn"):
+        assert torch.get_float32_matmul_precision() == "medium"
+        with library("default"):
+            assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+class Bench:
+    """Stands for a machine: how its two libraries multiply, and how long they take."""
+
+    def __init__(self, monkeypatch, error=0.0, seconds=(1.0, 1.0), by_stack=False):
+        self.now, self.error, self.seconds, self.by_stack = 0.0, error, seconds, by_stack
+        self.exact = torch.bmm
+        monkeypatch.setattr(products.torch, "bmm", self.bmm)
+        monkeypatch.setattr(products.time, "perf_counter", lambda: self.now)
+
+    def bmm(self, left, right):
+        other = torch.get_float32_matmul_precision() == "medium"
+        self.now += self.seconds[other]
+        product = self.exact(left, right)
+        if other and left.dtype == torch.float32:
+            product = product * (1 + self.error)
+            if self.by_stack and len(left) > 1:
+                product = product * (1 + 1e-7)
+        return product
+
+
+def test_the_other_library_is_taken_where_it_is_as_exact_and_clearly_faster(monkeypatch):
+    Bench(monkeypatch, error=1e-7, seconds=(2.0, 1.0))
+    assert choose_library() == "onednn"
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {"error": 0.0, "seconds": (2.0, 1.0)},  # the same library under both names
+        {"error": 1e-3, "seconds": (2.0, 1.0)},
+        {"error": 1e-7, "seconds": (1.1, 1.0)},
+        {"error": 1e-7, "seconds": (2.0, 1.0), "by_stack": True},
+    ],
+    ids=["the same", "less exact", "hardly faster", "depends on the stack"],
+)
+def test_otherwise_torchs_own_choice_stays(monkeypatch, machine):
+    Bench(monkeypatch, **machine)
+    assert choose_library() == "default"
+
+
+def test_the_choice_of_this_machine_leaves_its_settings_alone():
+    threads = torch.get_num_threads()
+    assert choose_library() in ("default", "onednn")
+    assert torch.get_num_threads() == threads
+    assert torch.get_float32_matmul_precision() == "highest"
