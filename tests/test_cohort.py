@@ -181,15 +181,17 @@ def test_a_batch_larger_than_the_training_part_is_refused(digits):
 
 
 @pytest.mark.fashion_mnist
-@pytest.mark.parametrize("batch_size", [32, 1_024])
-def test_on_the_real_images_a_stack_is_train_up_to_float32_rounding(fashion_mnist, batch_size):
+def test_an_epoch_of_the_real_images_ends_where_train_ends(fashion_mnist):
+    """Exactly so in float64. In float32 rounding grows with the updates: here it moves `train` itself by up to 1e-3."""
     settings = ({"batch_norm": True, "lr": 0.05}, {"gamma": 0.9, "lr": 0.01})
-    configs = [config(dataset="fashion-mnist", batch_size=batch_size, epochs=1, **one) for one in settings]
-    records = train_together(configs, fashion_mnist, models_of(configs, fashion_mnist))
-    for one, (mine,) in zip(configs, records, strict=True):
-        (theirs,) = train(one, fashion_mnist)
-        assert mine.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
-        assert mine.val_accuracy == pytest.approx(theirs.val_accuracy, abs=0.003)
+    configs = [config(dataset="fashion-mnist", batch_size=32, epochs=1, **one) for one in settings]
+    wide = train_together(configs, fashion_mnist, models_of(configs, fashion_mnist, torch.float64))
+    usual = train_together(configs, fashion_mnist, models_of(configs, fashion_mnist))
+    for one, (exact,), (mine,) in zip(configs, wide, usual, strict=True):
+        (theirs,) = train(one, fashion_mnist, model=initial_model(one, fashion_mnist).double())
+        assert exact.train_loss == pytest.approx(theirs.train_loss, rel=1e-12)
+        assert (exact.train_accuracy, exact.val_accuracy) == (theirs.train_accuracy, theirs.val_accuracy)
+        assert mine.train_loss == pytest.approx(theirs.train_loss, rel=5e-3)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
