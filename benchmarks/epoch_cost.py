@@ -1,73 +1,344 @@
-"""What one epoch costs: the lesson's own loop (§5.2–5.4, DataLoader and ToTensor) against `harness.train`.
+"""What one epoch of one run costs, in seconds, on the 60,000 Fashion-MNIST images with the lesson's network.
 
-Both train the lesson's network on the 60,000 Fashion-MNIST images in this one process, in turn, several times; the
-ratio is that of the medians. Ours is timed whole, with making the model and gathering the data. `--quick`: once each.
+This project (one run by `train`, many by cohorts on all cores) against what a person would take instead, in turn in one
+process, and against the matrix products alone, which are the limit. `--quick`: once each, fewer runs. What is not
+installed is skipped by name; `pip install '.[bench]'` brings it.
 """
 
 import argparse
+import logging
 import os
-import platform
-import statistics
 import sys
-import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from bench import in_turn, seconds_of, write
+from torch import nn
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from harness.config import make_config
 from harness.data import Dataset
 from harness.data_choice import DataChoice
-from harness.defaults import LESSON, LESSON_SEED
+from harness.defaults import LESSON
+from harness.engines.base import Finished, Job
+from harness.engines.local import LocalEngine
 from harness.fashion_mnist import is_present
 from harness.lesson_loop import LessonModel, fit, samples
+from harness.machine import physical_cores
+from harness.products import choose_library, library
 from harness.sources import load
 from harness.train import train
 
-
-def lesson_epoch(loader: "DataLoader[Any]", dataset: Dataset) -> float:
-    """Seconds of one epoch of the lesson's `fit`, its running accuracy included, its progress line left out."""
-    net = LessonModel(dataset.shape, len(dataset.classes))
-    start = time.perf_counter()
-    for _ in fit(net, loader, LESSON["lr"], epochs=1, gamma=LESSON["gamma"]):
-        pass
-    return time.perf_counter() - start
+LR, GAMMA, HIDDEN, CLASSES = 0.05, 0.9, 128, 10
+SIZES = (32, 128, 1_024)
+VMAP_RUNS = 8
+OURS, LIMIT, RIVAL = "this project, cohorts", "matrix products alone", "JAX scan under vmap, 8 runs"
+Epoch = Callable[[], float]
 
 
-def our_epoch(dataset: Dataset, batch_size: int) -> float:
-    """Seconds of one epoch of `harness.train` on the same 60,000 images."""
-    setting = LESSON | {"epochs": 1, "batch_size": batch_size}
-    config = make_config(**setting, seed=LESSON_SEED, dataset=dataset.name, split="lesson")
-    start = time.perf_counter()
-    for _ in train(config, dataset):
-        pass
-    return time.perf_counter() - start
+def config(dataset: Dataset, batch_size: int, seed: int = 1, epochs: int = 1) -> Any:
+    fields = LESSON | {"lr": LR, "gamma": GAMMA, "batch_size": batch_size, "epochs": epochs}
+    return make_config(**fields, seed=seed, dataset=dataset.name, split="lesson")
+
+
+def lesson_loop(dataset: Dataset, batch_size: int) -> Epoch:
+    """§5's own loop: DataLoader, ToTensor, its running accuracy; its progress line left out."""
+    images = samples(dataset, dataset.train_inputs, dataset.train_labels)
+    loader = DataLoader(images, batch_size=batch_size, shuffle=True)
+
+    def epoch() -> None:
+        for _ in fit(LessonModel(dataset.shape, CLASSES), loader, LR, epochs=1, gamma=GAMMA):
+            pass
+
+    return lambda: seconds_of(epoch)
+
+
+def one_run(dataset: Dataset, batch_size: int) -> Epoch:
+    """`train`, with as many threads as there are cores."""
+    return lambda: seconds_of(lambda: list(train(config(dataset, batch_size), dataset)))
+
+
+class Cohorts:
+    """Seeds of one arm on the real engine: a worker a core. Everything is timed but the start of the workers."""
+
+    def __init__(self, dataset: Dataset, epochs: int, stacks_a_worker: int) -> None:
+        self._dataset, self._epochs = dataset, epochs
+        self._runs = 8 * stacks_a_worker * physical_cores()
+        self._engine = LocalEngine(dataset, physical_cores(), "cpu")
+
+    def __enter__(self) -> "Cohorts":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.close()
+
+    def epoch(self, batch_size: int) -> Epoch:
+        self._train(batch_size, runs=2 * physical_cores(), epochs=1)  # workers up, width measured
+        return lambda: seconds_of(lambda: self._train(batch_size, self._runs, self._epochs)) / self._runs / self._epochs
+
+    def _train(self, batch_size: int, runs: int, epochs: int) -> None:
+        jobs = [Job(str(seed), config(self._dataset, batch_size, seed, epochs)) for seed in range(runs)]
+        events = list(self._engine.run(jobs, lambda _job, _metrics: True))
+        assert all(event.ending.state == "complete" for event in events if isinstance(event, Finished))
+
+
+def _products_epoch(batch_size: int) -> float:
+    """Seconds of the three large products of an epoch, in a process of its own with one thread; the best stack width."""
+    torch.set_num_threads(1)
+    best = float("inf")
+    with library(choose_library()):
+        for runs in (1, 2, 4, 8):
+            if runs * batch_size > 4_096:
+                break
+            x, weights = torch.rand(runs, batch_size, 784), torch.rand(runs, HIDDEN, 784)
+            delta, sums = torch.rand(runs, batch_size, HIDDEN), torch.empty(runs, batch_size, HIDDEN)
+
+            def step(x=x, weights=weights, delta=delta, sums=sums) -> None:  # type: ignore[no-untyped-def]
+                torch.bmm(x, weights.transpose(1, 2), out=sums)
+                weights.baddbmm_(delta.transpose(1, 2), x, alpha=1e-9)
+
+            step()
+            steps = max(20, 20_000 // (runs * batch_size))
+            taken = min(seconds_of(lambda: [step() for _ in range(steps)]) for _ in range(3))  # noqa: B023
+            best = min(best, taken / steps / runs * 60_000 / batch_size)
+    return best
+
+
+def products(pool: Any, batch_size: int) -> Epoch:
+    """The limit: forward and weight gradient of the hidden layer, nothing else, on all cores at once."""
+    cores = physical_cores()
+    return lambda: max(pool.map(_products_epoch, [batch_size] * cores, chunksize=1)) / cores
+
+
+def _floats(dataset: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    return dataset.train_inputs.flatten(1).float() / 255, dataset.train_labels
+
+
+def _net() -> nn.Module:
+    return nn.Sequential(nn.Linear(784, HIDDEN, bias=False), nn.ReLU(), nn.Linear(HIDDEN, CLASSES, bias=False))
+
+
+def lightning(dataset: Dataset, batch_size: int) -> Epoch:
+    """Tensors in memory, whole batches taken from them at once."""
+    import lightning as L
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Lesson(L.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = _net()
+
+        def training_step(self, batch: Any) -> torch.Tensor:
+            x, y = batch
+            return nn.functional.cross_entropy(self.net(x), y)
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), lr=LR, momentum=GAMMA)
+
+    data = TensorDataset(*_floats(dataset))
+    loader = DataLoader(data, sampler=BatchSampler(RandomSampler(data), batch_size, drop_last=False), batch_size=None)
+
+    def epoch() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            L.Trainer(
+                max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+                enable_model_summary=False,
+            ).fit(Lesson(), loader)  # fmt: skip
+
+    return lambda: seconds_of(epoch)
+
+
+def skorch(dataset: Dataset, batch_size: int) -> Epoch:
+    from skorch import NeuralNetClassifier
+
+    x, y = (tensor.numpy() for tensor in _floats(dataset))
+
+    def epoch() -> None:
+        NeuralNetClassifier(
+            _net, criterion=nn.CrossEntropyLoss, optimizer=torch.optim.SGD, optimizer__momentum=GAMMA, lr=LR,
+            batch_size=batch_size, max_epochs=1, train_split=None, iterator_train__shuffle=True, verbose=0,
+        ).fit(x, y)  # fmt: skip
+
+    return lambda: seconds_of(epoch)
+
+
+def scikit_learn(dataset: Dataset, batch_size: int) -> Epoch:
+    from sklearn.neural_network import MLPClassifier
+
+    x, y = (tensor.numpy() for tensor in _floats(dataset))
+
+    def epoch() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one epoch does not converge
+            MLPClassifier(
+                (HIDDEN,), solver="sgd", alpha=0, batch_size=batch_size, learning_rate_init=LR, momentum=GAMMA,
+                nesterovs_momentum=False, max_iter=1,
+            ).fit(x, y)  # fmt: skip
+
+    return lambda: seconds_of(epoch)
+
+
+def torch_vmap(dataset: Dataset, batch_size: int) -> Epoch:
+    """`torch.func`: gradients of 8 runs at once."""
+    from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+    x, y = _floats(dataset)
+    nets = [_net() for _ in range(VMAP_RUNS)]
+    weights, _ = stack_module_state(nets)
+
+    def loss(weights: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(functional_call(nets[0], weights, (x,)), y)
+
+    gradients = vmap(grad_and_value(loss))
+
+    def epoch() -> None:
+        moving = {name: weight.detach().clone() for name, weight in weights.items()}
+        velocity = {name: torch.zeros_like(weight) for name, weight in moving.items()}
+        orders = torch.stack([torch.randperm(len(y)) for _ in range(VMAP_RUNS)])
+        for batch in orders.split(batch_size, dim=1):
+            gradient, _ = gradients(moving, x[batch], y[batch])
+            for name, weight in moving.items():
+                velocity[name].mul_(GAMMA).add_(gradient[name], alpha=-LR)
+                weight.add_(velocity[name])
+
+    return lambda: seconds_of(epoch) / VMAP_RUNS
+
+
+def jax_scan(dataset: Dataset, batch_size: int, runs: int, grey: bool) -> Epoch:
+    """An epoch as one `scan`, compiled before it is timed; `runs` of them under `vmap`. Whole batches alone, in the
+    proportion of the images. `grey`: bytes widened batch by batch, else floats in memory."""
+    import jax
+    import jax.numpy as jnp
+
+    images = jnp.asarray(dataset.train_inputs.flatten(1).numpy())
+    images = images if grey else images.astype(jnp.float32) / 255
+    labels = jnp.asarray(dataset.train_labels.numpy().astype(np.int32))
+
+    def loss(weights: Any, x: Any, y: Any) -> Any:
+        log_probabilities = jax.nn.log_softmax(jax.nn.relu(x @ weights[0]) @ weights[1])
+        right = (log_probabilities.argmax(1) == y).sum()
+        return -jnp.take_along_axis(log_probabilities, y[:, None], 1).mean(), right
+
+    def update(state: Any, batch: Any) -> Any:
+        weights, velocity = state
+        x = images[batch].astype(jnp.float32) / 255 if grey else images[batch]
+        (value, right), gradient = jax.value_and_grad(loss, has_aux=True)(weights, x, labels[batch])
+        velocity = jax.tree.map(lambda v, g: GAMMA * v - LR * g, velocity, gradient)
+        return (jax.tree.map(jnp.add, weights, velocity), velocity), (value, right)
+
+    def run(weights: Any, order: Any) -> Any:
+        state, (losses, right) = jax.lax.scan(update, (weights, jax.tree.map(jnp.zeros_like, weights)), order)
+        return state, losses.mean(), right.sum()
+
+    rng = np.random.default_rng(1)
+    whole = len(labels) // batch_size
+    orders = np.stack([rng.permutation(len(labels))[: whole * batch_size] for _ in range(runs)])
+    orders = jnp.asarray(orders.reshape(runs, whole, batch_size))
+    weights = (
+        jnp.asarray(rng.uniform(-1, 1, (runs, 784, HIDDEN)) / 28, jnp.float32),
+        jnp.asarray(rng.uniform(-1, 1, (runs, HIDDEN, CLASSES)) / 11.3, jnp.float32),
+    )
+    compiled = jax.jit(jax.vmap(run)) if runs > 1 else jax.jit(run)
+    given = (weights, orders) if runs > 1 else jax.tree.map(lambda array: array[0], (weights, orders))
+    jax.block_until_ready(compiled(*given))
+    share = len(labels) / (whole * batch_size)
+    return lambda: seconds_of(lambda: jax.block_until_ready(compiled(*given))) / runs * share
+
+
+def best_jax(dataset: Dataset, batch_size: int, runs: int) -> Epoch:
+    """The faster of both ways to keep the images."""
+    ways = [jax_scan(dataset, batch_size, runs, grey) for grey in (False, True)]
+    return lambda: min(way() for way in ways)
+
+
+RIVALS: dict[str, tuple[str, Callable[[Dataset, int], Epoch]]] = {
+    "Lightning": ("lightning", lightning),
+    "skorch": ("skorch", skorch),
+    "scikit-learn MLPClassifier": ("sklearn", scikit_learn),
+    "torch.func vmap, 8 runs": ("torch", torch_vmap),
+    "JAX scan": ("jax", lambda dataset, size: best_jax(dataset, size, 1)),
+    RIVAL: ("jax", lambda dataset, size: best_jax(dataset, size, VMAP_RUNS)),
+}
+
+
+def installed(names: Sequence[str]) -> list[str]:
+    from importlib.util import find_spec
+
+    return [name for name in names if find_spec(RIVALS[name][0]) is not None]
+
+
+def picture(seconds: dict[str, dict[str, float]], path: Path) -> None:
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    import seaborn as sns
+
+    rows = [
+        {"": name, "batch size": size, "seconds for one epoch of one run": value}
+        for size, values in seconds.items()
+        for name, value in sorted(values.items(), key=lambda item: -item[1])
+    ]
+    sns.set_theme(style="whitegrid")
+    figure, axes = plt.subplots(figsize=(9, 7), layout="constrained")
+    sns.barplot(
+        pd.DataFrame(rows), y="", x="seconds for one epoch of one run", hue="batch size", palette="viridis", ax=axes
+    )
+    axes.set_xscale("log")
+    for bars in axes.containers:
+        axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)  # type: ignore[arg-type]
+    axes.set_title("Fashion-MNIST, 784–128–10: this project against what else there is (log scale)", loc="left")
+    figure.savefig(path, dpi=150)
+    print(f"drawn to {path}")
 
 
 def main() -> None:
-    """Print both costs and their ratio for two batch sizes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one epoch each instead of five")
+    """Print a table and ratios, write JSON and a picture."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one round with few runs instead of three with many")
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or "data"))
-    arguments = parser.parse_args()
-    repeats = 1 if arguments.quick else 5
-    if not is_present(arguments.data_dir):
-        parser.exit(2, f"error: no Fashion-MNIST in {arguments.data_dir}; name its folder with --data-dir\n")
-    dataset = load(DataChoice("fashion-mnist"), arguments.data_dir)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}, {repeats} epochs each")
-    print(f"{'batch':>5}  {'lesson (s)':>10}  {'harness (s)':>11}  {'ratio':>5}")
-    images = samples(dataset, dataset.train_inputs, dataset.train_labels)
-    for batch_size in (128, 32):
-        loader = DataLoader(images, batch_size=batch_size, shuffle=True)
-        lesson, ours = [], []
-        for _ in range(repeats):
-            lesson.append(lesson_epoch(loader, dataset))
-            ours.append(our_epoch(dataset, batch_size))
-        lesson_s, ours_s = statistics.median(lesson), statistics.median(ours)
-        print(f"{batch_size:>5}  {lesson_s:>10.2f}  {ours_s:>11.2f}  {lesson_s / ours_s:>5.1f}")
+    parser.add_argument("--out", type=Path, default=Path("reports/epoch_cost.json"))
+    given = parser.parse_args()
+    if not is_present(given.data_dir):
+        parser.exit(2, f"error: no Fashion-MNIST in {given.data_dir}; name its folder with --data-dir\n")
+    dataset = load(DataChoice("fashion-mnist"), given.data_dir)
+    rivals = installed(list(RIVALS))
+    for name in RIVALS:
+        if name not in rivals:
+            print(f"skipped, as it is not installed: {name}   (pip install '.[bench]')")
+    rounds = 1 if given.quick else 3
+    seconds: dict[str, dict[str, float]] = {}
+    cohorts = Cohorts(dataset, epochs=1 if given.quick else 2, stacks_a_worker=1)
+    with closing(get_context("spawn").Pool(physical_cores())) as pool, cohorts:
+        for size in SIZES:
+            contenders = {
+                "the lesson's own loop": lesson_loop(dataset, size),
+                **{name: RIVALS[name][1](dataset, size) for name in rivals},
+                "this project, one run": one_run(dataset, size),
+                OURS: cohorts.epoch(size),
+                LIMIT: products(pool, size),
+            }
+            seconds[str(size)] = in_turn(contenders, rounds)
+            _show(size, seconds[str(size)])
+    write(given.out, {"seconds_of_an_epoch_of_a_run": seconds, "rounds": rounds})
+    picture(seconds, given.out.with_suffix(".png"))
+
+
+def _show(size: int, seconds: dict[str, float]) -> None:
+    ours = seconds[OURS]
+    print(f"\nbatch {size:<27} seconds   times ours")
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1]):
+        print(f"{name:<33} {value:>7.3f} {value / ours:>12.2f}")
+    print(f"of the rate of the products alone: {seconds[LIMIT] / ours:.0%}", end="")
+    print(f"; {ours / seconds[RIVAL]:.2f} times the time of {RIVAL}" if RIVAL in seconds else "")
 
 
 if __name__ == "__main__":

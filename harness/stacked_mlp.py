@@ -14,6 +14,8 @@ from harness.products import EXACT, Products
 from harness.stacked_norms import HiddenNorm, InputNorm
 from harness.stacked_weights import Weight
 
+_PART = 512  # images of a run that are worked off at once: what is made of them fits in a cache
+
 
 class Batch(NamedTuple):
     """One batch of each run. `images` int64 [runs · size]: which ones, run by run; `labels` int64 [runs, 1, size].
@@ -61,7 +63,6 @@ class StackedMLP:
         self._hidden_norm = None
         if not isinstance(first.normalize_hidden, nn.Identity):
             self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, gamma)
-        self._with_gradients = with_gradients
         if with_gradients:
             for weight in self._weights():
                 weight.gradient = torch.zeros_like(weight.values)
@@ -84,33 +85,51 @@ class StackedMLP:
         `step` [runs, 1, 1]: −η / (1 − γ) / size.
         """
         size = batch.labels.shape[2]
-        room = self._room(size)
-        if self._with_gradients:
-            for weight in self._weights():
-                weight.forget()
-        torch.index_select(self._images, 0, batch.images, out=room.grey)
+        for weight in self._weights():
+            weight.begin(in_parts=size > _PART)
+        if self._input_norm.is_needed:
+            pixels = size * self._images.shape[1]
+            self._input_norm.begin(self._hidden.values, batch.mean, batch.variance, pixels)
+        losses, hits = self._add_up(batch, step)
+        for weight in self._weights():
+            weight.follow()
+            weight.divide_gradient(step.flatten() * size)
+        return losses / size, hits
+
+    def _add_up(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
+        """Part by part, so that a large batch stays in the cache; at once where a layer is normalised over it."""
+        size = batch.labels.shape[2]
+        if size <= _PART or self._hidden_norm:
+            return self._add(batch.images, batch.labels, step)
+        sums = []
+        images = batch.images.view(len(step), size)
+        for some, labels in zip(images.split(_PART, dim=1), batch.labels.split(_PART, dim=2), strict=True):
+            sums.append(self._add(some.flatten(), labels, step))
+        losses, hits = zip(*sums, strict=True)
+        return torch.stack(losses).sum(dim=0), torch.stack(hits).sum(dim=0)
+
+    def _add(self, images: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        """What these examples add to the weights; the sums of their losses, and their hits."""
+        room = self._room(labels.shape[2])
+        torch.index_select(self._images, 0, images, out=room.grey)
         room.pixels.copy_(room.grey.view_as(room.pixels))
-        losses, hits = self._forward(batch, room)
-        self._backward(batch, step, room)
-        if self._with_gradients:
-            for weight in self._weights():
-                weight.divide_gradient(step.flatten() * size)
+        losses, hits = self._forward(labels, room)
+        self._backward(labels, step, room)
         return losses, hits
 
-    def _forward(self, batch: Batch, room: _Room) -> tuple[Tensor, Tensor]:
+    def _forward(self, labels: Tensor, room: _Room) -> tuple[Tensor, Tensor]:
         """Fills `active`, what the hidden layer puts out, and `logits`."""
-        weights, active = self._hidden.values, room.active
-        self._products.multiply(room.pixels, weights.transpose(1, 2), 1 / self._level, out=room.sums)
+        active = room.active
+        self._products.multiply(room.pixels, self._hidden.values.transpose(1, 2), 1 / self._level, out=room.sums)
         if self._input_norm.is_needed:
-            pixels = room.pixels.shape[1] * room.pixels.shape[2]
-            self._input_norm.forward(room.sums, weights, batch.mean, batch.variance, pixels, out=active)
+            self._input_norm.forward(room.sums, out=active)
         if self._hidden_norm:
             self._hidden_norm.forward(active)
         active.relu_()
         self._put_out(active, room.logits)
         log_probabilities = room.logits.log_softmax(dim=1)
-        losses = log_probabilities.gather(1, batch.labels).mean(dim=(1, 2)).neg_()
-        hits = (log_probabilities.max(dim=1, keepdim=True).indices == batch.labels).sum(dim=(1, 2))
+        losses = log_probabilities.gather(1, labels).sum(dim=(1, 2)).neg_()
+        hits = (log_probabilities.max(dim=1, keepdim=True).indices == labels).sum(dim=(1, 2))
         return losses, hits
 
     def _put_out(self, active: Tensor, logits: Tensor) -> None:
@@ -121,21 +140,19 @@ class StackedMLP:
         else:
             torch.bmm(output, active.transpose(1, 2), out=logits)
 
-    def _backward(self, batch: Batch, step: Tensor, room: _Room) -> None:
+    def _backward(self, labels: Tensor, step: Tensor, room: _Room) -> None:
         """δ of the output is σ − e_y. It takes the step with it, so that every gradient that follows has it in it."""
         delta_out = room.logits.softmax(dim=1)
-        delta_out.scatter_add_(1, batch.labels, delta_out.new_full((1, 1, 1), -1.0).expand(batch.labels.shape))
+        delta_out.scatter_add_(1, labels, delta_out.new_full((1, 1, 1), -1.0).expand(labels.shape))
         delta_out.mul_(step)
         delta = torch.bmm(delta_out.transpose(1, 2), self._output.values, out=room.delta)
         torch.ops.aten.threshold_backward.grad_input(delta, room.active, 0, grad_input=delta)
         self._output.add_product(delta_out, room.active, EXACT)
-        self._output.follow()
         if self._hidden_norm:
             self._hidden_norm.backward(delta)
         if self._input_norm.is_needed:
             self._input_norm.backward(delta, room.sums, self._hidden)
         self._hidden.add_product(delta.transpose(1, 2), room.pixels, self._products, 1 / self._level)
-        self._hidden.follow()
 
     def _weights(self) -> list[Weight]:
         norms = [part.norm for part in (self._input_norm, self._hidden_norm) if part]

@@ -37,9 +37,8 @@ class Norm:
 
     def learn(self, weight_change: Tensor, bias_change: Tensor) -> None:
         """Both [runs, features]."""
-        for parameter, change in ((self.weight, weight_change), (self.bias, bias_change)):
-            parameter.add(change * self.learned)
-            parameter.follow()
+        self.weight.add(weight_change * self.learned)
+        self.bias.add(bias_change * self.learned)
 
     def track(self, mean: Tensor, variance: Tensor, count: int) -> None:
         """Into the running statistics: those of one batch, [runs, features], each over `count` values."""
@@ -79,11 +78,8 @@ class InputNorm:
         self.norm.keep(rows)
         self._mean, self._sd = self._mean.index_select(0, rows), self._sd.index_select(0, rows)
 
-    def forward(self, sums: Tensor, weights: Tensor, mean: Tensor, variance: Tensor, pixels: int, out: Tensor) -> None:
-        """`sums` [runs, size, hidden] = W x of plain pixels and `weights` [runs, hidden, pixels] to W x̂.
-
-        `mean`, `variance` [runs, 1]: over the `pixels` of a run's batch.
-        """
+    def begin(self, weights: Tensor, mean: Tensor, variance: Tensor, pixels: int) -> None:
+        """A batch begins: `mean`, `variance` [runs, 1] over its `pixels`; `weights` W [runs, hidden, pixels of one]."""
         norm, batch_mean, batch_variance = self.norm, (mean - self._mean) / self._sd, variance / self._sd.square()
         norm.track(batch_mean, batch_variance, pixels)
         self._deviation = self._sd * torch.where(norm.learned > 0, (batch_variance + _EPS).sqrt(), 1.0)
@@ -91,6 +87,9 @@ class InputNorm:
         self._s = norm.weight.values / self._deviation
         self._t = norm.bias.values - self._s * self._centre
         self._of_ones = weights.sum(dim=2)
+
+    def forward(self, sums: Tensor, out: Tensor) -> None:
+        """W x of plain pixels, [runs, size, hidden], to W x̂."""
         torch.mul(sums, self._s.unsqueeze(2), out=out)
         out.add_((self._t * self._of_ones).unsqueeze(1))
 

@@ -13,33 +13,46 @@ from harness.products import Products
 class Weight:
     """One parameter, [runs, …]: `values` w, and `point` z. What is added to z carries the step −η/(1 − γ) in it.
 
-    With `gradient` not None, all that is added is added there too.
+    Between `begin` and `follow`, what a batch adds either goes to z at once, or, for batches that are worked off in
+    parts, is put together first. `gradient`, where it is not None, gets all of it too.
     """
 
     def __init__(self, values: Tensor, gamma: Tensor) -> None:
         self.values = values
         self.gradient: Tensor | None = None
         self._gamma = gamma.view(-1, *[1] * (values.dim() - 1))
+        self._change: Tensor | None = None
+        self._targets: list[Tensor] = []
         self.point = values.clone() if gamma.any() else values
 
+    def begin(self, in_parts: bool) -> None:
+        """A batch begins; `in_parts`: w must stand still until all of it was added."""
+        if in_parts:
+            self._change = torch.zeros_like(self.values) if self._change is None else self._change.zero_()
+            self._targets = [self._change]
+        else:
+            self._change = None
+            self._targets = [self.point]
+            if self.gradient is not None:
+                self._targets.append(self.gradient.zero_())
+
     def add(self, change: Tensor) -> None:
-        for target in self._targets():
+        for target in self._targets:
             target.add_(change)
 
     def add_product(self, left: Tensor, right: Tensor, products: Products, alpha: float = 1.0) -> None:
         """`alpha` · left · right, batched matrices."""
-        for target in self._targets():
+        for target in self._targets:
             products.add(target, left, right, alpha)
 
     def follow(self) -> None:
         """Move w after z."""
+        if self._change is not None:
+            self.point.add_(self._change)
+            if self.gradient is not None:
+                self.gradient.copy_(self._change)
         if self.point is not self.values:
             torch.lerp(self.point, self.values, self._gamma, out=self.values)
-
-    def forget(self) -> None:
-        """Set the gradient to zero."""
-        if self.gradient is not None:
-            self.gradient.zero_()
 
     def divide_gradient(self, step: Tensor) -> None:
         """By what was multiplied into what was added, [runs]."""
@@ -53,11 +66,9 @@ class Weight:
         self.point = self.point.index_select(0, rows) if moves else self.values
         self.gradient = None if self.gradient is None else self.gradient.index_select(0, rows)
         self._gamma = self._gamma.index_select(0, rows)
+        self._change = None
 
     def show(self, parameter: nn.Parameter, row: int) -> None:
         """Make a model's own parameter a view of its row, and its `.grad` too where gradients are kept."""
         parameter.data = self.values[row]
         parameter.grad = None if self.gradient is None else self.gradient[row]
-
-    def _targets(self) -> list[Tensor]:
-        return [self.point] if self.gradient is None else [self.point, self.gradient]

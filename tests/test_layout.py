@@ -37,12 +37,12 @@ NO_TORCH = (
     "work",
 )
 ORDER = (
-    "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "estimands",
+    "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "work", "estimands",
     "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command",
     "space", "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "products", "stacked_weights",
     "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes", "two_basins",
     "engines.base", "engines.execution", "engines.stacking", "engines.local", "screen", "interrupts", "clock",
-    "trial", "study", "records", "tracking", "reports", "curves", "tuning", "work", "task", "recorder", "coordinator",
+    "trial", "study", "records", "tracking", "reports", "curves", "tuning", "task", "recorder", "coordinator",
     "winner", "summary", "study_page", "conduct", "search", "worked_examples", "exact", "replication", "replicate",
     "ui", "lesson_loop", "lesson", "comparison", "replay",
 )  # fmt: skip

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
@@ -13,10 +13,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, NamedTuple
 
 from harness.cohort import shape_of
-from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import MAX_ATTEMPTS, Ending, Epoch, Event, Finished, Job, Lost, Proceed, Started
-from harness.engines.stacking import best_width, stacks
+from harness.engines.stacking import UpdateCosts, stacks
 from harness.metrics import EpochMetrics
 from harness.products import Library, choose_library, library
 
@@ -63,7 +62,7 @@ class LocalEngine:
         self._cohort = cohort
         self._draining = False
         self._workers: list[_Worker] = []
-        self._widths: dict[Hashable, int] = {}
+        self._costs = UpdateCosts(dataset, device)
         self._products = choose_library() if cohort and device == "cpu" else "default"
 
     def start(self) -> None:
@@ -106,18 +105,12 @@ class LocalEngine:
     def _orders(self, jobs: Sequence[Job]) -> list[_Order]:
         if not self._cohort:
             return [_Order([job], False, "default") for job in jobs]
-        made = stacks(jobs, self._dataset, self._widest, self._size)
+        made = stacks(jobs, self._dataset, self._costs, self._size)
         return [_Order(together, stacked, self._products) for together, stacked in made]
 
     def _order(self, jobs: list[Job], attempt: int) -> _Order:
         stacked = self._cohort and shape_of(jobs[0].config, self._dataset) is not None
         return _Order(jobs, stacked, self._products, attempt)
-
-    def _widest(self, config: RunConfig) -> int:
-        shape = shape_of(config, self._dataset)
-        if shape not in self._widths:
-            self._widths[shape] = best_width(config, self._dataset, self._device)
-        return self._widths[shape]
 
     def _hand_out(self, waiting: deque[_Order]) -> list[Event]:
         started: list[Event] = []

@@ -1,7 +1,6 @@
-"""Which jobs train as one stack, and how wide a stack is best here. What shares a stack moves no number of a run."""
+"""Which jobs train as one stack: what updates cost, measured, and a plan that ends early. No number depends on it."""
 
 import copy
-import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from itertools import pairwise
@@ -10,77 +9,128 @@ import torch
 
 from harness.cohort import shape_of
 from harness.config import RunConfig
-from harness.data import Dataset
+from harness.data import Dataset, training_size
 from harness.engines.base import Job
 from harness.model import MLP, initial_model
 from harness.products import Products
 from harness.stacked_mlp import Batch, StackedMLP
+from harness.work import updates
 
 # No wider than this, so that a stack that dies with its worker is no great loss.
 _WIDEST = {"cpu": 16, "cuda": 1_024}
 _IMAGES_AT_A_TIME = {"cpu": 4_096, "cuda": 2**20}
 _REPEATS, _WORTHWHILE = 5, 0.97
 
+Seconds = Callable[[RunConfig], dict[int, float]]
 
-def stacks(
-    jobs: Sequence[Job], dataset: Dataset, widest: Callable[[RunConfig], int], workers: int
-) -> list[tuple[list[Job], bool]]:
-    """The jobs in lists that train together, and whether as a stack (or one alone, by `train`); longest first, where
-    `jobs` are.
 
-    Jobs of one shape share stacks, of equal widths, no wider than `widest` says, and narrow enough for every worker to
-    have two.
+def stacks(jobs: Sequence[Job], dataset: Dataset, seconds: Seconds, workers: int) -> list[tuple[list[Job], bool]]:
+    """The jobs in lists that train together, and whether as a stack (else it is one alone, for `train`).
+
+    `seconds` says what an update of one run costs in a stack of each width. Jobs of one shape start in stacks of the
+    cheapest width; then the longest stacks are halved as long as `workers`, each taking the longest that waits, are
+    done earlier by that. Lists come in the order of their first jobs.
     """
     groups: dict[Hashable, list[Job]] = {}
+    alone = []
     for job in jobs:
         shape = shape_of(job.config, dataset)
-        groups.setdefault((shape, job.watch_test) if shape else job.name, []).append(job)
-    share = math.ceil(len(jobs) / (2 * workers))
+        if shape is None:
+            alone.append(([job], False))
+        else:
+            groups.setdefault((shape, job.watch_test), []).append(job)
     made = []
     for group in groups.values():
-        stacked = shape_of(group[0].config, dataset) is not None
-        width = min(widest(group[0].config), share) if stacked and len(group) > 1 else 1
-        parts = math.ceil(len(group) / width)
-        bounds = [len(group) * part // parts for part in range(parts + 1)]
-        made += [(group[low:high], stacked) for low, high in pairwise(bounds)]
+        costs = seconds(group[0].config) if len(group) > 1 else {1: 0.0}
+        parts = -(-len(group) // min(costs, key=lambda width: costs[width]))
+        made += _split(group, parts)
+    if len(made) < len(jobs):
+        made = _balanced(made, lambda stack: _duration(stack, dataset, seconds), workers)
     position = {job.name: number for number, job in enumerate(jobs)}
-    return sorted(made, key=lambda stack: position[stack[0][0].name])
+    return sorted([*alone, *((stack, True) for stack in made)], key=lambda one: position[one[0][0].name])
 
 
-def best_width(config: RunConfig, dataset: Dataset, device: str) -> int:
-    """How many runs of this config's shape to stack: doubled as long as a run's update gets cheaper by it. Measured, in
-    some tenths of a second, with one thread on a CPU."""
-    model = initial_model(config, dataset).to(device)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        best, cost = 1, math.inf
-        width = 1
-        while width <= _WIDEST[device] and width * config.batch_size <= _IMAGES_AT_A_TIME[device]:
-            seconds = _seconds_of_an_update(config, dataset, [copy.deepcopy(model) for _ in range(width)]) / width
-            if seconds > cost * _WORTHWHILE:
+def _split(jobs: list[Job], parts: int) -> list[list[Job]]:
+    bounds = [len(jobs) * part // parts for part in range(parts + 1)]
+    return [jobs[low:high] for low, high in pairwise(bounds)]
+
+
+def _balanced(made: list[list[Job]], duration: Callable[[list[Job]], float], workers: int) -> list[list[Job]]:
+    """Halve the longest of them, or the two longest, … or as many as there are workers, as long as that helps."""
+    while True:
+        now = _end(map(duration, made), workers)
+        by_length = sorted(made, key=duration, reverse=True)
+        wide = [stack for stack in by_length if len(stack) > 1]
+        for count in range(1, min(workers, len(wide)) + 1):
+            halves = [half for stack in wide[:count] for half in _split(stack, 2)]
+            halved = [stack for stack in made if not any(stack is other for other in wide[:count])] + halves
+            if _end(map(duration, halved), workers) < now:
+                made = halved
                 break
-            best, cost = width, seconds
+        else:
+            return made
+
+
+def _end(durations: "map[float]", workers: int) -> float:
+    busy = [0.0] * workers
+    for duration in sorted(durations, reverse=True):
+        busy[busy.index(min(busy))] += duration
+    return max(busy)
+
+
+def _duration(stack: Sequence[Job], dataset: Dataset, seconds: Seconds) -> float:
+    costs = seconds(stack[0].config)
+    an_update = costs[max(width for width in costs if width <= len(stack))]
+    images = training_size(dataset, stack[0].config.split)
+    return an_update * sum(updates(job.config, images) for job in stack)
+
+
+class UpdateCosts:
+    """What an update costs a run in stacks of 1, 2, 4 … runs of its shape: measured when it is first asked for."""
+
+    def __init__(self, dataset: Dataset, device: str) -> None:
+        self._dataset = dataset
+        self._device = device
+        self._known: dict[Hashable, dict[int, float]] = {}
+
+    def __call__(self, config: RunConfig) -> dict[int, float]:
+        """Width → seconds, up to the width from which on it gets no cheaper. Takes some tenths of a second; with one
+        thread on a CPU, as in a worker."""
+        shape = shape_of(config, self._dataset)
+        if shape not in self._known:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                self._known[shape] = self._measure(config)
+            finally:
+                torch.set_num_threads(threads)
+        return self._known[shape]
+
+    def _measure(self, config: RunConfig) -> dict[int, float]:
+        model = initial_model(config, self._dataset).to(self._device)
+        costs: dict[int, float] = {}
+        width = 1
+        while True:
+            seconds = self._seconds(config, [copy.deepcopy(model) for _ in range(width)]) / width
+            if costs and seconds > _WORTHWHILE * costs[width // 2]:
+                return costs
+            costs[width] = seconds
             width *= 2
-        return best
-    finally:
-        torch.set_num_threads(threads)
+            if width > _WIDEST[self._device] or width * config.batch_size > _IMAGES_AT_A_TIME[self._device]:
+                return costs
 
-
-def _seconds_of_an_update(config: RunConfig, dataset: Dataset, models: Sequence[MLP]) -> float:
-    runs, weights = len(models), models[0].hidden.weight
-    gamma = weights.new_full((runs,), 0.5)
-    stack = StackedMLP(models, dataset.train_inputs, gamma, Products(config.precision))
-    drawn = torch.randint(len(dataset.train_labels), (_REPEATS, runs, 1, config.batch_size), device=weights.device)
-    some = weights.new_full((runs, 1), 0.5)
-    step = weights.new_zeros(runs, 1, 1)
-    times = []
-    for images in drawn:
-        batch = Batch(images.flatten(), dataset.train_labels[images], some, some)
-        if weights.is_cuda:
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        losses, _hits = stack.update(batch, step)
-        losses.tolist()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    def _seconds(self, config: RunConfig, models: Sequence[MLP]) -> float:
+        runs, weights, labels = len(models), models[0].hidden.weight, self._dataset.train_labels
+        gamma = weights.new_full((runs,), 0.5)
+        stack = StackedMLP(models, self._dataset.train_inputs, gamma, Products(config.precision))
+        some, step = weights.new_full((runs, 1), 0.5), weights.new_zeros(runs, 1, 1)
+        times = []
+        for images in torch.randint(len(labels), (_REPEATS, runs, 1, config.batch_size), device=weights.device):
+            batch = Batch(images.flatten(), labels[images], some, some)
+            if weights.is_cuda:
+                torch.cuda.synchronize()
+            start = time.perf_counter()
+            losses, _hits = stack.update(batch, step)
+            losses.tolist()
+            times.append(time.perf_counter() - start)
+        return min(times)

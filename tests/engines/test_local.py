@@ -60,7 +60,7 @@ def always(job, metrics):
 
 
 def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(engine, digits, monkeypatch):
-    monkeypatch.setattr("harness.engines.local.best_width", lambda *_: 16)
+    monkeypatch.setattr(engine, "_costs", lambda _config: {1: 1.0, 2: 0.5})
     jobs = [job(f"{name} {seed}", seed=seed, batch_norm=name == "b") for name in "ab" for seed in range(4)]
     events = list(engine.run(jobs, always))
     assert {event.stack for event in events if isinstance(event, Started)} == {2}  # two stacks for each of two workers
@@ -145,7 +145,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
 
 
 def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_other_with_it(engine, digits, monkeypatch):
-    monkeypatch.setattr("harness.engines.local.best_width", lambda *_: 16)
+    monkeypatch.setattr(engine, "_costs", lambda _config: {1: 1.0, 2: 0.5})
 
     def kill(job, metrics):
         if job.name == "deadly":
@@ -191,7 +191,7 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
 def test_draining_stops_what_runs_and_starts_nothing_more(digits):
     with closing(LocalEngine(digits, workers=1, device="cpu")) as engine:
         events = []
-        for event in engine.run([job("runs", epochs=1_000), job("never starts")], always):
+        for event in engine.run([job("runs", epochs=1_000), job("never starts", batch_size=64)], always):
             events.append(event)
             if isinstance(event, Epoch):
                 engine.drain()

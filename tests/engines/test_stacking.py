@@ -1,60 +1,82 @@
 from dataclasses import replace
 
+import pytest
+import torch
+
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.engines.base import Job
-from harness.engines.stacking import best_width, stacks
+from harness.engines.stacking import UpdateCosts, stacks
 
 
 def job(name, **changes):
     return Job(name, make_config(**LESSON | {"seed": 420, "dataset": "digits", "split": "search"} | changes))
 
 
+def seeds(name, count, **changes):
+    return [job(f"{name}{seed}", seed=seed, **changes) for seed in range(count)]
+
+
 def names(made):
     return [[job.name for job in together] for together, _stacked in made]
 
 
-def test_jobs_of_one_shape_share_stacks_of_equal_width(digits):
-    jobs = [
-        job(f"{name}{seed}", seed=seed, batch_size=size) for name, size in (("a", 32), ("b", 64)) for seed in range(5)
-    ]
-    made = stacks(jobs, digits, lambda _: 3, workers=1)
+def steady(_config):
+    """A stack makes an update cheaper, up to four runs."""
+    return {1: 1.0, 2: 0.7, 4: 0.5}
+
+
+def useless(_config):
+    return {1: 1.0}
+
+
+def test_jobs_of_one_shape_share_stacks_of_equal_width_no_wider_than_is_cheapest(digits):
+    jobs = seeds("a", 5, batch_size=32) + seeds("b", 5, batch_size=64)
+    made = stacks(jobs, digits, steady, workers=1)
     assert names(made) == [["a0", "a1"], ["a2", "a3", "a4"], ["b0", "b1"], ["b2", "b3", "b4"]]
     assert all(stacked for _together, stacked in made)
+    assert names(stacks(jobs, digits, useless, workers=1)) == [[job.name] for job in jobs]
 
 
 def test_stacks_come_in_the_order_of_their_first_jobs(digits):
     jobs = [job("a1"), job("b1", batch_size=64), job("a2", seed=2), job("b2", batch_size=64, seed=2)]
-    assert names(stacks(jobs, digits, lambda _: 9, workers=1)) == [["a1", "a2"], ["b1", "b2"]]
+    assert names(stacks(jobs, digits, steady, workers=1)) == [["a1", "a2"], ["b1", "b2"]]
 
 
-def test_every_worker_gets_two_stacks_if_there_are_jobs_enough(digits):
-    jobs = [job(str(seed), seed=seed) for seed in range(8)]
-    assert [len(together) for together in names(stacks(jobs, digits, lambda _: 16, workers=2))] == [2, 2, 2, 2]
-    assert [len(together) for together in names(stacks(jobs, digits, lambda _: 16, workers=8))] == [1] * 8
+def test_a_stack_is_halved_where_that_ends_earlier(digits):
+    """Ten updates of four runs take 10 · 4 · 0.5 = 20 in one stack; in two of two, side by side, 10 · 2 · 0.7 = 14."""
+    assert names(stacks(seeds("a", 4), digits, steady, workers=2)) == [["a0", "a1"], ["a2", "a3"]]
+    assert names(stacks(seeds("a", 4), digits, steady, workers=8)) == [["a0"], ["a1"], ["a2"], ["a3"]]
+    assert names(stacks(seeds("a", 4), digits, steady, workers=1)) == [["a0", "a1", "a2", "a3"]]
+
+
+def test_a_stack_stays_whole_beside_other_work_that_lasts_as_long(digits):
+    jobs = seeds("long", 1, batch_size=64, epochs=20) + seeds("a", 4)
+    assert names(stacks(jobs, digits, steady, workers=2)) == [["long0"], ["a0", "a1", "a2", "a3"]]
 
 
 def test_what_has_no_shape_or_another_test_set_watched_is_kept_apart(digits):
-    jobs = [
-        job("toy 1", dataset="two-basins"),
-        job("toy 2", dataset="two-basins"),
-        job("a"),
-        replace(job("b"), watch_test=True),
-    ]
-    made = stacks(jobs, digits, lambda _: 9, workers=1)
+    toys = [job("toy 1", dataset="two-basins"), job("toy 2", dataset="two-basins")]
+    made = stacks([*toys, job("a"), replace(job("b"), watch_test=True)], digits, steady, workers=1)
     assert names(made) == [["toy 1"], ["toy 2"], ["a"], ["b"]]
     assert [stacked for _together, stacked in made] == [False, False, True, True]
 
 
-def test_the_width_is_measured_and_leaves_the_threads_alone(digits):
-    import torch
-
+def test_costs_are_measured_once_for_each_shape_and_leave_the_threads_alone(digits, monkeypatch):
     threads = torch.get_num_threads()
-    assert best_width(job("x", batch_size=1).config, digits, "cpu") in (1, 2, 4, 8, 16)
-    assert best_width(job("x", batch_size=1_024).config, digits, "cpu") in (1, 2, 4)
+    costs = UpdateCosts(digits, "cpu")
+    measured = costs(job("x", batch_size=32).config)
+    assert list(measured) == [1, 2, 4, 8, 16][: len(measured)]
+    assert list(measured.values()) == sorted(measured.values(), reverse=True)
+    assert costs(job("y", batch_size=32, lr=1.0, batch_norm=True).config) is measured
     assert torch.get_num_threads() == threads
 
 
-def test_a_stack_of_small_batches_is_worth_it(digits):
-    """Eight runs of batch 1 pay for Python and dispatch once: this is why there are stacks at all."""
-    assert best_width(job("x", batch_size=1, batch_norm=True).config, digits, "cpu") >= 4
+@pytest.mark.parametrize(("size", "widest"), [(1_024, 4), (1_251, 2)])
+def test_large_batches_are_not_stacked_beyond_what_memory_holds(digits, size, widest):
+    assert max(UpdateCosts(digits, "cpu")(job("x", batch_size=size).config)) <= widest
+
+
+def test_small_batches_are_worth_a_stack(digits):
+    """They pay for Python and dispatch once instead of four times: this is why there are stacks at all."""
+    assert max(UpdateCosts(digits, "cpu")(job("x", batch_size=1, batch_norm=True).config)) >= 4

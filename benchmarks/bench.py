@@ -1,0 +1,56 @@
+"""What the benchmarks share: timing in turn, what machine it was, and where results go. Measures nothing itself."""
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from joblib import cpu_count
+
+from harness.environment import environment
+
+_OTHERS = ("lightning", "skorch", "scikit-learn", "jax", "optuna", "mlflow")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, versions and date: what a figure is worth nothing without."""
+    found = dict(environment())
+    for name in _OTHERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return {
+        **found,
+        "cores": cpu_count(only_physical_cores=True),
+        "system": platform.system(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall time."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turn(contenders: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """The median of what each contender returns, each called once a round, so that all meet the same machine."""
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, contender in contenders.items():
+            taken[name].append(contender())
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def write(path: Path, results: Mapping[str, Any]) -> None:
+    """As JSON, with the machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), **results}, indent=1) + "\n")
+    print(f"written to {path}")
