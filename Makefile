@@ -38,6 +38,9 @@ walkthrough: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python benchmarks/epoch_cost.py $(ARGS)
+	@$(BIN)/python benchmarks/search_cost.py $(ARGS)
+	@$(BIN)/python benchmarks/growth_cost.py $(ARGS)
+	@$(BIN)/python benchmarks/memory_cost.py $(ARGS)
 
 bench-aa: $(READY)
 	@$(BIN)/python benchmarks/aa_study.py $(ARGS)

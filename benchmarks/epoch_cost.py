@@ -44,7 +44,7 @@ OURS, LIMIT, RIVAL = "this project, cohorts", "matrix products alone", "JAX scan
 Epoch = Callable[[], float]
 
 
-def config(dataset: Dataset, batch_size: int, seed: int = 1, epochs: int = 1) -> Any:
+def _config(dataset: Dataset, batch_size: int, seed: int = 1, epochs: int = 1) -> Any:
     fields = LESSON | {"lr": LR, "gamma": GAMMA, "batch_size": batch_size, "epochs": epochs}
     return make_config(**fields, seed=seed, dataset=dataset.name, split="lesson")
 
@@ -63,7 +63,7 @@ def lesson_loop(dataset: Dataset, batch_size: int) -> Epoch:
 
 def one_run(dataset: Dataset, batch_size: int) -> Epoch:
     """`train`, with as many threads as there are cores."""
-    return lambda: seconds_of(lambda: list(train(config(dataset, batch_size), dataset)))
+    return lambda: seconds_of(lambda: list(train(_config(dataset, batch_size), dataset)))
 
 
 class Cohorts:
@@ -85,13 +85,13 @@ class Cohorts:
         return lambda: seconds_of(lambda: self._train(batch_size, self._runs, self._epochs)) / self._runs / self._epochs
 
     def _train(self, batch_size: int, runs: int, epochs: int) -> None:
-        jobs = [Job(str(seed), config(self._dataset, batch_size, seed, epochs)) for seed in range(runs)]
+        jobs = [Job(str(seed), _config(self._dataset, batch_size, seed, epochs)) for seed in range(runs)]
         events = list(self._engine.run(jobs, lambda _job, _metrics: True))
         assert all(event.ending.state == "complete" for event in events if isinstance(event, Finished))
 
 
 def _products_epoch(batch_size: int) -> float:
-    """Seconds of the three large products of an epoch, in a process of its own with one thread; the best stack width."""
+    """Seconds of the large products of an epoch, in a process of its own with one thread, at the best stack width."""
     torch.set_num_threads(1)
     best = float("inf")
     with library(choose_library()):
@@ -101,13 +101,14 @@ def _products_epoch(batch_size: int) -> float:
             x, weights = torch.rand(runs, batch_size, 784), torch.rand(runs, HIDDEN, 784)
             delta, sums = torch.rand(runs, batch_size, HIDDEN), torch.empty(runs, batch_size, HIDDEN)
 
-            def step(x=x, weights=weights, delta=delta, sums=sums) -> None:  # type: ignore[no-untyped-def]
-                torch.bmm(x, weights.transpose(1, 2), out=sums)
-                weights.baddbmm_(delta.transpose(1, 2), x, alpha=1e-9)
+            def multiply(steps: int) -> None:
+                for _ in range(steps):
+                    torch.bmm(x, weights.transpose(1, 2), out=sums)  # noqa: B023
+                    weights.baddbmm_(delta.transpose(1, 2), x, alpha=1e-9)  # noqa: B023
 
-            step()
+            multiply(3)
             steps = max(20, 20_000 // (runs * batch_size))
-            taken = min(seconds_of(lambda: [step() for _ in range(steps)]) for _ in range(3))  # noqa: B023
+            taken = min(seconds_of(lambda: multiply(steps)) for _ in range(3))  # noqa: B023
             best = min(best, taken / steps / runs * 60_000 / batch_size)
     return best
 
@@ -159,6 +160,7 @@ def lightning(dataset: Dataset, batch_size: int) -> Epoch:
 
 
 def skorch(dataset: Dataset, batch_size: int) -> Epoch:
+    """Arrays in memory."""
     from skorch import NeuralNetClassifier
 
     x, y = (tensor.numpy() for tensor in _floats(dataset))
@@ -173,6 +175,7 @@ def skorch(dataset: Dataset, batch_size: int) -> Epoch:
 
 
 def scikit_learn(dataset: Dataset, batch_size: int) -> Epoch:
+    """With biases, which it has always; plain momentum."""
     from sklearn.neural_network import MLPClassifier
 
     x, y = (tensor.numpy() for tensor in _floats(dataset))
@@ -272,12 +275,14 @@ RIVALS: dict[str, tuple[str, Callable[[Dataset, int], Epoch]]] = {
 
 
 def installed(names: Sequence[str]) -> list[str]:
+    """Those whose package is there."""
     from importlib.util import find_spec
 
     return [name for name in names if find_spec(RIVALS[name][0]) is not None]
 
 
 def picture(seconds: dict[str, dict[str, float]], path: Path) -> None:
+    """Bars by contender and batch size."""
     import matplotlib.pyplot as plt
     import pandas as pd
     import seaborn as sns
@@ -310,6 +315,7 @@ def main() -> None:
     if not is_present(given.data_dir):
         parser.exit(2, f"error: no Fashion-MNIST in {given.data_dir}; name its folder with --data-dir\n")
     dataset = load(DataChoice("fashion-mnist"), given.data_dir)
+    dataset.share_memory()  # as the engine would later, under the arrays that the others were given
     rivals = installed(list(RIVALS))
     for name in RIVALS:
         if name not in rivals:

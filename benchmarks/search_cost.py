@@ -50,6 +50,7 @@ def trials_of(folder: Path, dataset: str) -> list[TrackedRun]:
 
 
 def epochs_of(folder: Path, run: TrackedRun, dataset: str) -> int:
+    """For how many epochs it was trained."""
     records = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
     return len(records.history(run.id, "train_loss"))
 

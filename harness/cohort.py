@@ -95,7 +95,7 @@ class Cohort:
     def _train_epoch(self, limit: int | None) -> dict[int, EpochMetrics]:
         self._epoch += 1
         batches = self._batches()
-        losses, hits, sizes = [], [], []
+        sums, hits, sizes = [], [], []
         standing = dict.fromkeys(self._running, True)
         observed = any(self._observers[number] for number in self._running)
         start, observing = time.perf_counter(), 0.0
@@ -103,16 +103,16 @@ class Cohort:
             if self._updates == limit:
                 break
             size = batch.labels.shape[2]
-            loss, hit = self._stack.update(batch, self._step / size)
+            log_probabilities, right = self._stack.update(batch, self._step / size)
             self._updates += 1
-            losses.append(loss)
-            hits.append(hit)
+            sums.append(log_probabilities)
+            hits.append(right)
             sizes.append(size)
             if observed:
                 paused = time.perf_counter()
-                self._observe(loss, standing)
+                self._observe(log_probabilities, standing)
                 observing += time.perf_counter() - paused
-        loss_sums = torch.stack(losses).double().mul_(torch.tensor(sizes, device=loss.device).unsqueeze(1)).cumsum(0)
+        loss_sums = torch.stack(sums).double().neg_().cumsum(0)
         hit_sums = torch.stack(hits).cumsum(0)
         finite, loss_sums, hit_sums = loss_sums.isfinite().sum(0).tolist(), loss_sums.cpu(), hit_sums.cpu()
         seconds = (time.perf_counter() - start - observing) / len(self._running)
@@ -122,11 +122,11 @@ class Cohort:
             steps = min(finite[row] + 1, len(sizes))
             diverged = finite[row] < len(sizes)
             seen = sum(sizes[:steps])
-            right = int(hit_sums[finite[row] - 1, row]) if finite[row] else 0
+            correct = int(hit_sums[finite[row] - 1, row]) if finite[row] else 0
             metrics = EpochMetrics(
                 epoch=self._epoch,
                 train_loss=float(loss_sums[steps - 1, row]) / seen,
-                train_accuracy=right / seen,
+                train_accuracy=correct / seen,
                 val_loss=None,
                 val_accuracy=None,
                 seconds=seconds,
@@ -145,28 +145,28 @@ class Cohort:
             for number in self._running
             for split, order in [(self._splits[number], self._orders[number])]
         ]).to(self._step.device)  # fmt: skip
-        normalizes = any(self._configs[number].batch_norm for number in self._running)
         whole = orders.shape[1] // size * size
         for part, width in ((orders[:, :whole], size), (orders[:, whole:], orders.shape[1] - whole)):
             if part.numel():
-                yield from self._batches_of(part, width, normalizes)
+                yield from self._batches_of(part, width)
 
-    def _batches_of(self, orders: Tensor, size: int, normalizes: bool) -> Iterator[Batch]:
-        runs, pixels = len(orders), size * self._dataset.train_inputs[0].numel()
-        by_step = orders.view(runs, -1, size).transpose(0, 1).contiguous()  # [steps, runs, size]
-        labels = self._dataset.train_labels[by_step].unsqueeze(2)
-        mean = variance = self._step.new_zeros(len(by_step), runs, 1)
-        if normalizes:
-            level = self._dataset.max_level or 1
-            total, squares = (sums[by_step].sum(2, keepdim=True).double() for sums in self._dataset.pixel_sums)
-            mean = total / (pixels * level)
-            variance = squares / (pixels * level**2) - mean.square()
-            mean, variance = mean.to(self._step.dtype), variance.to(self._step.dtype)
-        for images, *others in zip(by_step.view(len(by_step), -1), labels, mean, variance, strict=True):
-            yield Batch(images, *others)
+    def _batches_of(self, orders: Tensor, size: int) -> Iterator[Batch]:
+        runs, dataset = len(orders), self._dataset
+        images = orders.view(runs, -1, size).transpose(0, 1).contiguous()  # [batches, runs, size]
+        labels = dataset.train_labels.index_select(0, images.flatten()).view_as(images)
+        if not self._stack.needs_statistics:
+            return self._stack.batches(images, labels)
+        level, pixels = dataset.max_level or 1, size * dataset.train_inputs[0].numel()
+        total, squares = (
+            sums.index_select(0, images.flatten()).view_as(images).sum(dim=2, keepdim=True).double()
+            for sums in dataset.pixel_sums
+        )
+        mean = total / (pixels * level)
+        variance = squares / (pixels * level**2) - mean.square()
+        return self._stack.batches(images, labels, mean.to(self._step.dtype), variance.to(self._step.dtype))
 
-    def _observe(self, losses: Tensor, standing: dict[int, bool]) -> None:
-        for number, loss in zip(self._running, losses.tolist(), strict=True):
+    def _observe(self, log_probabilities: Tensor, standing: dict[int, bool]) -> None:
+        for number, loss in zip(self._running, log_probabilities.tolist(), strict=True):
             standing[number] &= math.isfinite(loss)
             observer = self._observers[number]
             if observer and standing[number]:

@@ -3,7 +3,8 @@
 δ of both layers and the gradients are those of §2.1, as products of stacked matrices. Images only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -11,27 +12,23 @@ from torch import Tensor, nn
 
 from harness.model import MLP, GreyLevels
 from harness.products import EXACT, Products
-from harness.stacked_norms import HiddenNorm, InputNorm
+from harness.stacked_norms import HiddenNorm, InputNorm, PixelStatistics
 from harness.stacked_weights import Weight
 
 _PART = 512  # images of a run that are worked off at once: what is made of them fits in a cache
 
 
 class Batch(NamedTuple):
-    """One batch of each run. `images` int64 [runs · size]: which ones, run by run; `labels` int64 [runs, 1, size].
-
-    `mean`, `variance` [runs, 1]: of all pixels of the batch, in units of the grey level that stands for 1.0.
-    """
+    """One batch of each run. `images` int64 [runs · size]: which ones, run by run; `labels` int64 [runs, 1, size]."""
 
     images: Tensor
     labels: Tensor
-    mean: Tensor
-    variance: Tensor
+    statistics: PixelStatistics | None
 
 
 class _Room(NamedTuple):
     """Buffers for one batch: `grey` uint8 [runs · size, pixels], `pixels` the same as floats [runs, size, pixels],
-    `sums`, `active`, `delta` [runs, size, hidden], `logits` [runs, classes, size]."""
+    `sums`, `active`, `delta` [runs, size, hidden], `logits` [runs, classes, size]; `minus_ones` like the labels."""
 
     grey: Tensor
     pixels: Tensor
@@ -39,6 +36,7 @@ class _Room(NamedTuple):
     active: Tensor
     delta: Tensor
     logits: Tensor
+    minus_ones: Tensor
 
 
 class StackedMLP:
@@ -63,8 +61,12 @@ class StackedMLP:
         self._hidden_norm = None
         if not isinstance(first.normalize_hidden, nn.Identity):
             self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, gamma)
+        self._weights = [self._hidden, self._output]
+        self._weights += [self._input_norm.norm.scale] if self._input_norm.norm.learns else []
+        self._weights += [self._hidden_norm.norm.scale] if self._hidden_norm else []
+        self._with_gradients = with_gradients
         if with_gradients:
-            for weight in self._weights():
+            for weight in self._weights:
                 weight.gradient = torch.zeros_like(weight.values)
         self._rooms: dict[int, _Room] = {}
         self._show()
@@ -79,22 +81,41 @@ class StackedMLP:
         self._rooms = {}
         self._show()
 
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether a run normalises its input, so that `batches` has to know mean and variance of the pixels."""
+        return self._input_norm.is_needed
+
+    def batches(
+        self, images: Tensor, labels: Tensor, mean: Tensor | None = None, variance: Tensor | None = None
+    ) -> Iterator[Batch]:
+        """Batches of one size, made ready together. `images` int64 [batches, runs, size]: which ones; `labels`: theirs.
+
+        `mean`, `variance` [batches, runs, 1]: of a batch's pixels, in units of the grey level that stands for 1.0.
+        """
+        statistics: Iterator[PixelStatistics | None] = repeat(None, len(images))
+        if mean is not None and variance is not None:
+            whole = self._input_norm.statistics(mean, variance, images.shape[2] * self._images.shape[1])
+            statistics = (PixelStatistics(*parts) for parts in zip(*whole, strict=True))
+        return map(Batch, images.flatten(1), labels.unsqueeze(2), statistics)
+
     def update(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
-        """One update of every run; the mean loss of each over its batch, and how many it classified right, [runs].
+        """One update of every run; the summed log-probability of its labels for each, and how many it classified right.
 
         `step` [runs, 1, 1]: −η / (1 − γ) / size.
         """
         size = batch.labels.shape[2]
-        for weight in self._weights():
+        for weight in self._weights:
             weight.begin(in_parts=size > _PART)
-        if self._input_norm.is_needed:
-            pixels = size * self._images.shape[1]
-            self._input_norm.begin(self._hidden.values, batch.mean, batch.variance, pixels)
-        losses, hits = self._add_up(batch, step)
-        for weight in self._weights():
+        if batch.statistics is not None:
+            self._input_norm.begin(self._hidden.values, batch.statistics)
+        log_probabilities, hits = self._add_up(batch, step)
+        for weight in self._weights:
             weight.follow()
-            weight.divide_gradient(step.flatten() * size)
-        return losses / size, hits
+        if self._with_gradients:
+            for weight in self._weights:
+                weight.divide_gradient(step.flatten() * size)
+        return log_probabilities, hits
 
     def _add_up(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
         """Part by part, so that a large batch stays in the cache; at once where a layer is normalised over it."""
@@ -118,7 +139,7 @@ class StackedMLP:
         return losses, hits
 
     def _forward(self, labels: Tensor, room: _Room) -> tuple[Tensor, Tensor]:
-        """Fills `active`, what the hidden layer puts out, and `logits`."""
+        """Fills `active`, what the hidden layer puts out, and `logits`. Sums of log-probabilities, and hits."""
         active = room.active
         self._products.multiply(room.pixels, self._hidden.values.transpose(1, 2), 1 / self._level, out=room.sums)
         if self._input_norm.is_needed:
@@ -128,7 +149,7 @@ class StackedMLP:
         active.relu_()
         self._put_out(active, room.logits)
         log_probabilities = room.logits.log_softmax(dim=1)
-        losses = log_probabilities.gather(1, labels).sum(dim=(1, 2)).neg_()
+        losses = log_probabilities.gather(1, labels).sum(dim=(1, 2))
         hits = (log_probabilities.max(dim=1, keepdim=True).indices == labels).sum(dim=(1, 2))
         return losses, hits
 
@@ -143,7 +164,7 @@ class StackedMLP:
     def _backward(self, labels: Tensor, step: Tensor, room: _Room) -> None:
         """δ of the output is σ − e_y. It takes the step with it, so that every gradient that follows has it in it."""
         delta_out = room.logits.softmax(dim=1)
-        delta_out.scatter_add_(1, labels, delta_out.new_full((1, 1, 1), -1.0).expand(labels.shape))
+        delta_out.scatter_add_(1, labels, room.minus_ones)
         delta_out.mul_(step)
         delta = torch.bmm(delta_out.transpose(1, 2), self._output.values, out=room.delta)
         torch.ops.aten.threshold_backward.grad_input(delta, room.active, 0, grad_input=delta)
@@ -153,10 +174,6 @@ class StackedMLP:
         if self._input_norm.is_needed:
             self._input_norm.backward(delta, room.sums, self._hidden)
         self._hidden.add_product(delta.transpose(1, 2), room.pixels, self._products, 1 / self._level)
-
-    def _weights(self) -> list[Weight]:
-        norms = [part.norm for part in (self._input_norm, self._hidden_norm) if part]
-        return [self._hidden, self._output, *(weight for norm in norms for weight in (norm.weight, norm.bias))]
 
     def _room(self, size: int) -> _Room:
         if size not in self._rooms:
@@ -172,6 +189,7 @@ class StackedMLP:
                 active=new(runs, size, hidden) if self._input_norm.is_needed else sums,
                 delta=new(runs, size, hidden),
                 logits=new(runs, classes, size),
+                minus_ones=new(runs, 1, size).fill_(-1.0),
             )
         return self._rooms[size]
 

@@ -68,7 +68,7 @@ class Weight:
         self._gamma = self._gamma.index_select(0, rows)
         self._change = None
 
-    def show(self, parameter: nn.Parameter, row: int) -> None:
-        """Make a model's own parameter a view of its row, and its `.grad` too where gradients are kept."""
-        parameter.data = self.values[row]
-        parameter.grad = None if self.gradient is None else self.gradient[row]
+    def show(self, parameter: nn.Parameter, *place: int) -> None:
+        """Make a model's own parameter a view of its place here, and its `.grad` too where gradients are kept."""
+        parameter.data = self.values[place]
+        parameter.grad = None if self.gradient is None else self.gradient[place]

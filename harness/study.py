@@ -61,6 +61,7 @@ class Study:
             self.optuna.set_metric_names(["val_accuracy"])
         self._asked: dict[int, optuna.Trial] = {}
         self._reported: dict[int, int] = {}
+        self._told: dict[int, Trial] = {}  # does not change any more, and reading 10,000 of them takes a while
 
     def trials(self) -> list[Trial]:
         """Every trial that counts, in ask order, finished or not."""
@@ -138,7 +139,7 @@ class Study:
         for frozen in self.optuna.get_trials(deepcopy=False):
             if frozen.number >= trial.number:
                 return None
-            if not _is_discarded(frozen) and self._params(frozen) == trial.params:
+            if not _is_discarded(frozen) and self._trial(frozen).params == trial.params:
                 return self._trial(frozen)
         return None
 
@@ -170,6 +171,14 @@ class Study:
             self.optuna.enqueue_trial(lesson)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
+        if frozen.number in self._told:
+            return self._told[frozen.number]
+        trial = self._read(frozen)
+        if frozen.state.is_finished():
+            self._told[frozen.number] = trial
+        return trial
+
+    def _read(self, frozen: FrozenTrial) -> Trial:
         text = frozen.user_attrs.get(_OUTCOME)
         fields = json.loads(text) if text else None
         outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None

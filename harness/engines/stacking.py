@@ -13,7 +13,7 @@ from harness.data import Dataset, training_size
 from harness.engines.base import Job
 from harness.model import MLP, initial_model
 from harness.products import Products
-from harness.stacked_mlp import Batch, StackedMLP
+from harness.stacked_mlp import StackedMLP
 from harness.work import updates
 
 # No wider than this, so that a stack that dies with its worker is no great loss.
@@ -123,14 +123,15 @@ class UpdateCosts:
         runs, weights, labels = len(models), models[0].hidden.weight, self._dataset.train_labels
         gamma = weights.new_full((runs,), 0.5)
         stack = StackedMLP(models, self._dataset.train_inputs, gamma, Products(config.precision))
-        some, step = weights.new_full((runs, 1), 0.5), weights.new_zeros(runs, 1, 1)
+        step = weights.new_zeros(runs, 1, 1)
+        images = torch.randint(len(labels), (_REPEATS, runs, config.batch_size), device=weights.device)
+        pixels = weights.new_full((_REPEATS, runs, 1), 0.5) if stack.needs_statistics else None
         times = []
-        for images in torch.randint(len(labels), (_REPEATS, runs, 1, config.batch_size), device=weights.device):
-            batch = Batch(images.flatten(), labels[images], some, some)
+        for batch in stack.batches(images, labels[images], pixels, pixels):
             if weights.is_cuda:
                 torch.cuda.synchronize()
             start = time.perf_counter()
-            losses, _hits = stack.update(batch, step)
-            losses.tolist()
+            sums, _hits = stack.update(batch, step)
+            sums.tolist()
             times.append(time.perf_counter() - start)
         return min(times)
