@@ -38,7 +38,7 @@ def accuracies(dataset_name: str, runs: int) -> dict[str, list[float]]:
     ]  # fmt: skip
     found: dict[str, dict[str, float]] = {"train_accuracy": {}, "test_accuracy": {}}
     with closing(LocalEngine(dataset, physical_cores(), "cpu")) as engine:
-        for event in engine.run(jobs, lambda _job, _metrics: True):
+        for event in engine.run(jobs, None):
             if isinstance(event, Epoch):
                 found["train_accuracy"][event.job.name] = event.metrics.train_accuracy * 100
                 found["test_accuracy"][event.job.name] = (event.metrics.test_accuracy or 0.0) * 100

@@ -69,9 +69,9 @@ def one_run(dataset: Dataset, batch_size: int) -> Epoch:
 class Cohorts:
     """Seeds of one arm on the real engine: a worker a core. Everything is timed but the start of the workers."""
 
-    def __init__(self, dataset: Dataset, epochs: int, stacks_a_worker: int) -> None:
+    def __init__(self, dataset: Dataset, epochs: int) -> None:
         self._dataset, self._epochs = dataset, epochs
-        self._runs = 8 * stacks_a_worker * physical_cores()
+        self._runs = 8 * physical_cores()
         self._engine = LocalEngine(dataset, physical_cores(), "cpu")
 
     def __enter__(self) -> "Cohorts":
@@ -86,7 +86,7 @@ class Cohorts:
 
     def _train(self, batch_size: int, runs: int, epochs: int) -> None:
         jobs = [Job(str(seed), _config(self._dataset, batch_size, seed, epochs)) for seed in range(runs)]
-        events = list(self._engine.run(jobs, lambda _job, _metrics: True))
+        events = list(self._engine.run(jobs, None))
         assert all(event.ending.state == "complete" for event in events if isinstance(event, Finished))
 
 
@@ -322,7 +322,7 @@ def main() -> None:
             print(f"skipped, as it is not installed: {name}   (pip install '.[bench]')")
     rounds = 1 if given.quick else 3
     seconds: dict[str, dict[str, float]] = {}
-    cohorts = Cohorts(dataset, epochs=1 if given.quick else 2, stacks_a_worker=1)
+    cohorts = Cohorts(dataset, epochs=1 if given.quick else 5)
     with closing(get_context("spawn").Pool(physical_cores())) as pool, cohorts:
         for size in SIZES:
             contenders = {

@@ -31,7 +31,7 @@ def peak(dataset: Dataset, workers: int) -> float:
     jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(4 * workers)]
     most = 0.0
     with closing(LocalEngine(dataset, workers, "cpu")) as engine:
-        for event in engine.run(jobs, lambda _job, _metrics: True):
+        for event in engine.run(jobs, None):
             if isinstance(event, Epoch):
                 most = max(most, _now())
     return most

@@ -48,7 +48,7 @@ class Recorder:
         return left
 
     def run(
-        self, jobs: Sequence[Job], kind: Kind, proceed: Proceed, tags: Mapping[str, Mapping[str, str]]
+        self, jobs: Sequence[Job], kind: Kind, proceed: Proceed | None, tags: Mapping[str, Mapping[str, str]]
     ) -> Generator[Record]:
         """Run `jobs` and yield a `Record` as each ends; `tags` (by job name) go on its MLflow run.
 

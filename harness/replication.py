@@ -137,7 +137,7 @@ class Replication:
             jobs = [self._job(task) for task in tasks if task.kind == kind]
             tags = {job.name: self._marks() | {ARM: by_name[job.name].arm.name} for job in jobs}
             left, pace = Counter(job.config.seed for job in jobs), Pace()
-            with closing(recorder.run(jobs, kind, lambda _job, _metrics: True, tags)) as records:
+            with closing(recorder.run(jobs, kind, None, tags)) as records:
                 for record in records:
                     task = by_name[record.job.name]
                     self._close(record, task)

@@ -61,7 +61,7 @@ def crown(
     jobs = [Job(f"winner {best.number} seed {config.seed}", config, final=True) for config in configs]
     tags = {job.name: {TRIAL: str(best.number)} for job in jobs}
     screen.progress(0, len(jobs), "winner runs")
-    with closing(recorder.run(jobs, "winner", lambda _job, _metrics: True, tags)) as records:
+    with closing(recorder.run(jobs, "winner", None, tags)) as records:
         for done, record in enumerate(records, start=1):
             _finish(record, tracking, screen, dataset, best, with_model=record.job.config == model_of)
             screen.progress(done, len(jobs), "winner runs")

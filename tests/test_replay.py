@@ -12,7 +12,7 @@ from harness.defaults import LESSON
 from harness.engines.base import Epoch, Finished, Job, Started
 from harness.engines.execution import execute
 from harness.recorder import Recorder
-from harness.records import DUPLICATE_OF, GIT_COMMIT, TRAJECTORY
+from harness.records import DUPLICATE_OF, GIT_COMMIT, STACK, TRAJECTORY
 from harness.screen import Screen
 from harness.tracking import Tracking
 from harness.trial import Outcome
@@ -23,8 +23,9 @@ ALL_PROBES = ("loss", "roughness", "path", "trajectory", "gradient_noise")
 class Here:
     """An engine that trains in this process."""
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, stacked):
         self.dataset = dataset
+        self.stacked = stacked
 
     def run(self, jobs, proceed):
         for job in jobs:
@@ -34,8 +35,9 @@ class Here:
                 events.append(Epoch(job, metrics))
                 return proceed(job, metrics)
 
-            ending = execute(job, self.dataset, "cpu", report, stacked=False)
-            yield from [Started(job, 1), *events, Finished(job, ending)]
+            ending = execute(job, self.dataset, "cpu", report, self.stacked)
+            started = Started(job, 1, stack=1, products="default") if self.stacked else Started(job, 1)
+            yield from [started, *events, Finished(job, ending)]
 
 
 @pytest.fixture
@@ -46,11 +48,21 @@ def tracked(store, digits, monkeypatch):
     parent = tracking.open_parent("study", "study", {})
     screen = Screen()
 
-    def make(kind, epochs=3, stop_after=None, state="complete", probes=(), watch_test=False, tags=None, **changes):
+    def make(
+        kind,
+        epochs=3,
+        stop_after=None,
+        state="complete",
+        probes=(),
+        watch_test=False,
+        tags=None,
+        stacked=False,
+        **changes,
+    ):
         split = "search" if kind in ("trial", "tuning") else "lesson"
         fields = LESSON | {"epochs": epochs, "seed": 420, "dataset": "digits", "split": split} | changes
         job = Job("some run", make_config(**fields), kind == "winner", watch_test, probes)
-        recorder = Recorder(Here(digits), tracking, screen, parent)
+        recorder = Recorder(Here(digits, stacked), tracking, screen, parent)
         marks = {job.name: tags or {}}
         with closing(recorder.run([job], kind, lambda _job, m: m.epoch != stop_after, marks)) as records:
             (record,) = records
@@ -103,6 +115,11 @@ def replayed(run_id, capsys):
         {"kind": "arm", "updates": 17, "probes": ("path",), "standardize": True},
         {"kind": "arm", "dataset": "two-basins", "batch_size": 1, "epochs": 1, "lr": 0.05, "updates": 50},
         {"kind": "tuning", "probes": ("validation_loss",)},
+        {"kind": "trial", "batch_norm": True, "stacked": True},
+        {"kind": "winner", "gamma": 0.9, "stacked": True},
+        {"kind": "arm", "watch_test": True, "probes": ALL_PROBES, "hidden": 16, "stacked": True},
+        {"kind": "arm", "updates": 17, "probes": ("path",), "hidden_batch_norm": True, "stacked": True},
+        {"kind": "trial", "precision": "bfloat16", "stacked": True},
     ],
     ids=lambda how: " ".join(map(str, how.values()))[:40],
 )
@@ -160,6 +177,31 @@ def test_only_what_was_trained_can_be_replayed(tracked, capsys):
     failed = tracked("trial", state="failed")
     assert "cannot be compared: it failed" in replayed(failed, capsys)[2]
     assert "there is no run 'nope' in sqlite:///" in replayed("nope", capsys)[2]
+
+
+def test_a_run_of_a_stack_is_trained_again_in_a_stack_and_another_way_would_show(tracked, capsys):
+    """What `train` and a stack make of a config differs in its last bits: the tag decides which of them it was."""
+    run_id = tracked("trial", epochs=5, gamma=0.9, stacked=True)
+    assert tracked.tracking.client.get_run(run_id).data.tags[STACK] == "1"
+    assert replayed(run_id, capsys)[0] == 0
+    tracked.tracking.client.delete_tag(run_id, STACK)
+    status, out, _ = replayed(run_id, capsys)
+    assert status == 1 and "train_loss differs at" in out
+
+
+@pytest.mark.slow
+def test_the_command_replays_trials_that_shared_a_stack_in_a_real_search(command, tmp_path, store):
+    (tmp_path / "one.toml").write_text("[batch_size]\nchoices = [32]\n[lr]\nlow = 0.01\nhigh = 0.3\n")
+    wish = ("--dataset", "digits", "--trials", "5", "--workers", "1", "--space", "one.toml")
+    searched = command("harness.search", *wish)
+    assert searched.returncode == 0, searched.stderr
+    tracking = Tracking(store, "search/digits", record_of_breast_cancer(), "cpu")
+    (parent,) = tracking.parents("study")
+    runs = tracking.children(parent.id)
+    assert max(int(run.tags[STACK]) for run in runs) > 1
+    for run in runs:
+        done = command("harness.replay", run.id)
+        assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.slow

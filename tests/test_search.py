@@ -312,6 +312,8 @@ BAD_INPUT = [
     (("--round", "0"), "--round is 0: it should be at least 1"),
     (("--timeout", "nan"), "--timeout is nan: it should be at least 0"),
     (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of"),
+    (("--cohort", "some"), "Invalid value for '--cohort': 'some' is not one of"),
+    (("--precision", "int8"), "Invalid value for '--precision': 'int8' is not one of"),
     (("--momentum", "1"), "No such option"),
     (("--study", "../up"), "--study is '../up': it should be at most 100 letters"),
     (("--storage", "redis://here"), "--storage is 'redis://here': it should begin with one of sqlite://"),
@@ -370,6 +372,32 @@ def test_other_settings_under_the_same_name_are_refused(searched, command, tmp_p
     done = command(*DIGITS, "--study", "digits-420", "--seed", "7")
     assert done.returncode == 2
     assert "study 'digits-420' was made with seed 420, not 7" in done.stderr
+
+
+@pytest.mark.slow
+def test_runs_can_be_trained_one_by_one_but_a_study_is_not_mixed(tmp_path, store, command):
+    alone = command(*DIGITS, "--trials", "2", "--cohort", "off")
+    assert alone.returncode == 0, alone.stderr
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert not [run.name for run in here.children(parent.id) if "harness.stack" in run.tags]
+    mixed = command(*DIGITS, "--trials", "3")
+    assert mixed.returncode == 2
+    assert 'study \'digits-420\' was made with cohort "off", not "on"; keep cohort as it was' in mixed.stderr
+
+
+@pytest.mark.slow
+def test_narrow_products_are_recorded_and_searched_with_alone(tmp_path, store, command):
+    narrow = command(*DIGITS, "--trials", "2", "--precision", "bfloat16")
+    assert narrow.returncode == 0, narrow.stderr
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    runs = here.children(parent.id)
+    assert {run.params["precision"] for run in runs} == {"bfloat16"}
+    assert {run.tags["harness.kind"] for run in runs} == {"trial", "winner"}
+    wide = command(*DIGITS, "--trials", "3")
+    assert wide.returncode == 2
+    assert 'was made with precision "bfloat16", not "float32"' in wide.stderr
 
 
 def test_help_answers_in_under_half_a_second():

@@ -80,8 +80,11 @@ Proceed = Callable[[Job, EpochMetrics], bool]
 
 
 class Engine(Protocol):
-    def run(self, jobs: Sequence[Job], proceed: Proceed) -> Iterator[Event]:
-        """Run all jobs; each gives `Started`, its `Epoch`s and one `Finished`. After `drain`, some never start."""
+    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
+        """Run all jobs; each gives `Started`, its `Epoch`s and one `Finished`. After `drain`, some never start.
+
+        Without `proceed` all train to their ends, and no worker waits for whoever reads the events.
+        """
 
     def drain(self) -> None:
         """Start nothing more and stop what runs after its epoch. May be called from a signal handler."""

@@ -36,6 +36,7 @@ class _Order(NamedTuple):
     jobs: list[Job]
     stacked: bool
     products: Library
+    asks: bool
     attempt: int = 1
 
 
@@ -47,6 +48,7 @@ class _Worker:
     pipe: Connection
     open: dict[int, Job] = field(default_factory=dict)
     attempt: int = 0
+    told_to_stop: bool = False
 
 
 class LocalEngine:
@@ -71,10 +73,10 @@ class LocalEngine:
             self._dataset.share_memory()
             self._workers = [self._spawn() for _ in range(self._size)]
 
-    def run(self, jobs: Sequence[Job], proceed: Proceed) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
         if jobs:
             self.start()
-        waiting = deque(self._orders(jobs))
+        waiting = deque(self._orders(jobs, asks=proceed is not None))
         events: list[Event] = []
         while True:
             # Hand out work first, so that workers train while the reader of these events records them.
@@ -87,7 +89,8 @@ class LocalEngine:
             events = [event for pipe in ready for event in self._listen(busy[pipe], proceed)]
             # One by one: whichever of them it was that killed the worker, the others get through.
             lost = [event for event in events if isinstance(event, Lost)]
-            waiting.extendleft(self._order([event.job], event.attempt + 1) for event in lost)
+            again = [self._order([event.job], proceed is not None, event.attempt + 1) for event in lost]
+            waiting.extendleft(again)
 
     def drain(self) -> None:
         self._draining = True
@@ -102,15 +105,15 @@ class LocalEngine:
             worker.process.close()
         self._workers = []
 
-    def _orders(self, jobs: Sequence[Job]) -> list[_Order]:
+    def _orders(self, jobs: Sequence[Job], asks: bool) -> list[_Order]:
         if not self._cohort:
-            return [_Order([job], False, "default") for job in jobs]
+            return [_Order([job], False, "default", asks) for job in jobs]
         made = stacks(jobs, self._dataset, self._costs, self._size)
-        return [_Order(together, stacked, self._products) for together, stacked in made]
+        return [_Order(together, stacked, self._products, asks) for together, stacked in made]
 
-    def _order(self, jobs: list[Job], attempt: int) -> _Order:
+    def _order(self, jobs: list[Job], asks: bool, attempt: int) -> _Order:
         stacked = self._cohort and shape_of(jobs[0].config, self._dataset) is not None
-        return _Order(jobs, stacked, self._products, attempt)
+        return _Order(jobs, stacked, self._products, asks, attempt)
 
     def _hand_out(self, waiting: deque[_Order]) -> list[Event]:
         started: list[Event] = []
@@ -123,7 +126,7 @@ class LocalEngine:
                 started += [Started(job, order.attempt, width, products) for job in order.jobs]
         return started
 
-    def _listen(self, position: int, proceed: Proceed) -> list[Event]:
+    def _listen(self, position: int, proceed: Proceed | None) -> list[Event]:
         worker = self._workers[position]
         try:
             message = worker.pipe.recv()
@@ -132,11 +135,13 @@ class LocalEngine:
         if isinstance(message, _Ended):
             return [Finished(worker.open.pop(message.number), message.ending)]
         epochs: dict[int, EpochMetrics] = message
-        verdicts = {
-            number: proceed(worker.open[number], metrics) and not self._draining for number, metrics in epochs.items()
-        }
         with suppress(*_BROKEN):  # its death is found when it is listened to again
-            worker.pipe.send(verdicts)
+            if proceed is not None:
+                trains_on = {number: proceed(worker.open[number], metrics) for number, metrics in epochs.items()}
+                worker.pipe.send({number: yes and not self._draining for number, yes in trains_on.items()})
+            elif self._draining and not worker.told_to_stop:
+                worker.told_to_stop = True
+                worker.pipe.send(dict.fromkeys(worker.open, False))
         return [Epoch(worker.open[number], metrics) for number, metrics in epochs.items()]
 
     def _assign(self, position: int, order: _Order) -> None:
@@ -195,6 +200,8 @@ def _serve(pipe: Connection, dataset: Dataset, device: str) -> None:
 
     def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
         pipe.send(epochs)
+        if not order.asks and not pipe.poll():
+            return dict.fromkeys(epochs, True)
         verdicts: Mapping[int, bool] = pipe.recv()
         return verdicts
 
@@ -203,9 +210,10 @@ def _serve(pipe: Connection, dataset: Dataset, device: str) -> None:
 
     with suppress(*_BROKEN):
         while True:
-            order: _Order = pipe.recv()
-            with library(order.products):
-                execute_all(order.jobs, on_device, device, report, ended, order.stacked)
+            order = pipe.recv()
+            if isinstance(order, _Order):  # else it was told to stop just after it had ended
+                with library(order.products):
+                    execute_all(order.jobs, on_device, device, report, ended, order.stacked)
 
 
 def _die_with_the_coordinator() -> None:

@@ -18,8 +18,8 @@ from harness.work import updates
 
 # No wider than this, so that a stack that dies with its worker is no great loss.
 _WIDEST = {"cpu": 16, "cuda": 1_024}
-_IMAGES_AT_A_TIME = {"cpu": 4_096, "cuda": 2**20}
-_REPEATS, _WORTHWHILE = 5, 0.97
+_IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**20}
+_REPEATS, _WORTHWHILE = 3, 0.97
 
 Seconds = Callable[[RunConfig], dict[int, float]]
 

@@ -166,6 +166,34 @@ def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_othe
         assert numbers(epochs_of(events[last:], each.name)) == numbers(stacked_alone(each.config, digits))
 
 
+def test_where_nothing_is_asked_no_worker_waits_for_whoever_reads(engine, digits):
+    """Both runs are over before the second event is read."""
+    events = engine.run([job("a"), job("b", batch_size=64)], None)
+    started = [next(events), next(events)]
+    for worker in engine._workers:
+        while worker.process.is_alive() and not (worker.pipe.poll() and _is_idle(worker.process.pid)):
+            pass
+    rest = list(events)
+    assert [type(event) for event in started] == [Started, Started]
+    assert sum(isinstance(event, Epoch) for event in rest) == 6
+    assert {ending.state for ending in endings(rest).values()} == {"complete"}
+
+
+def _is_idle(pid):
+    """Whether a process uses no processor time, in a tenth of a second."""
+    return psutil.Process(pid).cpu_percent(interval=0.1) == 0.0
+
+
+def test_where_nothing_is_asked_draining_stops_what_runs(digits):
+    with closing(LocalEngine(digits, workers=1, device="cpu")) as engine:
+        events = []
+        for event in engine.run([job("runs", epochs=100_000), job("never starts", batch_size=64)], None):
+            events.append(event)
+            if isinstance(event, Epoch):
+                engine.drain()
+        assert {name: ending.state for name, ending in endings(events).items()} == {"runs": "stopped"}
+
+
 @pytest.mark.slow
 def test_a_job_that_kills_every_worker_fails_after_three_attempts(engine):
     def kill(job, metrics):

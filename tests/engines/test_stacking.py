@@ -72,8 +72,8 @@ def test_costs_are_measured_once_for_each_shape_and_leave_the_threads_alone(digi
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize(("size", "widest"), [(1_024, 4), (1_251, 2)])
-def test_large_batches_are_not_stacked_beyond_what_memory_holds(digits, size, widest):
+@pytest.mark.parametrize(("size", "widest"), [(512, 2), (1_251, 1)])
+def test_large_batches_are_not_stacked_beyond_what_pays(digits, size, widest):
     assert max(UpdateCosts(digits, "cpu")(job("x", batch_size=size).config)) <= widest
 
 

@@ -1,0 +1,59 @@
+"""Where the time of one update of a stack goes, operation by operation, on Fashion-MNIST with one thread.
+
+torch's own profiler; its figures include what it costs itself, so that shares count more than seconds.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from harness.cohort import Cohort
+from harness.config import make_config
+from harness.data_choice import DataChoice
+from harness.defaults import LESSON
+from harness.fashion_mnist import is_present
+from harness.model import initial_model
+from harness.sources import load
+
+UPDATES, LINES = 300, 14
+
+
+def main() -> None:
+    """Print the operations, dearest first."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--runs", type=int, default=4, help="in the stack")
+    parser.add_argument("--batch-norm", action="store_true")
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or "data"))
+    given = parser.parse_args()
+    if not is_present(given.data_dir):
+        parser.exit(2, f"error: no Fashion-MNIST in {given.data_dir}; name its folder with --data-dir\n")
+    torch.set_num_threads(1)
+    dataset = load(DataChoice("fashion-mnist"), given.data_dir)
+    settings = LESSON | {"gamma": 0.9, "lr": 0.01, "epochs": 1, "updates": UPDATES}
+    settings |= {"batch_size": given.batch_size, "batch_norm": given.batch_norm}
+    configs = [make_config(**settings, seed=seed, dataset=dataset.name, split="lesson") for seed in range(given.runs)]
+    cohort = Cohort(configs, dataset, [initial_model(config, dataset) for config in configs])
+    _ = dataset.pixel_sums if given.batch_norm else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            next(cohort.epochs())
+    operations = sorted(profiler.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    total = sum(one.self_cpu_time_total for one in operations)
+    print(f"an update of {given.runs} runs, batch {given.batch_size}: {total / UPDATES:.0f} µs in all operations")
+    print(f"{'operation':<28} {'a time':>8} {'µs':>8} {'share':>7}")
+    for one in operations[:LINES]:
+        share, name = one.self_cpu_time_total / total, one.key.removeprefix("aten::")
+        print(f"{name:<28} {one.count / UPDATES:>8.1f} {one.self_cpu_time_total / UPDATES:>8.1f} {share:>7.1%}")
+
+
+if __name__ == "__main__":
+    main()
