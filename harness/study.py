@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
@@ -144,10 +145,9 @@ class Study:
         return None
 
     def _ask(self, index: int) -> Trial:
-        self.optuna.sampler = TPESampler(
-            n_startup_trials=10, multivariate=True, constant_liar=True, seed=derive(self._seed, f"trial {index}")
-        )
-        asked = self.optuna.ask(self.space.distributions())
+        space = self.space.distributions()
+        self.optuna.sampler = _Sampler(space, derive(self._seed, f"trial {index}"))
+        asked = self.optuna.ask(space)
         frozen = self.optuna.get_trials(deepcopy=False)[asked.number]
         self._asked[asked.number] = asked
         self._reported[asked.number] = max(frozen.intermediate_values, default=0)
@@ -198,6 +198,18 @@ class Study:
                     f"study {self.name!r} was made with {name} {_short(made_with[name])}, not {_short(value)};"
                     f" keep {name} as it was, or start another study with --study NAME"
                 )
+
+
+class _Sampler(TPESampler):
+    """TPE that is told the search space, which it would otherwise find out from all trials, anew for each proposal."""
+
+    def __init__(self, space: dict[str, BaseDistribution], seed: int) -> None:
+        super().__init__(n_startup_trials=10, multivariate=True, constant_liar=True, seed=seed)
+        self._space = {name: space[name] for name in sorted(space) if not space[name].single()}
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        del study, trial
+        return self._space
 
 
 def _is_discarded(frozen: FrozenTrial) -> bool:

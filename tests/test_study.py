@@ -6,11 +6,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.samplers import TPESampler
 
 from harness.defaults import LESSON
 from harness.errors import UserError
 from harness.space import DEFAULT_SPACE, read_space
-from harness.study import Study
+from harness.study import Study, _Sampler
 from harness.trial import Outcome
 
 URL = "sqlite:///optuna.db"
@@ -63,6 +64,23 @@ def test_the_first_trial_is_the_lessons_own_setting_and_states_of_all_kinds_occu
     assert undisturbed[0][0] == LESSON
     assert {state for _, state, _ in undisturbed} == {"complete", "pruned", "diverged"}
     assert len(undisturbed) == TOTAL
+
+
+def test_the_sampler_proposes_what_optunas_own_tpe_does():
+    """It is only told the space that TPE finds out by itself, from 10,000 trials in seconds for a round."""
+    space = read_space(DEFAULT_SPACE).distributions()
+    proposals = []
+    for make in (
+        lambda seed: _Sampler(space, seed),
+        lambda seed: TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=seed),
+    ):
+        study = optuna.create_study(direction="maximize")
+        for number in range(25):
+            study.sampler = make(number)
+            trial = study.ask(space)
+            study.tell(trial, accuracies(trial.params)[-1])
+        proposals.append([trial.params for trial in study.trials])
+    assert proposals[0] == proposals[1]
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
