@@ -49,6 +49,12 @@ def trials_of(folder: Path, dataset: str) -> list[TrackedRun]:
     return sorted(runs, key=lambda run: int(run.tags["harness.trial"]))
 
 
+def first_trial(folder: Path, run: TrackedRun, dataset: str) -> float:
+    """When it was handed to a worker, in seconds since 1970."""
+    client = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}").client
+    return float(client.get_run(run.id).info.start_time) / 1000
+
+
 def epochs_of(folder: Path, run: TrackedRun, dataset: str) -> int:
     """For how many epochs it was trained."""
     records = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
@@ -170,9 +176,12 @@ def main() -> None:
     results: dict[str, Any] = {"trials": trials, "dataset": name}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        begun = time.time()
         results["this_project_seconds"] = ours = our_search(folder, trials, name, given.data_dir.absolute())
         print(f"this project, {trials} trials and its winner: {ours:.1f} s")
         runs = trials_of(folder, name)
+        results["first_trial_after_seconds"] = wait = min(first_trial(folder, run, name) for run in runs) - begun
+        print(f"from the command to its first trial: {wait:.1f} s")
         configs = [(dict(run.params), epochs_of(folder, run, name)) for run in runs]
         epochs = sum(count for _, count in configs)
         results["epochs"] = epochs

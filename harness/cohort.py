@@ -18,7 +18,7 @@ from harness.model import MLP
 from harness.products import Products
 from harness.seeds import derive
 from harness.stacked_mlp import Batch, StackedMLP
-from harness.train import Observer, evaluate
+from harness.train import Observer, with_evaluations
 
 
 def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
@@ -112,27 +112,30 @@ class Cohort:
                 paused = time.perf_counter()
                 self._observe(log_probabilities, standing)
                 observing += time.perf_counter() - paused
-        loss_sums = torch.stack(sums).double().neg_().cumsum(0)
-        hit_sums = torch.stack(hits).cumsum(0)
-        finite, loss_sums, hit_sums = loss_sums.isfinite().sum(0).tolist(), loss_sums.cpu(), hit_sums.cpu()
         seconds = (time.perf_counter() - start - observing) / len(self._running)
+        for number in self._running:
+            _count_batches(self._models[number], sizes)
+        return self._records(torch.stack(sums).cpu(), torch.stack(hits).cpu(), sizes, seconds)
+
+    def _records(self, sums: Tensor, hits: Tensor, sizes: list[int], seconds: float) -> dict[int, EpochMetrics]:
+        """From the summed log-probabilities and hits of every update, [updates, runs]; a run has diverged at its first
+        sum that is not finite."""
+        losses, hits = sums.double().neg_().cumsum(dim=0), hits.cumsum(dim=0)
         records = {}
         for row, number in enumerate(self._running):
-            _count_batches(self._models[number], sizes)
-            steps = min(finite[row] + 1, len(sizes))
-            diverged = finite[row] < len(sizes)
+            finite = int(losses[:, row].isfinite().sum())
+            steps = min(finite + 1, len(sizes))
             seen = sum(sizes[:steps])
-            correct = int(hit_sums[finite[row] - 1, row]) if finite[row] else 0
             metrics = EpochMetrics(
                 epoch=self._epoch,
-                train_loss=float(loss_sums[steps - 1, row]) / seen,
-                train_accuracy=correct / seen,
+                train_loss=float(losses[steps - 1, row]) / seen,
+                train_accuracy=int(hits[finite - 1, row]) / seen if finite else 0.0,
                 val_loss=None,
                 val_accuracy=None,
                 seconds=seconds,
                 samples_per_second=seen / seconds,
                 steps=steps,
-                diverged=diverged,
+                diverged=finite < len(sizes),
             )
             records[number] = self._watched(number, metrics)
         return records
@@ -174,19 +177,13 @@ class Cohort:
 
     def _watched(self, number: int, metrics: EpochMetrics) -> EpochMetrics:
         """With what observer, validation and test images say of it."""
-        observer, model, dataset = self._observers[number], self._models[number], self._dataset
+        observer = self._observers[number]
         if observer:
             metrics = metrics._replace(readings=observer.epoch_ended(self._epoch))
         if metrics.diverged:
             return metrics
         validation = self._splits[number].validation
-        if len(validation):
-            val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, validation)
-            metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
-        if self._watch_test:
-            test_loss, test_accuracy = evaluate(model, dataset.test_inputs, dataset.test_labels)
-            metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
-        return metrics
+        return with_evaluations(metrics, self._models[number], self._dataset, validation, self._watch_test)
 
 
 def _count_batches(model: MLP, sizes: Sequence[int]) -> None:

@@ -20,7 +20,8 @@ class EpochMetrics(NamedTuple):
     `train_loss` and `train_accuracy` are the lesson's own measure: taken batch by batch while the epoch trains, so they
     average over weights that change. `val_*` are None where the split has no validation part, `test_*` where the test
     set is not watched. A `diverged` epoch is the last of its run: it stopped at the first update whose loss was not
-    finite, `steps` updates in, and has neither. `seconds` is training alone: no validation, no test, no probe.
+    finite, `steps` updates in, and has neither. `seconds` is training alone: no validation, no test, no probe; of a run
+    in a stack, its share of the stack's.
     """
 
     epoch: int

@@ -122,21 +122,21 @@ class StackedMLP:
         size = batch.labels.shape[2]
         if size <= _PART or self._hidden_norm:
             return self._add(batch.images, batch.labels, step)
-        sums = []
+        parts = []
         images = batch.images.view(len(step), size)
         for some, labels in zip(images.split(_PART, dim=1), batch.labels.split(_PART, dim=2), strict=True):
-            sums.append(self._add(some.flatten(), labels, step))
-        losses, hits = zip(*sums, strict=True)
-        return torch.stack(losses).sum(dim=0), torch.stack(hits).sum(dim=0)
+            parts.append(self._add(some.flatten(), labels, step))
+        log_probabilities, hits = zip(*parts, strict=True)
+        return torch.stack(log_probabilities).sum(dim=0), torch.stack(hits).sum(dim=0)
 
     def _add(self, images: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """What these examples add to the weights; the sums of their losses, and their hits."""
+        """Add what these examples add to the weights; the sums of their log-probabilities, and their hits."""
         room = self._room(labels.shape[2])
         torch.index_select(self._images, 0, images, out=room.grey)
         room.pixels.copy_(room.grey.view_as(room.pixels))
-        losses, hits = self._forward(labels, room)
+        log_probabilities, hits = self._forward(labels, room)
         self._backward(labels, step, room)
-        return losses, hits
+        return log_probabilities, hits
 
     def _forward(self, labels: Tensor, room: _Room) -> tuple[Tensor, Tensor]:
         """Fills `active`, what the hidden layer puts out, and `logits`. Sums of log-probabilities, and hits."""
@@ -149,9 +149,8 @@ class StackedMLP:
         active.relu_()
         self._put_out(active, room.logits)
         log_probabilities = room.logits.log_softmax(dim=1)
-        losses = log_probabilities.gather(1, labels).sum(dim=(1, 2))
         hits = (log_probabilities.max(dim=1, keepdim=True).indices == labels).sum(dim=(1, 2))
-        return losses, hits
+        return log_probabilities.gather(1, labels).sum(dim=(1, 2)), hits
 
     def _put_out(self, active: Tensor, logits: Tensor) -> None:
         output = self._output.values

@@ -62,6 +62,8 @@ class Study:
             self.optuna.set_metric_names(["val_accuracy"])
         self._asked: dict[int, optuna.Trial] = {}
         self._reported: dict[int, int] = {}
+        self._best: Trial | None = None
+        self._best_is_known = False
         self._told: dict[int, Trial] = {}  # does not change any more, and reading 10,000 of them takes a while
 
     def trials(self) -> list[Trial]:
@@ -75,8 +77,11 @@ class Study:
 
     def best(self) -> Trial | None:
         """The told trial with the highest value, the first of equals; None while none is complete."""
-        complete = [trial for trial in self.finished() if trial.outcome and trial.outcome.state == "complete"]
-        return max(complete, key=lambda trial: trial.value, default=None)
+        if not self._best_is_known:
+            complete = [trial for trial in self.finished() if trial.outcome and trial.outcome.state == "complete"]
+            self._best = max(complete, key=lambda trial: trial.value, default=None)
+            self._best_is_known = True
+        return self._best
 
     @property
     def space_without_lesson(self) -> list[str]:
@@ -148,22 +153,25 @@ class Study:
         space = self.space.distributions()
         self.optuna.sampler = _Sampler(space, derive(self._seed, f"trial {index}"))
         asked = self.optuna.ask(space)
-        frozen = self.optuna.get_trials(deepcopy=False)[asked.number]
+        frozen = self._storage.get_trial(self._trial_id(asked.number))
         self._asked[asked.number] = asked
         self._reported[asked.number] = max(frozen.intermediate_values, default=0)
         return self._trial(frozen)
 
     def _tell(self, trial: Trial) -> Trial:
-        told = self._trial(self.optuna.get_trials(deepcopy=False)[trial.number])
+        told = self._read(self._storage.get_trial(self._trial_id(trial.number)))
         assert told.outcome is not None, f"trial {trial.number} is told before it ended"
         state = _TOLD_AS[told.outcome.state]
         self.optuna.tell(trial.number, told.value if state is TrialState.COMPLETE else None, state)
+        self._best_is_known = False
         return told
 
     def _put_back(self, number: int) -> None:
+        self._storage.set_trial_state_values(self._trial_id(number), TrialState.WAITING)
+
+    def _trial_id(self, number: int) -> int:
         study_id = self._storage.get_study_id_from_name(self.name)
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
     def _enqueue_the_lesson(self) -> None:
         if not self.space_without_lesson:

@@ -77,15 +77,22 @@ def train(
         if metrics.diverged:
             yield metrics
             return
-        if len(split.validation):
-            val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, split.validation)
-            metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
-        if watch_test:
-            test_loss, test_accuracy = evaluate(model, dataset.test_inputs, dataset.test_labels)
-            metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
-        yield metrics
+        yield with_evaluations(metrics, model, dataset, split.validation, watch_test)
         if updates == config.updates:
             return
+
+
+def with_evaluations(
+    metrics: EpochMetrics, model: MLP, dataset: Dataset, validation: Tensor, watch_test: bool
+) -> EpochMetrics:
+    """The record with loss and accuracy on the `validation` images, if any, and on the test set if it is watched."""
+    if len(validation):
+        val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, validation)
+        metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
+    if watch_test:
+        test_loss, test_accuracy = evaluate(model, dataset.test_inputs, dataset.test_labels)
+        metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
+    return metrics
 
 
 def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> tuple[float, float]:
