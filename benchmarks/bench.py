@@ -1,6 +1,8 @@
-"""What the benchmarks share: timing in turn, what machine it was, and where results go. Measures nothing itself."""
+"""What the benchmarks share: the data, timing in turn, what machine it was, and where results go."""
 
+import argparse
 import json
+import os
 import platform
 import statistics
 import time
@@ -12,9 +14,27 @@ from typing import Any
 
 from joblib import cpu_count
 
+from harness.data import Dataset
+from harness.data_choice import DataChoice
 from harness.environment import environment
+from harness.fashion_mnist import is_present
+from harness.sources import load
 
 _OTHERS = ("lightning", "skorch", "scikit-learn", "jax", "optuna", "mlflow")
+
+
+def with_data_dir(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The same parser, which asks for the folder of the data too."""
+    default = Path(os.environ.get("HARNESS_DATA_DIR") or "data")
+    parser.add_argument("--data-dir", type=Path, default=default, help="folder that holds FashionMNIST/raw")
+    return parser
+
+
+def fashion_mnist(parser: argparse.ArgumentParser, data_dir: Path) -> Dataset:
+    """The data, or an end in one line where they are not there."""
+    if not is_present(data_dir):
+        parser.exit(2, f"error: no Fashion-MNIST in {data_dir}; name its folder with --data-dir\n")
+    return load(DataChoice("fashion-mnist"), data_dir)
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,6 @@ installed is skipped by name; `pip install '.[bench]'` brings it.
 
 import argparse
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,21 +19,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import torch
-from bench import in_turn, seconds_of, write
+from bench import fashion_mnist, in_turn, seconds_of, with_data_dir, write
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from harness.config import make_config
 from harness.data import Dataset
-from harness.data_choice import DataChoice
 from harness.defaults import LESSON
 from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
-from harness.fashion_mnist import is_present
 from harness.lesson_loop import LessonModel, fit, samples
 from harness.machine import physical_cores
 from harness.products import choose_library, library
-from harness.sources import load
 from harness.train import train
 
 LR, GAMMA, HIDDEN, CLASSES = 0.05, 0.9, 128, 10
@@ -310,14 +306,11 @@ def picture(seconds: dict[str, dict[str, float]], path: Path) -> None:
 
 def main() -> None:
     """Print a table and ratios, write JSON and a picture."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
     parser.add_argument("--quick", action="store_true", help="one round with few runs instead of three with many")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or "data"))
     parser.add_argument("--out", type=Path, default=Path("reports/epoch_cost.json"))
     given = parser.parse_args()
-    if not is_present(given.data_dir):
-        parser.exit(2, f"error: no Fashion-MNIST in {given.data_dir}; name its folder with --data-dir\n")
-    dataset = load(DataChoice("fashion-mnist"), given.data_dir)
+    dataset = fashion_mnist(parser, given.data_dir)
     dataset.share_memory()  # as the engine would later, under the arrays that the others were given
     rivals = installed(list(RIVALS))
     for name in RIVALS:

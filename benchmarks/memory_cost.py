@@ -13,16 +13,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import psutil
-from bench import write
+from bench import fashion_mnist, with_data_dir, write
 
 from harness.config import make_config
 from harness.data import Dataset
-from harness.data_choice import DataChoice
 from harness.defaults import LESSON
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
-from harness.fashion_mnist import is_present
-from harness.sources import load
 
 
 def peak(dataset: Dataset, workers: int) -> float:
@@ -44,14 +41,11 @@ def _now() -> float:
 
 def main() -> None:
     """Print the peaks, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
     parser.add_argument("--quick", action="store_true", help="1 and 2 workers")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or "data"))
     parser.add_argument("--out", type=Path, default=Path("reports/memory_cost.json"))
     given = parser.parse_args()
-    if not is_present(given.data_dir):
-        parser.exit(2, f"error: no Fashion-MNIST in {given.data_dir}; name its folder with --data-dir\n")
-    dataset = load(DataChoice("fashion-mnist"), given.data_dir)
+    dataset = fashion_mnist(parser, given.data_dir)
     data = sum(tensor.nbytes for tensor in (dataset.train_inputs, dataset.test_inputs)) / 2**20
     print(f"the images: {data:.0f} MiB, once")
     peaks = {}

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parent.parent
 sys.path.insert(0, str(PROJECT))
 
 import torch
-from bench import seconds_of, write
+from bench import fashion_mnist, seconds_of, with_data_dir, write
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
@@ -167,12 +167,12 @@ def tracking_share(dataset: str, epochs: int, trials: int, seconds: float) -> fl
 
 def main() -> None:
     """Print both costs and their ratio, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
     parser.add_argument("--quick", action="store_true", help="4 trials of the digits")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or "data"))
     parser.add_argument("--out", type=Path, default=Path("reports/search_cost.json"))
     given = parser.parse_args()
     name, trials = ("digits", 4) if given.quick else ("fashion-mnist", 30)
+    dataset = load(DataChoice(name)) if given.quick else fashion_mnist(parser, given.data_dir)
     results: dict[str, Any] = {"trials": trials, "dataset": name}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -193,7 +193,7 @@ def main() -> None:
         print("skipped, as it is not installed: Optuna with Lightning   (pip install '.[bench]')")
     else:
         with tempfile.TemporaryDirectory() as place:
-            theirs = their_search(Path(place), configs, load(DataChoice(name), given.data_dir))
+            theirs = their_search(Path(place), configs, dataset)
         results |= {"optuna_lightning_mlflow_seconds": theirs, "ratio": theirs / ours}
         print(f"the same configs and epochs with Optuna, Lightning and its MLflow logger: {theirs:.1f} s")
         print(f"{theirs / ours:.1f} times as long, without a winner")

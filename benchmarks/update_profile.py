@@ -4,7 +4,6 @@ torch's own profiler; its figures include what it costs itself, so that shares c
 """
 
 import argparse
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -12,31 +11,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
+from bench import fashion_mnist, with_data_dir
 from torch.profiler import ProfilerActivity, profile
 
 from harness.cohort import Cohort
 from harness.config import make_config
-from harness.data_choice import DataChoice
 from harness.defaults import LESSON
-from harness.fashion_mnist import is_present
 from harness.model import initial_model
-from harness.sources import load
 
 UPDATES, LINES = 300, 14
 
 
 def main() -> None:
     """Print the operations, dearest first."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--runs", type=int, default=4, help="in the stack")
     parser.add_argument("--batch-norm", action="store_true")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("HARNESS_DATA_DIR") or "data"))
     given = parser.parse_args()
-    if not is_present(given.data_dir):
-        parser.exit(2, f"error: no Fashion-MNIST in {given.data_dir}; name its folder with --data-dir\n")
     torch.set_num_threads(1)
-    dataset = load(DataChoice("fashion-mnist"), given.data_dir)
+    dataset = fashion_mnist(parser, given.data_dir)
     settings = LESSON | {"gamma": 0.9, "lr": 0.01, "epochs": 1, "updates": UPDATES}
     settings |= {"batch_size": given.batch_size, "batch_norm": given.batch_norm}
     configs = [make_config(**settings, seed=seed, dataset=dataset.name, split="lesson") for seed in range(given.runs)]

@@ -55,7 +55,7 @@ def test_memory_by_workers(tmp_path):
     assert list(memory["peak_mib_by_workers"]) == ["1", "2"]
 
 
-@pytest.mark.parametrize("name", ["epoch_cost", "memory_cost", "update_profile"])
+@pytest.mark.parametrize("name", ["epoch_cost", "search_cost", "memory_cost", "update_profile"])
 def test_without_the_data_it_is_one_line(tmp_path, name):
     done = subprocess.run(
         [sys.executable, str(PROJECT / "benchmarks" / f"{name}.py"), "--data-dir", str(tmp_path)],
