@@ -24,6 +24,7 @@ def run(tmp_path, name, *arguments):
 @pytest.mark.slow
 @pytest.mark.fashion_mnist
 def test_an_epoch_against_others(tmp_path):
+    before = sorted(path.name for path in DATA_DIR.rglob("*"))
     printed, results = run(tmp_path, "epoch_cost", "--quick")
     seconds = results["seconds_of_an_epoch_of_a_run"]
     assert list(seconds) == ["32", "128", "1024"]
@@ -32,6 +33,7 @@ def test_an_epoch_against_others(tmp_path):
         assert all(value > 0 for value in values.values())
     assert printed.count("of the rate of the products alone") == 3
     assert (tmp_path / "epoch_cost.png").stat().st_size > 10_000
+    assert sorted(path.name for path in DATA_DIR.rglob("*")) == before, "nothing is left among the data"
 
 
 @pytest.mark.slow
