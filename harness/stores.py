@@ -5,9 +5,7 @@ import re
 import sqlite3
 import tempfile
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import urlopen
 
 from harness.errors import UserError
 
@@ -90,6 +88,9 @@ def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
 
 def _check_answer(uri: str) -> None:
     """MLflow itself would try for minutes before it says that nobody is there."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
     try:
         with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER):  # noqa: S310  # http or https, as checked
             pass

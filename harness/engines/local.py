@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
@@ -13,9 +13,10 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, NamedTuple
 
 from harness.cohort import shape_of
+from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import MAX_ATTEMPTS, Ending, Epoch, Event, Finished, Job, Lost, Proceed, Started
-from harness.engines.stacking import UpdateCosts, stacks
+from harness.engines.stacking import stacks
 from harness.metrics import EpochMetrics
 from harness.products import Library, choose_library, library
 
@@ -38,6 +39,12 @@ class _Order(NamedTuple):
     products: Library
     asks: bool
     attempt: int = 1
+
+
+class _Measure(NamedTuple):
+    """A worker is asked what updates of this config's shape cost; it answers with `update_costs`."""
+
+    config: RunConfig
 
 
 @dataclass
@@ -64,7 +71,7 @@ class LocalEngine:
         self._cohort = cohort
         self._draining = False
         self._workers: list[_Worker] = []
-        self._costs = UpdateCosts(dataset, device)
+        self._costs: dict[Hashable, dict[int, float]] = {}
         self._products = choose_library() if cohort and device == "cpu" else "default"
 
     def start(self) -> None:
@@ -108,8 +115,24 @@ class LocalEngine:
     def _orders(self, jobs: Sequence[Job], asks: bool) -> list[_Order]:
         if not self._cohort:
             return [_Order([job], False, "default", asks) for job in jobs]
-        made = stacks(jobs, self._dataset, self._costs, self._size)
+        made = stacks(jobs, self._dataset, self._seconds, self._size)
         return [_Order(together, stacked, self._products, asks) for together, stacked in made]
+
+    def _seconds(self, config: RunConfig) -> dict[int, float]:
+        """What updates of this shape cost on a busy machine: of the slowest of all workers, at the same time."""
+        shape = shape_of(config, self._dataset)
+        if shape not in self._costs:
+            for position in range(len(self._workers)):
+                self._tell(position, _Measure(config))
+            answers = []
+            for worker in self._workers:
+                with suppress(*_BROKEN):  # its death is found when it is given work
+                    answers.append(worker.pipe.recv())
+            widths = set.intersection(*map(set, answers)) if answers else {1}
+            self._costs[shape] = {
+                width: max((costs[width] for costs in answers), default=0.0) for width in sorted(widths)
+            }
+        return self._costs[shape]
 
     def _order(self, jobs: list[Job], asks: bool, attempt: int) -> _Order:
         stacked = self._cohort and shape_of(jobs[0].config, self._dataset) is not None
@@ -145,12 +168,16 @@ class LocalEngine:
         return [Epoch(worker.open[number], metrics) for number, metrics in epochs.items()]
 
     def _assign(self, position: int, order: _Order) -> None:
-        if not self._workers[position].process.is_alive():
-            self._replace(position)
+        self._tell(position, order)
         worker = self._workers[position]
         worker.open, worker.attempt = dict(enumerate(order.jobs)), order.attempt
+
+    def _tell(self, position: int, message: _Order | _Measure) -> None:
+        """Send this to an idle worker, a new one if it has died meanwhile."""
+        if not self._workers[position].process.is_alive():
+            self._replace(position)
         with suppress(*_BROKEN):
-            worker.pipe.send(order)
+            self._workers[position].pipe.send(message)
 
     def _bury(self, position: int) -> list[Event]:
         worker = self._workers[position]
@@ -192,6 +219,7 @@ def _serve(pipe: Connection, dataset: Dataset, device: str) -> None:
     import torch
 
     from harness.engines.execution import execute_all
+    from harness.engines.stacking import update_costs
 
     threading.Thread(target=_die_with_the_coordinator, daemon=True).start()
     if device == "cpu":
@@ -210,10 +238,18 @@ def _serve(pipe: Connection, dataset: Dataset, device: str) -> None:
 
     with suppress(*_BROKEN):
         while True:
-            order = pipe.recv()
-            if isinstance(order, _Order):  # else it was told to stop just after it had ended
-                with library(order.products):
-                    execute_all(order.jobs, on_device, device, report, ended, order.stacked)
+            match pipe.recv():
+                case _Order() as order:
+                    with library(order.products):
+                        execute_all(order.jobs, on_device, device, report, ended, order.stacked)
+                case _Measure(config):
+                    try:
+                        costs = update_costs(config, on_device, device)
+                    except Exception:  # noqa: BLE001  # whatever it is, the run itself meets it and fails by it
+                        costs = {1: 0.0}
+                    pipe.send(costs)
+                case _:  # told to stop just after it had ended
+                    pass
 
 
 def _die_with_the_coordinator() -> None:

@@ -1,8 +1,9 @@
 """Which jobs train as one stack: what updates cost, measured, and a plan that ends early. No number depends on it."""
 
 import copy
+import math
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -19,7 +20,7 @@ from harness.work import updates
 # No wider than this, so that a stack that dies with its worker is no great loss.
 _WIDEST = {"cpu": 16, "cuda": 1_024}
 _IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**20}
-_REPEATS, _WORTHWHILE = 3, 0.97
+_REPEATS, _WORTHWHILE = 5, 0.97
 
 Seconds = Callable[[RunConfig], dict[int, float]]
 
@@ -85,53 +86,39 @@ def _duration(stack: Sequence[Job], dataset: Dataset, seconds: Seconds) -> float
     return an_update * sum(updates(job.config, images) for job in stack)
 
 
-class UpdateCosts:
-    """What an update costs a run in stacks of 1, 2, 4 … runs of its shape: measured when it is first asked for."""
+def update_costs(config: RunConfig, dataset: Dataset, device: str) -> dict[int, float]:
+    """What an update costs a run in stacks of 1, 2, 4 … runs of its shape, measured here and now: width → seconds.
 
-    def __init__(self, dataset: Dataset, device: str) -> None:
-        self._dataset = dataset
-        self._device = device
-        self._known: dict[Hashable, dict[int, float]] = {}
+    Up to the width that is cheapest. Takes some tenths of a second. What else runs on the machine counts too, so all
+    workers should measure at the same time: together they have less of a cache and of memory's speed than one alone.
+    """
+    model = initial_model(config, dataset).to(device)
+    widths = [1]
+    while 2 * widths[-1] <= min(_WIDEST[device], _IMAGES_AT_A_TIME[device] // config.batch_size):
+        widths.append(2 * widths[-1])
+    measures = {width: _updates(config, dataset, [copy.deepcopy(model) for _ in range(width)]) for width in widths}
+    costs = dict.fromkeys(widths, math.inf)
+    for _ in range(_REPEATS):  # in turn, so that a slow moment of the machine does not meet one width alone
+        for width, seconds in measures.items():
+            costs[width] = min(costs[width], next(seconds) / width)
+    cheapest = widths[0]
+    for width in widths[1:]:
+        cheapest = width if costs[width] < _WORTHWHILE * costs[cheapest] else cheapest
+    return {width: seconds for width, seconds in costs.items() if width <= cheapest}
 
-    def __call__(self, config: RunConfig) -> dict[int, float]:
-        """Width → seconds, up to the width from which on it gets no cheaper. Takes some tenths of a second; with one
-        thread on a CPU, as in a worker."""
-        shape = shape_of(config, self._dataset)
-        if shape not in self._known:
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
-                self._known[shape] = self._measure(config)
-            finally:
-                torch.set_num_threads(threads)
-        return self._known[shape]
 
-    def _measure(self, config: RunConfig) -> dict[int, float]:
-        model = initial_model(config, self._dataset).to(self._device)
-        costs: dict[int, float] = {}
-        width = 1
-        while True:
-            seconds = self._seconds(config, [copy.deepcopy(model) for _ in range(width)]) / width
-            if costs and seconds > _WORTHWHILE * costs[width // 2]:
-                return costs
-            costs[width] = seconds
-            width *= 2
-            if width > _WIDEST[self._device] or width * config.batch_size > _IMAGES_AT_A_TIME[self._device]:
-                return costs
-
-    def _seconds(self, config: RunConfig, models: Sequence[MLP]) -> float:
-        runs, weights, labels = len(models), models[0].hidden.weight, self._dataset.train_labels
-        gamma = weights.new_full((runs,), 0.5)
-        stack = StackedMLP(models, self._dataset.train_inputs, gamma, Products(config.precision))
-        step = weights.new_zeros(runs, 1, 1)
-        images = torch.randint(len(labels), (_REPEATS, runs, config.batch_size), device=weights.device)
-        pixels = weights.new_full((_REPEATS, runs, 1), 0.5) if stack.needs_statistics else None
-        times = []
-        for batch in stack.batches(images, labels[images], pixels, pixels):
-            if weights.is_cuda:
-                torch.cuda.synchronize()
-            start = time.perf_counter()
-            sums, _hits = stack.update(batch, step)
-            sums.tolist()
-            times.append(time.perf_counter() - start)
-        return min(times)
+def _updates(config: RunConfig, dataset: Dataset, models: Sequence[MLP]) -> Iterator[float]:
+    """Seconds of each of some updates of a stack."""
+    runs, weights, labels = len(models), models[0].hidden.weight, dataset.train_labels
+    gamma = weights.new_full((runs,), 0.5)
+    stack = StackedMLP(models, dataset.train_inputs, gamma, Products(config.precision))
+    step = weights.new_zeros(runs, 1, 1)
+    images = torch.randint(len(labels), (_REPEATS, runs, config.batch_size), device=weights.device)
+    pixels = weights.new_full((_REPEATS, runs, 1), 0.5) if stack.needs_statistics else None
+    for batch in stack.batches(images, labels[images], pixels, pixels):
+        if weights.is_cuda:
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        sums, _hits = stack.update(batch, step)
+        sums.tolist()
+        yield time.perf_counter() - start

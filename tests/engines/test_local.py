@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def always(job, metrics):
 
 
 def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(engine, digits, monkeypatch):
-    monkeypatch.setattr(engine, "_costs", lambda _config: {1: 1.0, 2: 0.5})
+    monkeypatch.setattr(engine, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
     jobs = [job(f"{name} {seed}", seed=seed, batch_norm=name == "b") for name in "ab" for seed in range(4)]
     events = list(engine.run(jobs, always))
     assert {event.stack for event in events if isinstance(event, Started)} == {2}  # two stacks for each of two workers
@@ -69,6 +70,32 @@ def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(e
         kinds = [type(event) for event in events if event.job.name == each.name]
         assert kinds == [Started, Epoch, Epoch, Epoch, Finished]
         assert endings(events)[each.name].state == "complete"
+
+
+def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
+    config = job("a", batch_size=8, batch_norm=True).config
+    costs = engine._seconds(config)
+    assert list(costs) == [1, 2, 4, 8, 16][: len(costs)]
+    assert min(costs.values()) > 0
+    assert engine._seconds(job("b", batch_size=8, lr=1.0, seed=3).config) is costs
+
+
+def test_a_worker_that_dies_while_it_measures_is_replaced(digits):
+    with closing(LocalEngine(digits, workers=2, device="cpu")) as engine:
+        engine.start()
+        pids = [worker.process.pid for worker in engine._workers]
+        os.kill(pids[0], signal.SIGSTOP)  # so that it is alive when it is asked, and never answers
+        threading.Timer(1.0, os.kill, (pids[0], signal.SIGKILL)).start()
+        jobs = [job(str(seed), seed=seed) for seed in range(4)]
+        assert {ending.state for ending in endings(list(engine.run(jobs, always))).values()} == {"complete"}
+        assert engine._workers[0].process.pid != pids[0]
+
+
+def test_a_run_that_cannot_even_be_measured_fails_and_no_other(engine):
+    jobs = [job(name, hidden=10**12) for name in "ab"] + [job("well")]
+    ended = endings(list(engine.run(jobs, always)))
+    assert {name: ending.state for name, ending in ended.items()} == {"a": "failed", "b": "failed", "well": "complete"}
+    assert "RuntimeError" in ended["a"].note
 
 
 @pytest.mark.slow
@@ -145,7 +172,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
 
 
 def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_other_with_it(engine, digits, monkeypatch):
-    monkeypatch.setattr(engine, "_costs", lambda _config: {1: 1.0, 2: 0.5})
+    monkeypatch.setattr(engine, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
 
     def kill(job, metrics):
         if job.name == "deadly":
