@@ -22,6 +22,7 @@ from harness.data_choice import DataChoice
 from harness.defaults import LESSON
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
 from harness.machine import physical_cores
 from harness.sources import load
 
@@ -37,7 +38,7 @@ def accuracies(dataset_name: str, runs: int) -> dict[str, list[float]]:
         for seed in range(FIRST_SEED, FIRST_SEED + runs)
     ]  # fmt: skip
     found: dict[str, dict[str, float]] = {"train_accuracy": {}, "test_accuracy": {}}
-    with closing(LocalEngine(dataset, physical_cores(), "cpu")) as engine:
+    with closing(LocalEngine(dataset, Pool(physical_cores()), "cpu")) as engine:
         for event in engine.run(jobs, None):
             if isinstance(event, Epoch):
                 found["train_accuracy"][event.job.name] = event.metrics.train_accuracy * 100

@@ -24,6 +24,7 @@ from harness.data import Dataset
 from harness.defaults import LESSON
 from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
 from harness.machine import physical_cores
 from harness.products import choose_library, library
 from harness.train import train
@@ -48,7 +49,7 @@ class Cohorts:
     def __init__(self, dataset: Dataset, epochs: int) -> None:
         self._dataset, self._epochs = dataset, epochs
         self._runs = 8 * physical_cores()
-        self._engine = LocalEngine(dataset, physical_cores(), "cpu")
+        self._engine = LocalEngine(dataset, Pool(physical_cores()), "cpu")
 
     def __enter__(self) -> "Cohorts":
         return self

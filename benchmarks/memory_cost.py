@@ -20,6 +20,7 @@ from harness.data import Dataset
 from harness.defaults import LESSON
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
 
 
 def peak(dataset: Dataset, workers: int) -> float:
@@ -27,7 +28,7 @@ def peak(dataset: Dataset, workers: int) -> float:
     settings = LESSON | {"epochs": 2, "dataset": dataset.name, "split": "search"}
     jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(4 * workers)]
     most = 0.0
-    with closing(LocalEngine(dataset, workers, "cpu")) as engine:
+    with closing(LocalEngine(dataset, Pool(workers), "cpu")) as engine:
         for event in engine.run(jobs, None):
             if isinstance(event, Epoch):
                 most = max(most, _now())

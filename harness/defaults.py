@@ -5,6 +5,7 @@ from typing import Any, Literal
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 Switch = Literal["on", "off"]
 Precision = Literal["float32", "bfloat16"]
+Library = Literal["default", "onednn"]  # of matrix products: torch's own choice, or oneDNN
 
 SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
 

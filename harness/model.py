@@ -95,16 +95,25 @@ class MLP(nn.Module):
         self.normalize: nn.Module = nn.Identity()
         if config.batch_norm:
             self.normalize = ColumnNorm(shape[0]) if table else nn.BatchNorm2d(1)
-        # skip_init leaves torch's global generator alone; `initial_model` draws the weights.
-        self.hidden = nn.utils.skip_init(nn.Linear, math.prod(shape), config.hidden, bias=False)
+        self.hidden = _linear(math.prod(shape), config.hidden)
         self.normalize_hidden = ColumnNorm(config.hidden) if config.hidden_batch_norm else nn.Identity()
-        self.output = nn.utils.skip_init(nn.Linear, config.hidden, classes, bias=False)
+        self.output = _linear(config.hidden, classes)
 
     def forward(self, inputs: Tensor) -> Tensor:
         scaled = self.normalize(self.standardize(self.scale(inputs, self.hidden.weight.dtype)))
         activations = torch.relu(self.normalize_hidden(self.hidden(scaled.flatten(1))))
         logits: Tensor = self.output(activations)
         return logits.log_softmax(dim=1)
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    """Without weights, which `initial_model` draws: torch's global generator is left alone.
+
+    `nn.utils.skip_init` does the same, but imports SymPy for it, which takes half a second in every worker.
+    """
+    layer = nn.Linear(inputs, outputs, bias=False, device="meta")
+    layer.weight = nn.Parameter(torch.empty(outputs, inputs))
+    return layer
 
 
 class Classifier(nn.Module):

@@ -8,14 +8,11 @@ no narrower unit for it. So oneDNN is taken where it is measured to be as exact,
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from harness.defaults import Precision
-
-Library = Literal["default", "onednn"]
+from harness.defaults import Library, Precision
 
 _CLEARLY = 1.15  # times as fast: less could be chance, and the choice should be the same each time on one machine
 _AS_EXACT = 2  # times the error, at most

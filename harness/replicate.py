@@ -20,6 +20,7 @@ from harness.stores import check_tracking, tracking_uri
 if TYPE_CHECKING:
     from harness.claims import Claim
     from harness.data import Dataset
+    from harness.engines.pool import Pool
     from harness.replication import Replication
     from harness.screen import Screen
 
@@ -97,27 +98,32 @@ def _replicate(
     for claim in claims:
         if not claim.arms:
             screen.say(f"{claim.name}: judged by published results, nothing is run")
+    screen.say("loading torch and the data ...")
+
+    from harness.engines.pool import Pool
+    from harness.machine import physical_cores
+
     for wanted in dict.fromkeys(claim.data for claim in with_runs):
         group = [claim for claim in with_runs if claim.data == wanted]
-        _replicate_on(wanted, group, screen, workers, data_dir, device, cohort)
+        with closing(Pool(workers or physical_cores())) as pool:
+            pool.prepare()  # imports torch at the same time as this process
+            _replicate_on(wanted, group, screen, pool, data_dir, device, cohort)
 
 
 def _replicate_on(
     wanted: DataChoice,
     claims: "list[Claim]",
     screen: "Screen",
-    workers: int | None,
+    pool: "Pool",
     data_dir: Path | None,
     device: DeviceChoice,
     cohort: Switch,
 ) -> None:
-    screen.say("loading torch and the data ...")
-
     from harness.clock import Clock
     from harness.data import record_of, training_size
     from harness.engines.local import LocalEngine
     from harness.interrupts import stop_on_signals
-    from harness.machine import find_device, physical_cores
+    from harness.machine import find_device
     from harness.replication import Replication
     from harness.sources import load
     from harness.tracking import Tracking
@@ -127,35 +133,34 @@ def _replicate_on(
         _check_batches(claim, dataset)
     where = find_device(device)
     record = record_of(dataset)
-    count = workers or physical_cores()
-    with closing(LocalEngine(dataset, count, where, cohort=cohort == "on")) as engine:
-        replications = [
-            Replication(
-                claim,
-                training_size(dataset, "lesson"),
-                engine,
-                Tracking(tracking_uri(), f"claims/{claim.name}", record, where, _SOURCE),
-                screen,
-            )
-            for claim in claims
-        ]
-        missing = [replication.missing() for replication in replications]
-        tasks = [task for tasks in missing for task in tasks]
-        work = sum(replications[0].work(task) for task in tasks)
-        what = f"{len(claims)} claims" if len(claims) > 1 else f"claim {claims[0].name}"
-        screen.say(f"{len(tasks)} runs to make for {what} on {count} workers ({where}), {record.profile}")
-        clock = Clock(work)
+    engine = LocalEngine(dataset, pool, where, cohort=cohort == "on")
+    replications = [
+        Replication(
+            claim,
+            training_size(dataset, "lesson"),
+            engine,
+            Tracking(tracking_uri(), f"claims/{claim.name}", record, where, _SOURCE),
+            screen,
+        )
+        for claim in claims
+    ]
+    missing = [replication.missing() for replication in replications]
+    tasks = [task for tasks in missing for task in tasks]
+    work = sum(replications[0].work(task) for task in tasks)
+    what = f"{len(claims)} claims" if len(claims) > 1 else f"claim {claims[0].name}"
+    screen.say(f"{len(tasks)} runs to make for {what} on {pool.size} workers ({where}), {record.profile}")
+    clock = Clock(work)
 
-        def stop() -> None:
-            for replication in replications:
-                replication.stop()
+    def stop() -> None:
+        for replication in replications:
+            replication.stop()
 
-        screen.progress(0, len(tasks), "runs")
-        with screen, stop_on_signals(stop, screen) as caught:
-            for replication in replications:
-                if not replication.is_finished() and not replication.stopped:
-                    replication.run(clock)
-        _ending(replications, caught)
+    screen.progress(0, len(tasks), "runs")
+    with screen, stop_on_signals(stop, screen) as caught:
+        for replication in replications:
+            if not replication.is_finished() and not replication.stopped:
+                replication.run(clock)
+    _ending(replications, caught)
     names = " ".join(claim.name for claim in claims)
     wishes = " ".join(shlex.quote(claim.wish) for claim in claims)
     moved = f" --dataset {shlex.quote(wanted.wish)}" if any(claim.moved for claim in claims) else ""

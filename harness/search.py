@@ -18,6 +18,7 @@ from harness.stores import OPTUNA_DEFAULT, check_name, check_stores, tracking_ur
 
 if TYPE_CHECKING:
     from harness.data import Dataset
+    from harness.engines.pool import Pool
     from harness.metrics import DatasetRecord
     from harness.screen import Screen
     from harness.space import Space
@@ -104,8 +105,17 @@ def _search(plan: Plan) -> None:
     screen = Screen()
     screen.say("loading torch and the data ...")
 
+    from harness.engines.pool import Pool
+    from harness.machine import physical_cores
+
+    with closing(Pool(plan.workers or physical_cores())) as pool:
+        pool.prepare()  # imports torch at the same time as this process
+        _search_on(pool, plan, space, space_file.read_text(), screen)
+
+
+def _search_on(pool: "Pool", plan: Plan, space: "Space", space_text: str, screen: "Screen") -> None:
     from harness.data import record_of
-    from harness.machine import find_device, physical_cores
+    from harness.machine import find_device
     from harness.sources import load
 
     dataset = load(plan.dataset, plan.data_dir)
@@ -122,34 +132,32 @@ def _search(plan: Plan) -> None:
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
     settings |= {"cohort": plan.cohort, "precision": plan.precision}
     study = Study(plan.storage, name, space, plan.seed, settings)
-    workers = plan.workers or physical_cores()
-    with closing(LocalEngine(dataset, workers, device, cohort=plan.cohort == "on")) as engine:
-        left = plan.trials - len(study.finished())
-        if left > 0:
-            engine.start()  # workers import torch while this process imports MLflow
+    engine = LocalEngine(dataset, pool, device, cohort=plan.cohort == "on")
+    left = max(plan.trials - len(study.finished()), 0)
+    if left:
+        engine.start()  # workers get ready while this process imports MLflow
 
-        from harness.conduct import Sitting
-        from harness.tracking import Tracking
-        from harness.trial import Shared
+    from harness.conduct import Sitting
+    from harness.tracking import Tracking
+    from harness.trial import Shared
 
-        tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
-        shared = Shared(plan.seed, dataset.name, plan.precision)
-        sitting = Sitting(study, engine, tracking, screen, dataset, shared)
-        summary = sitting.finished(plan.trials)
-        if summary:
-            screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
-        else:
-            screen.say(
-                f"study {name!r}: {max(left, 0)} of {plan.trials} trials to run on {workers} workers ({device}),"
-                f" {record.profile}"
+    tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
+    shared = Shared(plan.seed, dataset.name, plan.precision)
+    sitting = Sitting(study, engine, tracking, screen, dataset, shared)
+    summary = sitting.finished(plan.trials)
+    if summary:
+        screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
+    else:
+        screen.say(
+            f"study {name!r}: {left} of {plan.trials} trials to run on {pool.size} workers ({device}), {record.profile}"
+        )
+        if study.space_without_lesson:
+            screen.warn(
+                "the lesson's own setting is outside this search space"
+                f" ({', '.join(study.space_without_lesson)}): it is not tried"
             )
-            if study.space_without_lesson:
-                screen.warn(
-                    "the lesson's own setting is outside this search space"
-                    f" ({', '.join(study.space_without_lesson)}): it is not tried"
-                )
-            with screen:
-                summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_file.read_text()})
+        with screen:
+            summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_text})
     _show(screen, summary, record, plan)
 
 

@@ -5,7 +5,7 @@ w ← γw + (1 − γ)z: a product that makes a gradient can add it to z at once
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.products import Products
 
@@ -68,7 +68,7 @@ class Weight:
         self._gamma = self._gamma.index_select(0, rows)
         self._change = None
 
-    def show(self, parameter: nn.Parameter, *place: int) -> None:
+    def show(self, parameter: Tensor, *place: int) -> None:
         """Make a model's own parameter a view of its place here, and its `.grad` too where gradients are kept."""
         parameter.data = self.values[place]
         parameter.grad = None if self.gradient is None else self.gradient[place]

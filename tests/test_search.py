@@ -239,8 +239,9 @@ def test_a_killed_worker_costs_its_run_one_attempt(tmp_path, store):
     (tmp_path / "long.toml").write_text(LONG)
     process = start(tmp_path, "--trials", "2", "--space", "long.toml", "--workers", "2")
     wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
-    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
-    workers[0].kill()
+    children = psutil.Process(process.pid).children()
+    forkserver = next(child for child in children if "forkserver" in " ".join(child.cmdline()))
+    forkserver.children()[0].kill()
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert "was killed by SIGKILL in attempt 1 of 3; it starts again" in output

@@ -20,6 +20,7 @@ from harness.data_choice import DataChoice
 from harness.defaults import LESSON
 from harness.engines.base import Epoch, Finished, Job, Lost, Started
 from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
 from harness.model import initial_model
 from harness.train import evaluate, train
 
@@ -47,12 +48,12 @@ def stacked_alone(config, digits):
 
 
 def worker_of(engine, job):
-    return next(worker for worker in engine._workers if job in worker.open.values())
+    return next(worker for worker in engine._pool if job in worker.open.values())
 
 
 @pytest.fixture(scope="module")
 def engine(digits):
-    with closing(LocalEngine(digits, workers=2, device="cpu")) as engine:
+    with closing(LocalEngine(digits, Pool(2), device="cpu")) as engine:
         yield engine
 
 
@@ -81,14 +82,14 @@ def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
 
 
 def test_a_worker_that_dies_while_it_measures_is_replaced(digits):
-    with closing(LocalEngine(digits, workers=2, device="cpu")) as engine:
-        engine.start()
-        pids = [worker.process.pid for worker in engine._workers]
+    with closing(LocalEngine(digits, Pool(2), device="cpu")) as engine:
+        engine._pool.start()
+        pids = [worker.process.pid for worker in engine._pool]
         os.kill(pids[0], signal.SIGSTOP)  # so that it is alive when it is asked, and never answers
         threading.Timer(1.0, os.kill, (pids[0], signal.SIGKILL)).start()
         jobs = [job(str(seed), seed=seed) for seed in range(4)]
         assert {ending.state for ending in endings(list(engine.run(jobs, always))).values()} == {"complete"}
-        assert engine._workers[0].process.pid != pids[0]
+        assert engine._pool[0].process.pid != pids[0]
 
 
 def test_a_run_that_cannot_even_be_measured_fails_and_no_other(engine):
@@ -101,7 +102,7 @@ def test_a_run_that_cannot_even_be_measured_fails_and_no_other(engine):
 @pytest.mark.slow
 def test_without_cohorts_each_job_is_trained_by_train(digits):
     jobs = [job("a"), job("b", seed=1)]
-    with closing(LocalEngine(digits, workers=1, device="cpu", cohort=False)) as engine:
+    with closing(LocalEngine(digits, Pool(1), device="cpu", cohort=False)) as engine:
         events = list(engine.run(jobs, always))
     assert [event.stack for event in events if isinstance(event, Started)] == [0, 0]
     for each in jobs:
@@ -146,10 +147,15 @@ def test_a_final_job_is_tested_and_hands_its_weights_back(engine, digits):
     assert endings(engine.run([job("not final")], always))["not final"].test is None
 
 
+def test_a_pool_is_started_before_torch_is_imported():
+    program = "import sys, harness.engines.pool; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=False).returncode == 0
+
+
 def test_nothing_to_do_starts_no_worker(digits):
-    idle = LocalEngine(digits, workers=2, device="cpu")
+    idle = LocalEngine(digits, Pool(2), device="cpu")
     assert list(idle.run([], always)) == []
-    assert idle._workers == []
+    assert list(idle._pool) == []
 
 
 def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
@@ -197,7 +203,7 @@ def test_where_nothing_is_asked_no_worker_waits_for_whoever_reads(engine, digits
     """Both runs are over before the second event is read."""
     events = engine.run([job("a"), job("b", batch_size=64)], None)
     started = [next(events), next(events)]
-    for worker in engine._workers:
+    for worker in engine._pool:
         while worker.process.is_alive() and not (worker.pipe.poll() and _is_idle(worker.process.pid)):
             pass
     rest = list(events)
@@ -225,7 +231,7 @@ def test_a_job_that_kills_every_worker_fails_after_three_attempts(engine):
 
 def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
     engine.start()
-    victim = engine._workers[0].process
+    victim = engine._pool[0].process
     victim.kill()
     victim.join()
     events = list(engine.run([job("a"), job("b")], always))
@@ -238,7 +244,7 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
 )
 def test_draining_stops_what_runs_and_starts_nothing_more(digits, proceed, epochs, most):
     """A worker that is not asked may be ahead of what is read; it stops after the epoch in which it is told."""
-    with closing(LocalEngine(digits, workers=1, device="cpu")) as engine:
+    with closing(LocalEngine(digits, Pool(1), device="cpu")) as engine:
         events = []
         for event in engine.run([job("runs", epochs=epochs), job("never starts", batch_size=64)], proceed):
             events.append(event)
@@ -262,10 +268,10 @@ def test_a_million_rows_are_not_copied_to_every_worker():
         used = []
 
         def proceed(job, metrics):
-            used.extend(psutil.Process(worker.process.pid).memory_full_info().uss for worker in engine._workers)
+            used.extend(psutil.Process(worker.process.pid).memory_full_info().uss for worker in engine._pool)
             return True
 
-        with closing(LocalEngine(table, workers=2, device="cpu")) as engine:
+        with closing(LocalEngine(table, Pool(2), device="cpu")) as engine:
             jobs = [job(name, epochs=1, batch_size=100, dataset="table", lr=0.01) for name in ("a", "b")]
             assert {ending.state for ending in endings(engine.run(jobs, proceed)).values()} == {"complete"}
         return max(used)
@@ -284,14 +290,15 @@ from harness.defaults import LESSON
 from harness.cohort import Cohort
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
 from harness.model import initial_model
 if __name__ == "__main__":
-    engine = LocalEngine(load(DataChoice("digits")), workers=2, device="cpu")
+    engine = LocalEngine(load(DataChoice("digits")), Pool(2), device="cpu")
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
     events = engine.run([Job("a", config), Job("b", config)], lambda job, metrics: True)
     while not isinstance(next(events), Epoch):
         pass  # both train once the first epoch is over
-    print(*(worker.process.pid for worker in engine._workers), flush=True)
+    print(*(worker.process.pid for worker in engine._pool), flush=True)
     time.sleep(600)
 """
     Path("coordinator.py").write_text(code)  # spawn wants a main module that is a file

@@ -1,0 +1,185 @@
+"""Worker processes on this machine: spawned, one pipe each, gone within a moment of their coordinator.
+
+Imports no torch, so that a command can start them before it imports torch itself: then both do it at the same time.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import connection, forkserver, get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.config import RunConfig
+from harness.defaults import Library
+from harness.engines.base import Ending, Job
+from harness.metrics import EpochMetrics
+
+if TYPE_CHECKING:
+    from harness.data import Dataset
+
+BROKEN = (EOFError, ConnectionError)  # what a pipe raises whose other end has died
+
+_SECONDS_TO_END = 2
+_IMPORTED_ONCE = ["torch.multiprocessing", "harness.engines.execution", "harness.engines.stacking"]
+_CONTEXT = get_context("forkserver")
+
+
+class Setup(NamedTuple):
+    """The first thing that a worker is told."""
+
+    dataset: "Dataset"
+    device: str
+
+
+class Order(NamedTuple):
+    """What a worker is told to do. It sends epochs, by number of the job, and is answered who trains on, at once if it
+    `asks`; and `Ended` for each job."""
+
+    jobs: list[Job]
+    stacked: bool
+    products: Library
+    asks: bool
+    attempt: int = 1
+
+
+class Measure(NamedTuple):
+    """A worker is asked what updates of this config's shape cost; it answers with `update_costs`."""
+
+    config: RunConfig
+
+
+class Ended(NamedTuple):
+    """What a worker says when one of its jobs has ended."""
+
+    number: int
+    ending: Ending
+
+
+@dataclass
+class Worker:
+    """`open`: the jobs of its order that have not ended, by number."""
+
+    process: ForkServerProcess
+    pipe: Connection
+    is_set_up: bool = False
+    open: dict[int, Job] = field(default_factory=dict)
+    attempt: int = 0
+    told_to_stop: bool = False
+
+
+class Pool:
+    """`size` workers. `start` returns at once, while they import torch, which takes them seconds."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._workers: list[Worker] = []
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._workers)
+
+    def __getitem__(self, position: int) -> Worker:
+        return self._workers[position]
+
+    def prepare(self) -> None:
+        """Have a process import torch in the background, of which the workers are then forked."""
+        _CONTEXT.set_forkserver_preload(_IMPORTED_ONCE)
+        with _ctrl_c_ignored():
+            forkserver.ensure_running()
+
+    def start(self) -> None:
+        """Start the workers, if they are not there yet."""
+        if not self._workers:
+            self.prepare()
+            self._workers = [_spawn() for _ in range(self.size)]
+
+    def replace(self, position: int) -> None:
+        """A new worker in the place of one that has died."""
+        self[position].pipe.close()
+        self[position].process.close()
+        self._workers[position] = _spawn()
+
+    def close(self) -> None:
+        """End all workers, at once those that are at work."""
+        for worker in self:
+            worker.pipe.close()  # an idle worker ends by itself
+        for worker in self:
+            worker.process.join(_SECONDS_TO_END if worker.is_set_up and not worker.open else 0)
+            worker.process.kill()
+            worker.process.join()
+            worker.process.close()
+        self._workers = []
+
+
+def _spawn() -> Worker:
+    ours, theirs = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
+    with _ctrl_c_ignored():
+        process.start()
+    theirs.close()
+    return Worker(process, ours)
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Ctrl-C goes to the whole terminal group; a child inherits "ignore", and is stopped by its coordinator instead."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _serve(pipe: Connection) -> None:
+    """The life of a worker: it is set up, receives orders, sends epochs and endings, until the coordinator is gone."""
+    threading.Thread(target=_die_with_the_coordinator, daemon=True).start()
+
+    import torch
+    import torch.multiprocessing  # knows how to receive tensors in shared memory
+
+    from harness.engines.execution import execute_all
+    from harness.engines.stacking import update_costs
+    from harness.products import library
+
+    def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
+        pipe.send(epochs)
+        if not order.asks and not pipe.poll():
+            return dict.fromkeys(epochs, True)
+        verdicts: Mapping[int, bool] = pipe.recv()
+        return verdicts
+
+    def ended(number: int, ending: Ending) -> None:
+        pipe.send(Ended(number, ending))
+
+    with suppress(*BROKEN):
+        setup: Setup = pipe.recv()
+        device = setup.device
+        if device == "cpu":
+            torch.set_num_threads(1)
+        dataset = setup.dataset.to(torch.device(device))
+        while True:
+            match pipe.recv():
+                case Order() as order:
+                    with library(order.products):
+                        execute_all(order.jobs, dataset, device, report, ended, order.stacked)
+                case Measure(config):
+                    try:
+                        costs = update_costs(config, dataset, device)
+                    except Exception:  # noqa: BLE001  # whatever it is, the run itself meets it and fails by it
+                        costs = {1: 0.0}
+                    pipe.send(costs)
+                case _:  # told to stop just after it had ended
+                    pass
+
+
+def _die_with_the_coordinator() -> None:
+    coordinator = parent_process()
+    assert coordinator is not None
+    connection.wait([coordinator.sentinel])
+    os._exit(1)
