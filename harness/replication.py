@@ -10,6 +10,7 @@ from contextlib import closing
 
 from harness.claims import Claim
 from harness.clock import Clock, Pace
+from harness.databases import hold
 from harness.engines.base import Engine, Job
 from harness.errors import UserError
 from harness.recorder import Record, Recorder
@@ -77,6 +78,10 @@ class Replication:
 
         Raises `UserError` where another process replicates this claim at this moment, or other data have its name.
         """
+        with hold(self._tracking.uri, f"claim {self._name!r}"):
+            self._run(clock)
+
+    def _run(self, clock: Clock) -> None:
         self._refuse_a_mixture()
         claim = self._claim
         if claim.quick:

@@ -8,15 +8,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from harness.owner import this_process
-from harness.records import KIND, OWNER, Kind, calm
-from harness.tracking import make_experiment, source_tags
+from harness.records import KIND, OWNER, Kind
+from harness.tracking import make_experiment, source_tags, writer
 
 
 def log_report(
     uri: str, name: str, folder: Path, files: Sequence[Path], tags: Mapping[str, str], source: str = "analysis.report"
 ) -> str:
     """Log a report's files, at their places below `folder`, as a run of the experiment "reports"; the run's id."""
-    client = _client(uri)
+    client = writer(uri)
     run = _single_run(client, "reports", name, "report", source, tags)
     for file in files:
         client.log_artifact(run, str(file), str(file.parent.relative_to(folder)) if file.parent != folder else None)
@@ -26,7 +26,7 @@ def log_report(
 
 def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
     """Log exact checks (name to statement, value, bound) as a run of the experiment "claims/exact"; the run's id."""
-    client = _client(uri)
+    client = writer(uri)
     run = _single_run(client, "claims/exact", "exact statements", "exact", "harness.replicate", {})
     now = int(time.time() * 1000)
     for name, (statement, value, bound) in checks.items():
@@ -35,11 +35,6 @@ def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
         )
     client.set_terminated(run)
     return run
-
-
-def _client(uri: str) -> MlflowClient:
-    calm()  # before the tables are made
-    return MlflowClient(tracking_uri=uri)
 
 
 def _single_run(

@@ -125,39 +125,42 @@ def _search_on(pool: "Pool", plan: Plan, space: "Space", space_text: str, screen
     device = find_device(plan.device)
     record = record_of(dataset)
 
+    from harness.databases import hold
     from harness.engines.local import LocalEngine
     from harness.study import Study
 
     name = plan.study or f"{dataset.name}-{plan.seed}"
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
     settings |= {"cohort": plan.cohort, "precision": plan.precision}
-    study = Study(plan.storage, name, space, plan.seed, settings)
-    engine = LocalEngine(dataset, pool, device, cohort=plan.cohort == "on")
-    left = max(plan.trials - len(study.finished()), 0)
-    if left:
-        engine.start()  # workers get ready while this process imports MLflow
+    with hold(plan.storage, f"study {name!r}"):
+        study = Study(plan.storage, name, space, plan.seed, settings)
+        engine = LocalEngine(dataset, pool, device, cohort=plan.cohort == "on")
+        left = max(plan.trials - len(study.finished()), 0)
+        if left:
+            engine.start()  # workers get ready while this process imports MLflow
 
-    from harness.conduct import Sitting
-    from harness.tracking import Tracking
-    from harness.trial import Shared
+        from harness.conduct import Sitting
+        from harness.tracking import Tracking
+        from harness.trial import Shared
 
-    tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
-    shared = Shared(plan.seed, dataset.name, plan.precision)
-    sitting = Sitting(study, engine, tracking, screen, dataset, shared)
-    summary = sitting.finished(plan.trials)
-    if summary:
-        screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
-    else:
-        screen.say(
-            f"study {name!r}: {left} of {plan.trials} trials to run on {pool.size} workers ({device}), {record.profile}"
-        )
-        if study.space_without_lesson:
-            screen.warn(
-                "the lesson's own setting is outside this search space"
-                f" ({', '.join(study.space_without_lesson)}): it is not tried"
+        tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
+        shared = Shared(plan.seed, dataset.name, plan.precision)
+        sitting = Sitting(study, engine, tracking, screen, dataset, shared)
+        summary = sitting.finished(plan.trials)
+        if summary:
+            screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
+        else:
+            screen.say(
+                f"study {name!r}: {left} of {plan.trials} trials to run on {pool.size} workers ({device}),"
+                f" {record.profile}"
             )
-        with screen:
-            summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_text})
+            if study.space_without_lesson:
+                screen.warn(
+                    "the lesson's own setting is outside this search space"
+                    f" ({', '.join(study.space_without_lesson)}): it is not tried"
+                )
+            with screen:
+                summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_text})
     _show(screen, summary, record, plan)
 
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from harness.databases import sqlite_file
 from harness.errors import UserError
 
 OPTUNA_DEFAULT = "sqlite:///optuna.db"
@@ -45,8 +46,8 @@ def check_tracking(uri: str) -> None:
 
 def check_recorded(uri: str) -> None:
     """Raise `UserError` where `uri` is a database file that is not there: reading would make an empty one."""
-    path = Path(uri.partition(":///")[2].partition("?")[0])
-    if _kind(uri) == "sqlite" and not path.exists():
+    path = sqlite_file(uri)
+    if path and not path.exists():
         raise UserError(
             f"nothing is recorded here: there is no {path}; run harness.search or harness.replicate first,"
             " go to the folder where you did, or set MLFLOW_TRACKING_URI"

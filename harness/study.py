@@ -21,6 +21,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.databases import make_whole
 from harness.defaults import LESSON
 from harness.errors import UserError
 from harness.seeds import derive
@@ -227,12 +228,19 @@ def _is_discarded(frozen: FrozenTrial) -> bool:
 def _open_storage(url: str) -> RDBStorage:
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+    make_whole(url, _make_tables)
     options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}} if url.startswith("sqlite") else {}
     try:
         return RDBStorage(url, engine_kwargs=options)
     except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"cannot open --storage {without_password(url)} ({reason}); check the address") from None
+
+
+def _make_tables(url: str) -> None:
+    storage = RDBStorage(url)
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def _short(value: Any) -> str:

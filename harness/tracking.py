@@ -16,6 +16,8 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_GIT_COMMIT,
@@ -27,6 +29,7 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from harness.config import RunConfig
+from harness.databases import make_whole
 from harness.environment import environment
 from harness.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.owner import is_alive, this_process
@@ -64,8 +67,7 @@ class Tracking(Records):
     def __init__(
         self, uri: str, experiment: str, dataset: DatasetRecord, device: str, source: str = "harness.search"
     ) -> None:
-        calm()
-        make_experiment(MlflowClient(tracking_uri=uri), experiment)
+        make_experiment(writer(uri), experiment)
         super().__init__(uri, experiment)
         self.dataset = dataset
         self._device = device
@@ -212,6 +214,18 @@ class Tracking(Records):
         # MLflow shows the digest beside the name; the whole hash is in the tags.
         data = Dataset(record.name, record.sha256[:8], "http", f'{{"url": "{record.source}"}}', profile=record.profile)
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
+
+
+def writer(uri: str) -> MlflowClient:
+    """An MLflow client to write with; its database, where that is a file, is made if there is none."""
+    calm()  # before the tables are made
+    make_whole(uri, _make_tables)
+    return MlflowClient(tracking_uri=uri)
+
+
+def _make_tables(uri: str) -> None:
+    store: Any = SqlAlchemyStore  # has no types
+    store(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
 
 
 def make_experiment(client: MlflowClient, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from harness import command
+from harness.databases import sqlite_file
 from harness.errors import UserError
 from harness.options import Debug
 from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri, without_password
@@ -41,6 +42,7 @@ def main(
                 f"MLFLOW_TRACKING_URI is {without_password(uri)}: a server already shows these runs; open that address"
             )
         check_tracking(uri)
+        _make_database(uri)
         _serve(uri, port or _free_port())
 
 
@@ -54,6 +56,15 @@ def port_holder(port: int) -> str:
         except OSError:
             return _listener(port) or "another program"
     return ""
+
+
+def _make_database(uri: str) -> None:
+    """MLflow's server would make it too, but not so that a search that starts at this moment bears it."""
+    path = sqlite_file(uri)
+    if path and not path.exists():
+        from harness.tracking import writer
+
+        writer(uri)
 
 
 def _free_port() -> int:

@@ -304,6 +304,20 @@ def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, comm
     assert parent
 
 
+@pytest.mark.slow
+def test_searches_started_at_the_same_instant_in_an_empty_folder(tmp_path, store):
+    """Four with studies of their own, and the first study once more."""
+    processes = [start(tmp_path, "--trials", "2", "--workers", "1", "--seed", seed) for seed in "12341"]
+    outputs = [process.communicate() for process in processes]
+    statuses = [process.returncode for process in processes]
+    assert sorted(statuses) == [0, 0, 0, 0, 2], outputs
+    assert statuses[1:4] == [0, 0, 0]
+    assert "study 'digits-1' is being run by another process" in outputs[statuses.index(2)][1]
+    parents = records(tmp_path).parents("study")
+    assert sorted(parent.name for parent in parents) == ["digits-1", "digits-2", "digits-3", "digits-4"]
+    assert {parent.status for parent in parents} == {"FINISHED"}
+
+
 BAD_INPUT = [
     (("--trials", "0"), "--trials is 0: it should be at least 1"),
     (("--trials", "many"), "Invalid value for '--trials'"),

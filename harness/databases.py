@@ -1,0 +1,84 @@
+"""What SQLite does not do by itself where several processes use one file: begin whole, and know who is at work in it.
+
+Imports are made late, as `--help` loads this file.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from harness.errors import UserError
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind the address of an SQLite database; None behind any other."""
+    return Path(url.partition(":///")[2].partition("?")[0]) if url.startswith("sqlite") else None
+
+
+def make_whole(url: str, build: Callable[[str], None]) -> None:
+    """Have `build` make the SQLite database at `url`, unless it is there: whole or not at all, by one process only.
+
+    `build` is given the address of another file, and must have closed it when it returns. Killed at any moment, this
+    leaves no half-made database, and nothing that a next call minds. Databases of other kinds are left alone.
+    """
+    path = sqlite_file(url)
+    if path is None or _is_there(path):
+        return
+
+    from filelock import FileLock
+
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if _is_there(path):
+            return
+        new = path.with_name(f".{path.name}.new")
+        for left in new, *_companions(new):
+            left.unlink(missing_ok=True)
+        build(f"sqlite:///{new}")
+        with closing(sqlite3.connect(new)) as database:
+            # Readers, such as MLflow's user interface, then never keep a writer waiting.
+            database.execute("PRAGMA journal_mode=WAL")
+        os.replace(new, path)
+
+
+@contextmanager
+def hold(url: str, what: str) -> Iterator[None]:
+    """Inside, no other process of this machine can hold `what` in the SQLite database at `url`; raises `UserError`,
+    which names that process, where one does.
+
+    A process that dies, however it does, holds nothing any more. In databases of other kinds nothing is held.
+    """
+    path = sqlite_file(url)
+    if path is None:
+        yield
+        return
+
+    from filelock import FileLock, Timeout
+
+    from harness.owner import this_process
+
+    stem = f".{path.name}.{sha256(what.encode()).hexdigest()[:12]}"
+    holder = path.with_name(f"{stem}.owner")
+    lock = FileLock(path.with_name(f"{stem}.lock"), blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        owner = f" ({holder.read_text()})" if holder.exists() else ""
+        raise UserError(f"{what} is being run by another process{owner}: wait until that has ended") from None
+    try:
+        holder.write_text(this_process())
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _is_there(path: Path) -> bool:
+    """An empty file is what another program leaves that looked for a database and found none."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def _companions(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in ("-journal", "-wal", "-shm")]
