@@ -1,6 +1,6 @@
 """Reads what this project wrote to MLflow, and holds the names it wrote under: kinds, states, tags.
 
-With `tracking.py`, which writes, the only file that imports mlflow. The names are the contract with `analysis/`.
+Writing is in `tracking.py`. The names are the contract with `analysis/`.
 """
 
 import logging
@@ -14,7 +14,6 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.pop("MLFLOW_RUN_ID", None)  # it would beat the run and parent that are named in each call
 
-from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from harness.claims import Claim, tag_name
 from harness.config import RunConfig
 from harness.errors import UserError
+from harness.patience import Patient
 from harness.stores import check_recorded, without_password
 
 Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
@@ -90,7 +90,7 @@ class Records:
         calm()
         check_recorded(uri)
         self.uri = uri
-        self.client = MlflowClient(tracking_uri=uri)
+        self.client = Patient(uri)
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             raise UserError(
@@ -145,7 +145,7 @@ def find_run(uri: str, run_id: str) -> tuple[Records, TrackedRun]:
     """A run by its id, and the records of its experiment. Raises `UserError` where there is none."""
     calm()
     check_recorded(uri)
-    client = MlflowClient(tracking_uri=uri)
+    client = Patient(uri)
     try:
         run = client.get_run(run_id)
     except MlflowException:
@@ -170,6 +170,8 @@ def tuned_tag(arm: str) -> str:
 
 
 def calm() -> None:
-    """Keep MLflow and its migrations from filling the screen."""
+    """Keep MLflow, its migrations and its tracebacks from filling the screen."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from harness.owner import this_process
+from harness.patience import Patient
 from harness.records import KIND, OWNER, Kind
 from harness.tracking import make_experiment, source_tags, writer
 
@@ -37,9 +37,7 @@ def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
     return run
 
 
-def _single_run(
-    client: MlflowClient, experiment: str, name: str, kind: Kind, source: str, tags: Mapping[str, str]
-) -> str:
+def _single_run(client: Patient, experiment: str, name: str, kind: Kind, source: str, tags: Mapping[str, str]) -> str:
     make_experiment(client, experiment)
     found = client.get_experiment_by_name(experiment)
     assert found is not None

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
@@ -33,6 +32,7 @@ from harness.databases import make_whole
 from harness.environment import environment
 from harness.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.owner import is_alive, this_process
+from harness.patience import Patient
 from harness.records import (
     CONFIG_HASH,
     DATA,
@@ -216,11 +216,11 @@ class Tracking(Records):
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
 
 
-def writer(uri: str) -> MlflowClient:
+def writer(uri: str) -> Patient:
     """An MLflow client to write with; its database, where that is a file, is made if there is none."""
     calm()  # before the tables are made
     make_whole(uri, _make_tables)
-    return MlflowClient(tracking_uri=uri)
+    return Patient(uri)
 
 
 def _make_tables(uri: str) -> None:
@@ -228,7 +228,7 @@ def _make_tables(uri: str) -> None:
     store(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
 
 
-def make_experiment(client: MlflowClient, name: str) -> None:
+def make_experiment(client: Patient, name: str) -> None:
     """Make the experiment called `name`, if there is none."""
     if client.get_experiment_by_name(name) is None:
         with suppress(MlflowException):  # another process may have made it in this very moment

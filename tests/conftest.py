@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from places import DATA_DIR, PROJECT
+from searching import DIGITS
 
 from harness.data_choice import DataChoice
 from harness.fashion_mnist import is_present
@@ -96,6 +97,18 @@ def recorded(recorded_store, tmp_path):
     """A copy of them of this test's own; its address."""
     shutil.copy(recorded_store, tmp_path / "recorded.db")
     return f"sqlite:///{tmp_path}/recorded.db"
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory, migrated_store):
+    """A finished search of 12 trials on digits with two workers: its folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("searched")
+    done = subprocess.run(
+        [sys.executable, "-m", *DIGITS, "--trials", "12", "--workers", "2"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, done
 
 
 @pytest.fixture

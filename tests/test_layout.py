@@ -19,12 +19,14 @@ NO_TORCH = (
     "config",
     "curves",
     "data_choice",
+    "databases",
     "defaults",
     "environment",
     "errors",
     "estimands",
     "metrics",
     "owner",
+    "patience",
     "records",
     "reports",
     "seeds",
@@ -38,13 +40,13 @@ NO_TORCH = (
 )
 ORDER = (
     "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "work", "estimands",
-    "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "stores", "owner", "command",
-    "space", "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "products", "stacked_weights",
-    "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes", "two_basins",
-    "engines.base", "engines.execution", "engines.stacking", "engines.local", "screen", "interrupts", "clock",
-    "trial", "study", "records", "tracking", "reports", "curves", "tuning", "task", "recorder", "coordinator",
-    "winner", "summary", "study_page", "conduct", "search", "worked_examples", "exact", "replication", "replicate",
-    "ui", "lesson_loop", "lesson", "comparison", "replay",
+    "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "owner", "databases", "stores",
+    "command", "space", "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "products",
+    "stacked_weights", "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes",
+    "two_basins", "engines.base", "engines.execution", "engines.stacking", "engines.pool", "engines.local", "screen",
+    "interrupts", "clock", "trial", "study", "patience", "records", "tracking", "reports", "curves", "tuning", "task",
+    "recorder", "coordinator", "winner", "summary", "study_page", "conduct", "search", "worked_examples", "exact",
+    "replication", "replicate", "ui", "lesson_loop", "lesson", "comparison", "replay",
 )  # fmt: skip
 
 
@@ -94,9 +96,9 @@ def test_these_modules_work_without_torch(module):
 
 
 @pytest.mark.parametrize("module", ORDER)
-def test_only_three_modules_import_mlflow_and_only_the_study_runs_optuna(module):
+def test_only_four_modules_import_mlflow_and_only_the_study_runs_optuna(module):
     roots = {name.split(".")[0] for name in imports(path_of(module))}
-    assert "mlflow" not in roots or module in ("records", "reports", "tracking")
+    assert "mlflow" not in roots or module in ("patience", "records", "reports", "tracking")
     assert "optuna" not in roots or module in ("study", "space", "summary", "study_page")
 
 

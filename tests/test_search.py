@@ -13,49 +13,10 @@ import optuna
 import psutil
 import pytest
 from places import DATA_DIR, PROJECT
+from searching import DIGITS, LONG, optuna_states, records, running, start, wait_for, what_was_recorded
 
 from harness.metrics import DatasetRecord
-from harness.records import Records
 from harness.tracking import Tracking
-
-DIGITS = ("harness.search", "--dataset", "digits")
-TIMES = ("epoch_seconds", "samples_per_second")
-
-
-def records(tmp_path, experiment="search/digits"):
-    return Records(f"sqlite:///{tmp_path}/mlflow.db", experiment)
-
-
-def what_was_recorded(tmp_path):
-    """Everything of a search that must not depend on how it was run: params, metrics by epoch, states, proposals."""
-    here = records(tmp_path)
-    (parent,) = here.parents("study")
-    found = {}
-    for run in here.children(parent.id):
-        if run.tags["harness.state"] == "interrupted":
-            continue
-        histories = {name: here.history(run.id, name) for name in run.metrics if name not in TIMES}
-        params = {name: value for name, value in run.params.items() if name != "device"}
-        assert run.name not in found, f"{run.name} was recorded twice"
-        found[run.name] = (params, histories, run.tags["harness.state"], run.status)
-    return found
-
-
-def optuna_states(tmp_path):
-    (study,) = optuna.get_all_study_summaries(f"sqlite:///{tmp_path}/optuna.db")
-    return optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path}/optuna.db")
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory, migrated_store):
-    """A finished search of 12 trials on digits with two workers: its folder, and what it printed."""
-    folder = tmp_path_factory.mktemp("searched")
-    done = subprocess.run(
-        [sys.executable, "-m", *DIGITS, "--trials", "12", "--workers", "2"],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder, done
 
 
 @pytest.mark.slow
@@ -65,8 +26,8 @@ def test_it_prints_a_line_a_trial_and_what_it_found(searched):
     assert sum(bool(re.match(r"trial \d+ +(complete|pruned|diverged)", line)) for line in lines) == 12
     assert sum(line.startswith("winner ") for line in lines) == 3
     facts = "data", "best config", "validation accuracy", "test accuracy", "trials", "importances", "time", "model"
-    for start in (*facts, "MLflow UI", "report", "more trials"):
-        assert any(line.startswith(start) for line in lines), start
+    for words in (*facts, "MLflow UI", "report", "more trials"):
+        assert any(line.startswith(words) for line in lines), words
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
 
@@ -173,17 +134,6 @@ def test_more_trials_are_added_to_those_there_are(searched, command, tmp_path, s
     assert trials == {n: v for n, v in what_was_recorded(searched[0]).items() if n.startswith("trial")}
 
 
-def start(tmp_path, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", *DIGITS, *arguments],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-
-
-LONG = "[epochs]\nchoices=[400]\n[lr]\nlow=0.01\nhigh=0.1\n"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, number, status):
@@ -203,21 +153,6 @@ def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, 
     assert (parent.status, parent.tags["harness.state"]) == ("KILLED", "interrupted")
     assert {run.status for run in here.children(parent.id)} <= {"KILLED", "FINISHED"}
     assert not [t for t in optuna_states(tmp_path).trials if t.state == optuna.trial.TrialState.RUNNING]
-
-
-def running(tmp_path):
-    try:
-        here = records(tmp_path)
-    except Exception:  # noqa: BLE001  # not there yet
-        return []
-    return [run for parent in here.parents("study") for run in here.children(parent.id)]
-
-
-def wait_for(happened, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.2)
 
 
 @pytest.mark.slow
@@ -422,9 +357,9 @@ def test_help_answers_in_under_half_a_second():
     arguments = [sys.executable, "-m", "harness.search", "--help"]
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        begun = time.perf_counter()
         done = subprocess.run(arguments, env=env, capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - begun)
     assert "--trials" in done.stdout
     assert min(seconds) < 0.5
 

@@ -1,0 +1,93 @@
+"""Real searches to which something real happens. Each ends as if nothing had: nothing lost, doubled or left running."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import time
+from contextlib import ExitStack, closing, suppress
+
+import pytest
+from searching import optuna_states, records, running, start, wait_for, what_was_recorded
+from test_patience import free_port, mlflow_server
+
+TWELVE = ("--trials", "12", "--workers", "2")
+
+
+def assert_undisturbed(folder, searched):
+    assert what_was_recorded(folder) == what_was_recorded(searched[0])
+    here = records(folder)
+    (parent,) = here.parents("study")
+    assert "RUNNING" not in {run.status for run in [parent, *here.children(parent.id)]}
+    assert "RUNNING" not in {trial.state.name for trial in optuna_states(folder).trials}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["mlflow.db", "optuna.db"])
+def test_a_database_that_is_locked_for_thirty_seconds_is_waited_for(searched, tmp_path, store, database):
+    process = start(tmp_path, *TWELVE)
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    with closing(sqlite3.connect(tmp_path / database, timeout=60, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(30)
+        assert process.poll() is None
+        other.execute("ROLLBACK")
+    _output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert_undisturbed(tmp_path, searched)
+
+
+@pytest.mark.slow
+def test_a_tracking_server_that_is_killed_and_comes_back(searched, tmp_path, store, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with ExitStack() as stack:
+        with mlflow_server(tmp_path, port):
+            process = start(tmp_path, *TWELVE)
+            wait_for(lambda: len(running(tmp_path)) >= 3)
+        time.sleep(10)
+        assert process.poll() is None
+        stack.enter_context(mlflow_server(tmp_path, port))
+        output, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert "waiting for MLflow's store" in output + errors
+    assert_undisturbed(tmp_path, searched)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 24 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(searched, small_disk):
+    process = start(small_disk, *TWELVE)
+    wait_for(lambda: len(running(small_disk)) >= 3)
+    ballast = os.open(small_disk / "ballast", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space left"):
+        while process.poll() is None:  # whatever it frees is taken again
+            os.write(ballast, bytes(512))
+    time.sleep(1)
+    with suppress(OSError):
+        while process.poll() is None:
+            os.write(ballast, bytes(1))
+    _output, errors = process.communicate(timeout=120)
+    os.close(ballast)
+    assert process.returncode == 1
+    assert re.search("disk is full|No space left", errors)
+    assert "Traceback" not in errors
+    assert errors.count("\n") == 1
+    (small_disk / "ballast").unlink()
+    again = start(small_disk, *TWELVE)
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert_undisturbed(small_disk, searched)
