@@ -4,11 +4,14 @@ import os
 import re
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, closing, suppress
 
+import psutil
 import pytest
-from searching import optuna_states, records, running, start, wait_for, what_was_recorded
+from places import PROJECT
+from searching import DIGITS, optuna_states, records, running, start, wait_for, what_was_recorded
 from test_patience import free_port, mlflow_server
 
 TWELVE = ("--trials", "12", "--workers", "2")
@@ -51,6 +54,34 @@ def test_a_tracking_server_that_is_killed_and_comes_back(searched, tmp_path, sto
         output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert "waiting for MLflow's store" in output + errors
+    assert_undisturbed(tmp_path, searched)
+
+
+TERMINAL = """
+import pty, sys
+
+pty.spawn([sys.executable, "-m", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_stops_a_search_which_goes_on_later(searched, tmp_path, store):
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    program = [sys.executable, "-c", TERMINAL, *DIGITS, *TWELVE]
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as terminal:
+        wait_for(lambda: len(running(tmp_path)) >= 3)
+        (search,) = psutil.Process(terminal.pid).children()
+        terminal.kill()
+    wait_for(lambda: not search.is_running())
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert (parent.status, parent.tags["harness.state"]) == ("KILLED", "interrupted")
+    assert "RUNNING" not in {run.status for run in here.children(parent.id)}
+    again = start(tmp_path, *TWELVE)
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
     assert_undisturbed(tmp_path, searched)
 
 

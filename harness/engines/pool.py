@@ -88,7 +88,7 @@ class Pool:
     def prepare(self) -> None:
         """Have a process import torch in the background, of which the workers are then forked."""
         _CONTEXT.set_forkserver_preload(_IMPORTED_ONCE)
-        with _ctrl_c_ignored():
+        with _signals_ignored():
             forkserver.ensure_running()
 
     def start(self) -> None:
@@ -118,22 +118,24 @@ class Pool:
 def _spawn() -> Worker:
     ours, theirs = _CONTEXT.Pipe()
     process = _CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
-    with _ctrl_c_ignored():
+    with _signals_ignored():
         process.start()
     theirs.close()
     return Worker(process, ours)
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Ctrl-C goes to the whole terminal group; a child inherits "ignore", and is stopped by its coordinator instead."""
+def _signals_ignored() -> Iterator[None]:
+    """Ctrl-C, and the end of a terminal, go to all processes of the terminal; a child inherits "ignore", and is stopped
+    by its coordinator instead."""
     in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    numbers = (signal.SIGINT, signal.SIGHUP) if in_main_thread else ()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _serve(pipe: Connection) -> None:
