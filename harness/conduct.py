@@ -110,6 +110,6 @@ class Sitting:
         self._tracking.log_metrics(parent_id, metrics)
 
     def _stopped(self, total: int, caught: list[int]) -> Stopped:
-        done = sum(trial.outcome is not None for trial in self._study.trials())
+        done = len(self._study.settled)
         status = 128 + caught[0] if caught else 0
         return Stopped(f"stopped with {done} of {total} trials done; go on with: {this_command()}", status)

@@ -82,14 +82,13 @@ class Coordinator:
                 if earlier is None:
                     fresh[f"trial {trial.number}"] = trial
                 else:
-                    copies.append((trial, earlier.number))
+                    copies.append((trial, earlier))
         try:
             self._train(fresh)
             for trial, number in copies:
                 self._copy(trial, number)
         finally:
-            settled = {trial.number for trial in self._study.trials() if trial.outcome}
-            if settled.issuperset(trial.number for trial in trials):
+            if self._study.settled.issuperset(trial.number for trial in trials):
                 self._study.close_round(trials)
             else:
                 self._study.put_back(trials)
@@ -155,7 +154,7 @@ class Coordinator:
         return Job(name, self._shared.config(trial.params, "search"))
 
     def _show_progress(self) -> None:
-        self._screen.progress(sum(trial.outcome is not None for trial in self._study.trials()), self._total)
+        self._screen.progress(len(self._study.settled), self._total)
         best = self._study.best()
         if best:
             self._screen.best(best.value, best.params)

@@ -11,6 +11,7 @@ was stopped and resumed. An outcome is written down when its trial ends; a stop 
 import json
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -131,6 +132,7 @@ class Study:
     def settle(self, trial: Trial, outcome: Outcome) -> None:
         """Write down how a trial ended. From here on a crash does not make it run again."""
         self._asked[trial.number].set_user_attr(_OUTCOME, json.dumps(outcome._asdict()))
+        self.settled.add(trial.number)
 
     def close_round(self, trials: Sequence[Trial]) -> list[Trial]:
         """Tell a round, all of whose trials have an outcome, in ask order."""
@@ -141,14 +143,22 @@ class Study:
         for trial in trials:
             self._put_back(trial.number)
 
-    def same_config(self, trial: Trial) -> Trial | None:
-        """The first earlier trial with the same parameters, or None."""
-        for frozen in self.optuna.get_trials(deepcopy=False):
-            if frozen.number >= trial.number:
-                return None
-            if not _is_discarded(frozen) and self._trial(frozen).params == trial.params:
-                return self._trial(frozen)
-        return None
+    def same_config(self, trial: Trial) -> int | None:
+        """The number of the first earlier trial with the same parameters, or None."""
+        first = self._first_with[_key(trial.params)]
+        return first if first < trial.number else None
+
+    @cached_property
+    def settled(self) -> set[int]:
+        """The numbers of the trials that have an outcome, told or not."""
+        return {trial.number for trial in self.trials() if trial.outcome}
+
+    @cached_property
+    def _first_with(self) -> dict[tuple[tuple[str, Any], ...], int]:
+        first: dict[tuple[tuple[str, Any], ...], int] = {}
+        for trial in self.trials():
+            first.setdefault(_key(trial.params), trial.number)
+        return first
 
     def _ask(self, index: int) -> Trial:
         space = self.space.distributions()
@@ -157,13 +167,15 @@ class Study:
         frozen = self._storage.get_trial(self._trial_id(asked.number))
         self._asked[asked.number] = asked
         self._reported[asked.number] = max(frozen.intermediate_values, default=0)
-        return self._trial(frozen)
+        trial = self._trial(frozen)
+        self._first_with.setdefault(_key(trial.params), trial.number)
+        return trial
 
     def _tell(self, trial: Trial) -> Trial:
         told = self._read(self._storage.get_trial(self._trial_id(trial.number)))
         assert told.outcome is not None, f"trial {trial.number} is told before it ended"
         state = _TOLD_AS[told.outcome.state]
-        self.optuna.tell(trial.number, told.value if state is TrialState.COMPLETE else None, state)
+        self.optuna.tell(self._asked[trial.number], told.value if state is TrialState.COMPLETE else None, state)
         self._best_is_known = False
         return told
 
@@ -219,6 +231,10 @@ class _Sampler(TPESampler):
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         del study, trial
         return self._space
+
+
+def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(params.items()))
 
 
 def _is_discarded(frozen: FrozenTrial) -> bool:

@@ -207,7 +207,7 @@ def test_a_config_that_was_asked_before_is_recognised():
     assert twins[0] is None
     for trial, twin in zip(trials, twins, strict=True):
         earlier = [other for other in trials if other.number < trial.number and other.params == trial.params]
-        assert (twin and twin.number) == (earlier[0].number if earlier else None)
+        assert twin == (earlier[0].number if earlier else None)
     assert sum(twin is None for twin in twins) <= 2
 
 
