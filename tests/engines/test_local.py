@@ -74,6 +74,7 @@ def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(e
 
 
 def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
+    engine.start()
     config = job("a", batch_size=8, batch_norm=True).config
     costs = engine._seconds(config)
     assert list(costs) == [1, 2, 4, 8, 16][: len(costs)]
