@@ -40,6 +40,7 @@ def test_an_epoch_against_others(tmp_path):
 def test_a_search_against_optuna_with_lightning(tmp_path):
     printed, results = run(tmp_path, "search_cost", "--quick")
     assert results["epochs"] > 0 and results["this_project_seconds"] > results["first_trial_after_seconds"] > 0
+    assert results["first_trial_again_after_seconds"] > 0
     assert ("ratio" in results) == ("skipped, as it is not installed" not in printed)
 
 
