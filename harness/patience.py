@@ -1,6 +1,7 @@
 """Calls to MLflow that outlast a store that is busy or away for a while: they are made again until they get through.
 
-A call may so be made twice, where only its answer was lost; MLflow bears that, but for `create_run`, which looks first.
+A call may so be made twice, where only its answer was lost. MLflow bears that, but for `create_run`, which looks first,
+and for a model, of which a second copy is kept that no run names.
 """
 
 import errno
@@ -43,7 +44,7 @@ class Patient:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
-        return partial(self._call, method) if callable(method) else method
+        return partial(self.call, method) if callable(method) else method
 
     def create_run(self, experiment_id: str, run_name: str, tags: Mapping[str, str]) -> Any:
         """As `MlflowClient.create_run` does, and once, however often it has to be asked."""
@@ -57,9 +58,10 @@ class Patient:
                     return made[0]
             return self._client.create_run(experiment_id, run_name=run_name, tags={**tags, ONCE: once})
 
-        return self._call(create)
+        return self.call(create)
 
-    def _call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """What `method` answers, as soon as it does."""
         begun, waits = time.monotonic(), False
         while True:
             try:

@@ -121,8 +121,8 @@ def _load(run: "TrackedRun", data_dir: Path | None) -> "Dataset":
 
 def _other_circumstances(run: "TrackedRun") -> list[str]:
     """What is not as it was: commit, changes to it, versions, processor. Only what the run has a record of."""
+    from harness.provenance import source_tags
     from harness.records import GIT_COMMIT, GIT_DIRTY, environment_of
-    from harness.tracking import source_tags
 
     here = source_tags("harness.replay")
     lines = []

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mlflow.entities import Metric, RunTag
 
+from harness.experiments import make_experiment, writer
 from harness.owner import this_process
 from harness.patience import Patient
+from harness.provenance import source_tags
 from harness.records import KIND, OWNER, Kind
-from harness.tracking import make_experiment, source_tags, writer
 
 
 def log_report(

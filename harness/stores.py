@@ -84,7 +84,7 @@ def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
         known = ", ".join(f"{kind}://" for kind in kinds)
         raise UserError(f"{name} is {without_password(url)!r}: it should begin with one of {known}")
     if _kind(url) == "sqlite":
-        _check_sqlite(url.partition(":///")[2], name)
+        _check_sqlite(url, name)
 
 
 def _check_answer(uri: str) -> None:
@@ -105,9 +105,9 @@ def _check_answer(uri: str) -> None:
         ) from None
 
 
-def _check_sqlite(name: str, option: str) -> None:
-    path = Path(name.partition("?")[0])
-    if not path.name or name.startswith(":memory:"):
+def _check_sqlite(url: str, option: str) -> None:
+    path = sqlite_file(url)
+    if path is None or not path.name or path.name.startswith(":memory:"):
         raise UserError(f"{option} names no file, so nothing would be kept; write {OPTUNA_DEFAULT}, for example")
     if not path.exists():
         return _check_folder(path.parent, f"the database of {option}")

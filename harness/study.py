@@ -1,6 +1,6 @@
 """One Optuna study that can be stopped at any moment: ask, tell, prune, resume.
 
-The only file that imports Optuna's study machinery. It runs nothing and tracks nothing.
+The only file that asks and tells. It runs nothing and tracks nothing.
 
 Trials are asked in rounds, run anywhere in any order, and told in ask order once their round is over. While a round
 runs, pruning looks only at earlier rounds, and each trial is sampled with a seed of its own. So proposals, pruning
@@ -19,20 +19,17 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.databases import make_whole
 from harness.defaults import LESSON
 from harness.errors import UserError
 from harness.seeds import derive
 from harness.space import Space
-from harness.stores import without_password
+from harness.storage import open_storage
 from harness.trial import Outcome, Trial
 
 _OUTCOME = "outcome"
 _SETTINGS = "settings"
-_SECONDS_TO_WAIT_FOR_A_LOCK = 60
 # Diverged trials are told as pruned: Optuna's samplers learn from those, while a failed trial teaches them nothing.
 _TOLD_AS = {
     "complete": TrialState.COMPLETE,
@@ -53,7 +50,7 @@ class Study:
         self.name = name
         self.space = space
         self._seed = seed
-        self._storage = _open_storage(url)
+        self._storage = open_storage(url)
         pruner = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
         self.optuna = optuna.create_study(
             study_name=name, storage=self._storage, direction="maximize", pruner=pruner, load_if_exists=True
@@ -239,24 +236,6 @@ def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 def _is_discarded(frozen: FrozenTrial) -> bool:
     return frozen.state is TrialState.FAIL and _OUTCOME not in frozen.user_attrs
-
-
-def _open_storage(url: str) -> RDBStorage:
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-    make_whole(url, _make_tables)
-    options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}} if url.startswith("sqlite") else {}
-    try:
-        return RDBStorage(url, engine_kwargs=options)
-    except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"cannot open --storage {without_password(url)} ({reason}); check the address") from None
-
-
-def _make_tables(url: str) -> None:
-    storage = RDBStorage(url)
-    storage.remove_session()
-    storage.engine.dispose()
 
 
 def _short(value: Any) -> str:

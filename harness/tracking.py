@@ -1,46 +1,28 @@
-"""Writes to MLflow: experiments, runs, params, metrics, statuses, artifacts, models. Reading is `records.py`.
+"""Writes to MLflow: runs, params, metrics, statuses, artifacts, models. Reading is `records.py`.
 
 Imports no torch; `log_model` is handed a ready module.
 """
 
-import getpass
-import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.utils.mlflow_tags import (
-    MLFLOW_DATASET_CONTEXT,
-    MLFLOW_GIT_COMMIT,
-    MLFLOW_PARENT_RUN_ID,
-    MLFLOW_RUN_NOTE,
-    MLFLOW_SOURCE_NAME,
-    MLFLOW_SOURCE_TYPE,
-    MLFLOW_USER,
-)
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from harness.config import RunConfig
-from harness.databases import make_whole
-from harness.environment import environment
+from harness.experiments import make_experiment, writer
 from harness.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.owner import is_alive, this_process
-from harness.patience import Patient
+from harness.provenance import source_tags
 from harness.records import (
     CONFIG_HASH,
     DATA,
     DATASET_FALLBACK,
     DATASET_SHA256,
-    ENVIRONMENT,
-    GIT_COMMIT,
-    GIT_DIRTY,
     KIND,
     MODEL,
     NOTE,
@@ -52,13 +34,9 @@ from harness.records import (
     Records,
     State,
     TrackedRun,
-    calm,
 )
 
-# MLflow 3 opens an experiment in its view for language models unless it is told otherwise.
-_SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 _LARGEST_BATCH = 1_000  # metrics that MLflow takes in one call
-_PROJECT = Path(__file__).parent.parent
 
 
 class Tracking(Records):
@@ -153,18 +131,22 @@ class Tracking(Records):
             inputs=Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
             outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
         )
-        mlflow.set_tracking_uri(self.uri)
-        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-            # torch up to 2.11 warns of its own way to write an exported graph.
-            warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
-            logged = mlflow.pytorch.log_model(
-                model,
-                name="model",
-                signature=signature,
-                input_example=example,
-                pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
-                metadata=metadata,
-            )
+
+        def log() -> Any:
+            mlflow.set_tracking_uri(self.uri)
+            with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+                # torch up to 2.11 warns of its own way to write an exported graph.
+                warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
+                return mlflow.pytorch.log_model(
+                    model,
+                    name="model",
+                    signature=signature,
+                    input_example=example,
+                    pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
+                    metadata=metadata,
+                )
+
+        logged = self.client.call(log)
         self._log(run_id, tags={MODEL: logged.model_uri})
 
     def log_texts(self, run_id: str, texts: Mapping[str, str]) -> None:
@@ -214,42 +196,3 @@ class Tracking(Records):
         # MLflow shows the digest beside the name; the whole hash is in the tags.
         data = Dataset(record.name, record.sha256[:8], "http", f'{{"url": "{record.source}"}}', profile=record.profile)
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
-
-
-def writer(uri: str) -> Patient:
-    """An MLflow client to write with; its database, where that is a file, is made if there is none."""
-    calm()  # before the tables are made
-    make_whole(uri, _make_tables)
-    return Patient(uri)
-
-
-def _make_tables(uri: str) -> None:
-    store: Any = SqlAlchemyStore  # has no types
-    store(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
-
-
-def make_experiment(client: Patient, name: str) -> None:
-    """Make the experiment called `name`, if there is none."""
-    if client.get_experiment_by_name(name) is None:
-        with suppress(MlflowException):  # another process may have made it in this very moment
-            client.create_experiment(name, tags=_SHOWN_AS_TRAINING)
-
-
-def source_tags(source: str) -> dict[str, str]:
-    """What every run says of what made it: the command, the user, versions, the commit and whether it was changed."""
-    tags = {f"{ENVIRONMENT}{name}": value for name, value in environment().items()}
-    tags |= {MLFLOW_SOURCE_NAME: f"python -m {source}", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
-    commit = _git("rev-parse", "HEAD")
-    if commit:
-        dirty = "true" if _git("status", "--porcelain") else "false"
-        tags |= {GIT_COMMIT: commit, GIT_DIRTY: dirty, MLFLOW_GIT_COMMIT: commit}
-    return tags
-
-
-def _git(*arguments: str) -> str:
-    """What git prints in the project's folder, or "" where there is no git, no repository or no commit."""
-    try:
-        done = subprocess.run(["git", "-C", str(_PROJECT), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()

@@ -62,7 +62,7 @@ def _make_database(uri: str) -> None:
     """MLflow's server would make it too, but not so that a search that starts at this moment bears it."""
     path = sqlite_file(uri)
     if path and not path.exists():
-        from harness.tracking import writer
+        from harness.experiments import writer
 
         writer(uri)
 

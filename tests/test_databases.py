@@ -19,7 +19,7 @@ MAKE_BOTH = """
 import sys, time
 from harness.space import DEFAULT_SPACE, read_space
 from harness.study import Study
-from harness.tracking import make_experiment, writer
+from harness.experiments import make_experiment, writer
 
 while time.time() < float(sys.argv[1]):
     pass

@@ -19,6 +19,7 @@ from harness.config import make_config
 from harness.defaults import LESSON
 from harness.errors import Stopped
 from harness.metrics import DatasetRecord
+from harness.model import Classifier, initial_model
 from harness.tracking import Tracking
 
 CONFIG = make_config(**LESSON, seed=1, dataset="digits", split="search")
@@ -70,6 +71,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._hand_on()
 
     def do_POST(self):
+        self._hand_on()
+
+    def do_PATCH(self):
+        self._hand_on()
+
+    def do_PUT(self):
         self._hand_on()
 
     def _hand_on(self):
@@ -148,6 +155,19 @@ def test_a_run_whose_making_was_not_answered_is_not_made_twice(gate, tracking):
     run = tracking.start(parent, "trial 0", "trial", CONFIG, {})
     assert gate.state == "open", "nothing was thrown away"
     assert [child.id for child in tracking.children(parent)] == [run]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred")  # MLflow's, of its own functions
+def test_a_model_waits_too(gate, tracking, digits):
+    parent = tracking.open_parent("model", "study", {})
+    run = tracking.start(parent, "winner", "winner", CONFIG, {})
+    gate.state = "failing"
+    threading.Timer(5.0, setattr, (gate, "state", "open")).start()
+    example = digits.test_inputs[:2].numpy()
+    tracking.log_model(run, Classifier(initial_model(CONFIG, digits)), example, {})
+    (winner,) = tracking.children(parent)
+    assert winner.tags["harness.model"].startswith("models:/m-")
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from places import PROJECT
 from harness.claim_file import read_claim
 from harness.clock import Clock
 from harness.data_choice import DataChoice
+from harness.databases import hold
 from harness.engines.base import Ending, Epoch, Finished, Started
 from harness.errors import UserError
 from harness.metrics import DatasetRecord, EpochMetrics
@@ -322,6 +323,18 @@ def test_nothing_is_judged_before_its_lr_was_chosen(store, claim_file):
     mine = replication(store, claim_file, repaired)
     mine.run(Clock(1.0))
     assert mine.is_finished() and repaired.ran[0].name == "8 units, tuned lr 0.3 seed 101"
+
+
+def test_a_claim_that_is_held_is_not_replicated(store, claim_file):
+    engine = Engine()
+    mine = replication(store, claim_file, engine)
+    what = f"claim {parent_name(read_claim(claim_file))!r}"
+    refused = pytest.raises(UserError, match=rf"^{what} is being run by another process")
+    with hold(store, what), refused:
+        mine.run(Clock(1.0))
+    assert engine.ran == []
+    mine.run(Clock(1.0))
+    assert mine.is_finished()
 
 
 def test_a_claim_that_another_process_replicates_is_left_alone(store, claim_file, monkeypatch):

@@ -1,9 +1,11 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 
 import pytest
 from places import PROJECT
@@ -63,3 +65,20 @@ def test_it_serves_the_runs_of_this_folder_at_the_address_it_prints(tmp_path, st
         ui.send_signal(number)
         assert ui.wait(timeout=30) in (0, 143)
     assert port_holder(port) == ""
+
+
+@pytest.mark.slow
+def test_in_an_empty_folder_it_makes_the_database_as_a_search_would(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    arguments = [sys.executable, "-m", "harness.ui", "--port", str(port)]
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as ui:
+        assert ui.stdout is not None
+        assert any(line.startswith("MLflow is at") for line in ui.stdout)
+        ui.send_signal(signal.SIGINT)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -1,0 +1,27 @@
+"""Where Optuna keeps studies."""
+
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from harness.databases import make_whole
+from harness.errors import UserError
+from harness.stores import without_password
+
+_SECONDS_TO_WAIT_FOR_A_LOCK = 60
+
+
+def open_storage(url: str) -> RDBStorage:
+    """The storage at `url`, made if it is a file that is not there. Raises `UserError` where it cannot be opened."""
+    make_whole(url, _make_tables)
+    options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}} if url.startswith("sqlite") else {}
+    try:
+        return RDBStorage(url, engine_kwargs=options)
+    except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"cannot open --storage {without_password(url)} ({reason}); check the address") from None
+
+
+def _make_tables(url: str) -> None:
+    storage = RDBStorage(url)
+    storage.remove_session()
+    storage.engine.dispose()
