@@ -26,10 +26,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Each test in an empty folder of its own, without the person's settings."""
+    """Each test in an empty folder of its own, without the person's settings, and what it sets itself gone after it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("HARNESS_DATA_DIR", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "HARNESS_DATA_DIR"):
+        monkeypatch.setenv(name, "")  # what is not there is not put back: MLflow sets the first for all that follows
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
