@@ -79,6 +79,7 @@ def seconds_of_a_trial(study: Study, tracking: Tracking, parent: str, rng: np.ra
         for epoch, accuracy in enumerate(accuracies, start=1):
             tracking.log_epoch(run_id, EpochMetrics(epoch, 0.5, accuracy, 0.5, accuracy, 1.0, 5e4, 391))
         tracking.finish(run_id, "complete")
+        tracking.id_of(run_id)  # waits until all of it is there
         clocked("log", start)
         start = time.perf_counter()
         study.settle(trial, Outcome("complete", "", accuracies, 1.0, run_id))

@@ -162,6 +162,7 @@ def tracking_share(dataset: str, epochs: int, trials: int, seconds: float) -> fl
             for epoch in range(1, max(1, epochs // trials) + 1):
                 tracking.log_epoch(run_id, EpochMetrics(epoch, 0.5, 0.8, 0.5, 0.8, 1.0, 5e4, 391))
             tracking.finish(run_id, "complete")
+        tracking.close(wait=True)
         return (time.perf_counter() - start) / seconds
 
 

@@ -78,6 +78,7 @@ class Sitting:
             raise
         finally:
             self._tracking.finish(parent_id, state)
+            self._tracking.close(wait=state == "complete")
 
     def _take_over(self, coordinator: Coordinator) -> None:
         left = coordinator.reconcile()

@@ -9,6 +9,7 @@ from contextlib import closing
 
 from harness.engines.base import Engine, Job
 from harness.metrics import EpochMetrics
+from harness.patience import UID
 from harness.recorder import Record, Recorder
 from harness.records import DUPLICATE_OF, TRIAL, State
 from harness.screen import Screen
@@ -56,11 +57,12 @@ class Coordinator:
         self._study.recover()
         outcomes = {trial.outcome.run_id: trial.outcome for trial in self._study.trials() if trial.outcome}
         left = self._recorder.reconcile()
-        for run_id in left:
-            if run_id in outcomes:
-                self._close(outcomes[run_id])
+        for run in left:
+            uid = run.tags.get(UID, run.id)
+            if uid in outcomes:
+                self._close(outcomes[uid])
             else:
-                self._tracking.finish(run_id, "interrupted", "its process died")
+                self._tracking.finish(run.id, "interrupted", "its process died")
         return len(left)
 
     def search(self, total: int, round_size: int, timeout: float | None) -> None:
@@ -132,8 +134,8 @@ class Coordinator:
             return
         name = f"trial {trial.number}"
         note = f"same config as trial {earlier_number}, not trained again"
-        tags = {TRIAL: str(trial.number), DUPLICATE_OF: earlier.outcome.run_id}
-        run_id = self._tracking.start(self._parent_id, name, "trial", self._job(name, trial).config, tags)
+        tags, same = {TRIAL: str(trial.number)}, {DUPLICATE_OF: earlier.outcome.run_id}
+        run_id = self._tracking.start(self._parent_id, name, "trial", self._job(name, trial).config, tags, same)
         outcome = earlier.outcome._replace(note=note, run_id=run_id, same_as=earlier_number, seconds=0.0)
         self._study.settle(trial, outcome)
         self._close(outcome)

@@ -1,5 +1,7 @@
 """What can go wrong in a way that a person can put right, as exceptions whose text is the one line they read."""
 
+REMEDY = "what is recorded stays; put that right, then give the same command again"
+
 
 class UserError(Exception):
     """Bad input or a bad place: what was wrong, the value received, the bound, the remedy, in one line."""

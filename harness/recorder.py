@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.engines.base import Ending, Engine, Epoch, Finished, Job, Lost, Proceed, Started
 from harness.metrics import EpochMetrics
-from harness.records import ATTEMPT, CONFIG_HASH, PROBES, PRODUCTS, STACK, Kind
+from harness.records import ATTEMPT, CONFIG_HASH, PROBES, PRODUCTS, STACK, Kind, TrackedRun
 from harness.screen import Screen
 from harness.tracking import Tracking
 
@@ -38,13 +38,13 @@ class Recorder:
         self._parent_id = parent_id
         self._attempts: Counter[tuple[str, str]] = Counter()
 
-    def reconcile(self) -> list[str]:
-        """Ids of the runs that a dead process left open; also learns which attempts there were."""
+    def reconcile(self) -> list[TrackedRun]:
+        """The runs that a dead process left open; also learns which attempts there were."""
         left = []
         for run in self._tracking.children(self._parent_id):
             self._attempts[run.name, run.tags[CONFIG_HASH]] += 1
             if run.status == "RUNNING":
-                left.append(run.id)
+                left.append(run)
         return left
 
     def run(

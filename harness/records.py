@@ -90,7 +90,7 @@ class Records:
         calm()
         check_recorded(uri)
         self.uri = uri
-        self.client = Patient(uri)
+        self.client: Any = Patient(uri)
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             raise UserError(

@@ -93,8 +93,8 @@ class Replication:
             self._tracking.log_texts(parent_id, {"claim.toml": claim.text})
             self._tracking.describe(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
             recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
-            for run_id in recorder.reconcile():
-                self._tracking.finish(run_id, "interrupted", "its process died")
+            for run in recorder.reconcile():
+                self._tracking.finish(run.id, "interrupted", "its process died")
             self._make(recorder, self._missing_tuning(self._tracking.children(parent_id)), clock)
             children = self._tracking.children(parent_id)
             if not self.stopped and not self._missing_tuning(children):
@@ -111,6 +111,7 @@ class Replication:
             raise
         finally:
             self._tracking.finish(parent_id, state)
+            self._tracking.close(wait=state == "complete")
 
     def _refuse_a_mixture(self) -> None:
         parent = self._tracking.parent(self._name, "claim")

@@ -127,12 +127,13 @@ def _search_on(pool: "Pool", plan: Plan, space: "Space", space_text: str, screen
 
     from harness.databases import hold
     from harness.engines.local import LocalEngine
+    from harness.storage import stops_where_it_fails
     from harness.study import Study
 
     name = plan.study or f"{dataset.name}-{plan.seed}"
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
     settings |= {"cohort": plan.cohort, "precision": plan.precision}
-    with hold(plan.storage, f"study {name!r}"):
+    with hold(plan.storage, f"study {name!r}"), stops_where_it_fails(plan.storage):
         study = Study(plan.storage, name, space, plan.seed, settings)
         engine = LocalEngine(dataset, pool, device, cohort=plan.cohort == "on")
         left = max(plan.trials - len(study.finished()), 0)

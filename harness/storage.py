@@ -1,10 +1,14 @@
 """Where Optuna keeps studies."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from harness.databases import make_whole
-from harness.errors import UserError
+from harness.errors import REMEDY, Stopped, UserError
 from harness.stores import without_password
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60
@@ -19,6 +23,17 @@ def open_storage(url: str) -> RDBStorage:
     except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"cannot open --storage {without_password(url)} ({reason}); check the address") from None
+
+
+@contextmanager
+def stops_where_it_fails(url: str) -> Iterator[None]:
+    """Inside, a storage that cannot be read or written any more, for a full disk or a lost server, raises `Stopped`."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        reason = " ".join(str(getattr(cause, "orig", cause)).split())[:200]
+        raise Stopped(f"--storage {without_password(url)} cannot be used any more: {reason}; {REMEDY}", 1) from None
 
 
 def _make_tables(url: str) -> None:

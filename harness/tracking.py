@@ -3,15 +3,13 @@
 Imports no torch; `log_model` is handed a ready module.
 """
 
-import tempfile
-import time
+import io
+import json
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from harness.config import RunConfig
 from harness.experiments import make_experiment, writer
@@ -35,18 +33,24 @@ from harness.records import (
     State,
     TrackedRun,
 )
+from harness.spool import Spool
 
 _LARGEST_BATCH = 1_000  # metrics that MLflow takes in one call
 
 
 class Tracking(Records):
-    """One MLflow experiment to write to, made if there is none. Every call writes at once."""
+    """One MLflow experiment to write to, made if there is none.
+
+    What is written goes through a `Spool`: it is safe at once, and in MLflow soon; reading waits for it. `start` names
+    a run by a uid, which all methods take, and MLflow's ids as well.
+    """
 
     def __init__(
         self, uri: str, experiment: str, dataset: DatasetRecord, device: str, source: str = "harness.search"
     ) -> None:
         make_experiment(writer(uri), experiment)
         super().__init__(uri, experiment)
+        self.client = Spool(uri)
         self.dataset = dataset
         self._device = device
         data = {DATASET_SHA256: dataset.sha256, DATA: dataset.wish, TARGET: dataset.target}
@@ -65,12 +69,12 @@ class Tracking(Records):
         found = self.parent(name, kind)
         if found is None:
             all_tags = self._common_tags | {KIND: kind} | dict(tags or {})
-            run = self.client.create_run(self.experiment_id, run_name=name, tags=all_tags)
-            self._log(run.info.run_id, params={**params, **self._data_params()})
-            self._log_dataset(run.info.run_id)
-            return str(run.info.run_id)
+            run = self.client.create_run(self.experiment_id, name, all_tags)
+            self._log(run, params={**params, **self._data_params()})
+            self._log_dataset(run)
+            return self.id_of(run)
         self._log(found.id, tags=self._common_tags)
-        self.client.update_run(found.id, status="RUNNING")
+        self.client.set_status(found.id, "RUNNING")
         return found.id
 
     def parent(self, name: str, kind: Kind) -> TrackedRun | None:
@@ -85,15 +89,37 @@ class Tracking(Records):
         owner = run.tags.get(OWNER, "")
         return owner if owner != this_process() and is_alive(owner) else None
 
-    def start(self, parent_id: str, name: str, kind: Kind, config: RunConfig, tags: Mapping[str, str]) -> str:
-        """Open a child run: its config as params, numbers mirrored as `p.*` metrics so that they sort as numbers."""
+    def start(
+        self,
+        parent_id: str,
+        name: str,
+        kind: Kind,
+        config: RunConfig,
+        tags: Mapping[str, str],
+        runs: Mapping[str, str] | None = None,
+    ) -> str:
+        """Open a child run: its config as params, numbers mirrored as `p.*` metrics so that they sort as numbers.
+
+        `runs`: tags whose values are other runs.
+        """
         own = {MLFLOW_PARENT_RUN_ID: parent_id, KIND: kind, CONFIG_HASH: config.content_hash}
-        run = self.client.create_run(self.experiment_id, run_name=name, tags=self._common_tags | own | dict(tags))
+        run = self.client.create_run(self.experiment_id, name, self._common_tags | own | dict(tags), runs)
         fields = config.model_dump(exclude_none=True)
         numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
-        self._log(run.info.run_id, numbers, params=self._data_params() | fields)
-        self._log_dataset(run.info.run_id)
-        return str(run.info.run_id)
+        self._log(run, numbers, params=self._data_params() | fields)
+        self._log_dataset(run)
+        return str(run)
+
+    def id_of(self, run: str) -> str:
+        """MLflow's id of a run."""
+        return str(self.client.id_of(run))
+
+    def close(self, wait: bool) -> None:
+        """Have all of it in MLflow, or, without `wait` and where the store is away, in a file for the next process.
+
+        Raises `Stopped` where the store stays away. May be written to afterwards.
+        """
+        self.client.close(wait)
 
     def log_epoch(self, run_id: str, metrics: EpochMetrics) -> None:
         """One epoch, as one batch, at step = epoch from 1; what probes read, at steps of their own."""
@@ -101,10 +127,9 @@ class Tracking(Records):
 
     def log_readings(self, run_id: str, readings: Sequence[Reading]) -> None:
         """Values at steps of their own, however many."""
-        now = int(time.time() * 1000)
         for first in range(0, len(readings), _LARGEST_BATCH):
             some = readings[first : first + _LARGEST_BATCH]
-            self.client.log_batch(run_id, [Metric(name, value, now, step) for name, step, value in some])
+            self.client.log_batch(run_id, [(name, value, step) for name, step, value in some])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Metrics of a run as a whole, at step 0."""
@@ -113,7 +138,7 @@ class Tracking(Records):
     def finish(self, run_id: str, state: State, note: str = "", metrics: Mapping[str, float] | None = None) -> None:
         """Close a run with its state, in words as a tag and as MLflow's status."""
         self._log(run_id, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
-        self.client.set_terminated(run_id, STATUS[state])
+        self.client.set_status(run_id, STATUS[state])
 
     def log_model(self, run_id: str, model: Any, example: Any, metadata: dict[str, Any]) -> None:
         """Log a torch module as an MLflow model of a run, and its address (`models:/…`) as the run's tag.
@@ -132,9 +157,11 @@ class Tracking(Records):
             outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
         )
 
+        own_id = self.id_of(run_id)
+
         def log() -> Any:
             mlflow.set_tracking_uri(self.uri)
-            with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+            with mlflow.start_run(run_id=own_id), warnings.catch_warnings():
                 # torch up to 2.11 warns of its own way to write an exported graph.
                 warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
                 return mlflow.pytorch.log_model(
@@ -152,16 +179,15 @@ class Tracking(Records):
     def log_texts(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Store each text as an artifact under its name."""
         for name, text in texts.items():
-            self.client.log_text(run_id, text, name)
+            self.client.log_bytes(run_id, name, text.encode())
 
     def log_array(self, run_id: str, name: str, array: Any) -> None:
         """Store a numpy array as an artifact under its name (`….npy`)."""
         import numpy as np
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            np.save(path, array, allow_pickle=False)
-            self.client.log_artifact(run_id, str(path))
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        self.client.log_bytes(run_id, name, content.getvalue())
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
@@ -175,16 +201,14 @@ class Tracking(Records):
         self,
         run_id: str,
         metrics: Mapping[str, float] | None = None,
-        step: int = 0,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        now = int(time.time() * 1000)
         self.client.log_batch(
             run_id,
-            [Metric(name, value, now, step) for name, value in (metrics or {}).items()],
-            [Param(name, str(value)) for name, value in (params or {}).items()],
-            [RunTag(name, value) for name, value in (tags or {}).items()],
+            [(name, value, 0) for name, value in (metrics or {}).items()],
+            [(name, str(value)) for name, value in (params or {}).items()],
+            list((tags or {}).items()),
         )
 
     def _data_params(self) -> dict[str, str]:
@@ -194,5 +218,11 @@ class Tracking(Records):
     def _log_dataset(self, run_id: str) -> None:
         record = self.dataset
         # MLflow shows the digest beside the name; the whole hash is in the tags.
-        data = Dataset(record.name, record.sha256[:8], "http", f'{{"url": "{record.source}"}}', profile=record.profile)
-        self.client.log_inputs(run_id, [DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])])
+        self.client.log_dataset(
+            run_id,
+            name=record.name,
+            digest=record.sha256[:8],
+            source_type="http",
+            source=json.dumps({"url": record.source}),
+            profile=record.profile,
+        )

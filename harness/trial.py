@@ -11,7 +11,8 @@ Ended = Literal["complete", "pruned", "diverged", "failed"]
 class Outcome(NamedTuple):
     """How a trial ended. `accuracies` are validation accuracies by epoch, the first epoch first.
 
-    `seconds` is training time; `same_as` is the number of the trial that had this config before, or None.
+    `seconds` is training time; `run_id` what `Tracking.start` gave; `same_as` is the number of the trial that had this
+    config before, or None.
     """
 
     state: Ended

@@ -51,6 +51,7 @@ def record(
     if finish:
         tracking.tag(parent, {SEEDS: str(claim.seeds.count), tuned_tag("tuned"): "0.2"})
         tracking.finish(parent, "complete")
+    tracking.close(wait=True)
     return parent
 
 

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
+from gate import Gate, free_port, mlflow_server
 from places import DATA_DIR, PROJECT
 from searching import DIGITS
 
@@ -80,6 +82,25 @@ def store(migrated_store, tmp_path):
     """
     shutil.copy(migrated_store, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, migrated_store):
+    """The port of a real MLflow server."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(migrated_store, folder / "mlflow.db")
+    port = free_port()
+    with mlflow_server(folder, port):
+        yield port
+
+
+@pytest.fixture
+def gate(server):
+    """A gate before that server."""
+    with Gate(server) as gate:
+        threading.Thread(target=gate.serve_forever, daemon=True).start()
+        yield gate
+        gate.shutdown()
 
 
 @pytest.fixture(scope="session")

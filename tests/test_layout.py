@@ -25,6 +25,7 @@ NO_TORCH = (
     "errors",
     "estimands",
     "experiments",
+    "handover",
     "metrics",
     "owner",
     "patience",
@@ -33,6 +34,8 @@ NO_TORCH = (
     "reports",
     "seeds",
     "space",
+    "spool",
+    "spool_file",
     "storage",
     "stores",
     "study",
@@ -41,14 +44,15 @@ NO_TORCH = (
     "tuning",
     "work",
 )
-MLFLOW = ("experiments", "patience", "provenance", "records", "reports", "tracking")
+MLFLOW = ("experiments", "handover", "patience", "provenance", "records", "reports", "spool", "tracking")
 ORDER = (
     "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "work", "estimands",
     "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "owner", "databases", "stores",
     "command", "space", "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "products",
     "stacked_weights", "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes",
     "two_basins", "engines.base", "engines.execution", "engines.stacking", "engines.pool", "engines.local", "screen",
-    "interrupts", "clock", "trial", "storage", "study", "patience", "records", "experiments", "provenance", "tracking",
+    "interrupts", "clock", "trial", "storage", "study", "spool_file", "patience", "records", "experiments",
+    "provenance", "handover", "spool", "tracking",
     "reports", "curves", "tuning", "task", "recorder", "coordinator", "winner", "summary", "study_page", "conduct",
     "search", "worked_examples", "exact", "replication", "replicate", "ui", "lesson_loop", "lesson", "comparison",
     "replay",

@@ -76,7 +76,7 @@ def tracked(store, digits, monkeypatch):
             tracking.log_array(record.run_id, TRAJECTORY, record.ending.trajectory)
         tracking.log_readings(record.run_id, record.ending.readings)
         tracking.finish(record.run_id, state, record.ending.note, metrics)
-        return record.run_id
+        return tracking.id_of(record.run_id)
 
     make.tracking = tracking
     make.parent = parent

@@ -34,7 +34,7 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     tracking.log_epoch(run_id, EpochMetrics(2, 0.5, 0.82, 0.5, 0.83, 0.4, 125_000.0, 391))
     tracking.finish(run_id, "complete", metrics={"best_val_accuracy": 0.83, "best_epoch": 2})
     (run,) = tracking.children(parent)
-    assert (run.id, run.name, run.status) == (run_id, "trial 0", "FINISHED")
+    assert (run.id, run.name, run.status) == (tracking.id_of(run_id), "trial 0", "FINISHED")
     assert run.params == {
         "lr": "0.15", "gamma": "0.0", "batch_size": "128", "epochs": "10", "batch_norm": "False", "seed": "420",
         "dataset": "digits", "split": "search", "device": "cpu", "hidden": "128", "standardize": "False",
@@ -53,7 +53,7 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     }  # fmt: skip
     assert expected.items() <= dict(run.tags).items()
     assert {"harness.git_commit", "harness.git_dirty"} <= set(run.tags)
-    assert tracking.history(run_id, "val_accuracy") == {1: 0.8, 2: 0.83}
+    assert tracking.history(run.id, "val_accuracy") == {1: 0.8, 2: 0.83}
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_a_value_that_is_no_number_is_no_second_value(tracking, parent):
     run = tracking.start(parent, "a", "trial", CONFIG, {})
     tracking.log_metrics(run, {"loss": math.nan})
     tracking.log_metrics(run, {"loss": math.nan})
-    assert math.isnan(tracking.history(run, "loss")[0])
+    assert math.isnan(tracking.history(tracking.id_of(run), "loss")[0])

@@ -35,6 +35,7 @@ def parent(tracking):
         run_id = tracking.start(parent, f"winner 2 seed {seed}", "winner", config, {"harness.trial": "2"})
         tracking.finish(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
     tracking.finish(parent, "complete")
+    tracking.close(wait=True)
     return parent
 
 
@@ -45,6 +46,7 @@ def add_trial(tracking, parent, number, state, curve):
         tracking.log_epoch(run_id, EpochMetrics(epoch, 1.0, 0.5, 1.0, accuracy, 0.25, 1000.0, 10))
     best = {"best_val_accuracy": max(curve), "best_epoch": curve.index(max(curve)) + 1} if curve else {}
     tracking.finish(run_id, state, metrics=best)
+    tracking.close(wait=True)
 
 
 def test_frames_hold_each_trial_once_and_leave_interrupted_attempts_out(store, parent):
@@ -81,6 +83,7 @@ def test_the_report_says_what_the_records_say(command, parent, tmp_path):
 
 def test_a_study_that_has_not_ended_is_refused(report, tracking, parent):
     tracking.open_parent("study", "study", {})
+    tracking.close(wait=True)
     done = report("--study", "study")
     assert done.exit_code == 2
     assert done.stderr == "error: study 'study' has not ended (RUNNING): finish it with harness.search first\n"

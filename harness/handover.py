@@ -1,0 +1,79 @@
+"""Writes spooled records to MLflow, one by one, waiting for a store that is away as long as it takes."""
+
+import base64
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+from harness.patience import UID, Patient
+from harness.spool_file import Record
+
+UID_PREFIX = "uid-"  # no id of MLflow's begins so
+
+
+class Writer:
+    """`away`: why it waits at this moment, or ""."""
+
+    def __init__(self, uri: str, meanwhile: str) -> None:
+        self._client = Patient(uri, endless=True, meanwhile=meanwhile)
+        self._ids: dict[str, str] = {}
+
+    @property
+    def away(self) -> str:
+        return self._client.away
+
+    def write(self, record: Record, again: bool = False) -> None:
+        """With `again` it may have been written before."""
+        if record.do == "create_run":
+            self._create_run(record.run, again, **record.arguments)
+        else:
+            getattr(self, f"_{record.do}")(self.id_of(record.run), **record.arguments)
+
+    def id_of(self, run: str) -> str:
+        if not run.startswith(UID_PREFIX):
+            return run
+        if run not in self._ids:  # an earlier process made it
+            experiments = [found.experiment_id for found in self._client.search_experiments()]
+            (made,) = self._client.search_runs(experiments, f"tags.`{UID}` = '{run}'")
+            self._ids[run] = made.info.run_id
+        return self._ids[run]
+
+    def _create_run(self, uid: str, again: bool, tags: dict[str, str], runs: dict[str, str], **named: Any) -> None:
+        tags = tags | {tag: self.id_of(other) for tag, other in runs.items()}
+        made = self._client.create_run(tags=tags, uid=uid, again=again, **named)
+        self._ids[uid] = made.info.run_id
+
+    def _log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Sequence[Any]],
+        params: Sequence[Sequence[str]],
+        tags: Sequence[Sequence[str]],
+    ) -> None:
+        self._client.log_batch(
+            run_id,
+            [Metric(*metric) for metric in metrics],
+            [Param(*param) for param in params],
+            [RunTag(*tag) for tag in tags],
+        )
+
+    def _log_dataset(self, run_id: str, **fields: str) -> None:
+        self._client.log_inputs(
+            run_id, [DatasetInput(Dataset(**fields), [InputTag(MLFLOW_DATASET_CONTEXT, "training")])]
+        )
+
+    def _log_bytes(self, run_id: str, name: str, content: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(base64.b64decode(content))
+            self._client.log_artifact(run_id, str(path))
+
+    def _set_status(self, run_id: str, status: str, end_time: int) -> None:
+        if status == "RUNNING":
+            self._client.update_run(run_id, status=status)
+        else:
+            self._client.set_terminated(run_id, status=status, end_time=end_time)
