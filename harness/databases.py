@@ -1,4 +1,4 @@
-"""What SQLite does not do by itself where several processes use one file: begin whole, and know who is at work in it.
+"""What databases do not do by themselves where several processes use one: begin whole, and know who is at work in it.
 
 Imports are made late, as `--help` loads this file.
 """
@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.postgresql import is_postgresql, locked
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -22,8 +23,12 @@ def make_whole(url: str, build: Callable[[str], None]) -> None:
     """Have `build` make the SQLite database at `url`, unless it is there: whole or not at all, by one process only.
 
     `build` is given the address of another file, and must have closed it when it returns. Killed at any moment, this
-    leaves no half-made database, and nothing that a next call minds. Databases of other kinds are left alone.
+    leaves no half-made database, and nothing that a next call minds. In a PostgreSQL database, which undoes half a
+    change by itself, `build` makes what is not there, by one process at a time. Others are left alone.
     """
+    if is_postgresql(url):
+        with locked(url, "the making of tables", wait=True):
+            build(url)
     path = sqlite_file(url)
     if path is None or _is_there(path):
         return
@@ -45,11 +50,16 @@ def make_whole(url: str, build: Callable[[str], None]) -> None:
 
 @contextmanager
 def hold(url: str, what: str) -> Iterator[None]:
-    """Inside, no other process of this machine can hold `what` in the SQLite database at `url`; raises `UserError`,
-    which names that process, where one does.
+    """Inside, no other process can hold `what` in the database at `url`; raises `UserError`, which names that process,
+    where one does.
 
-    A process that dies, however it does, holds nothing any more. In databases of other kinds nothing is held.
+    A process that dies, however it does, holds nothing any more. In SQLite other processes of this machine are kept
+    out, in PostgreSQL all, in databases of other kinds none.
     """
+    if is_postgresql(url):
+        with locked(url, what, wait=False):
+            yield
+        return
     path = sqlite_file(url)
     if path is None:
         yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
@@ -17,7 +18,9 @@ _SECONDS_TO_WAIT_FOR_A_LOCK = 60
 def open_storage(url: str) -> RDBStorage:
     """The storage at `url`, made if it is a file that is not there. Raises `UserError` where it cannot be opened."""
     make_whole(url, _make_tables)
-    options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}} if url.startswith("sqlite") else {}
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have started anew
+    if url.startswith("sqlite"):
+        options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}}
     try:
         return RDBStorage(url, engine_kwargs=options)
     except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:

@@ -20,8 +20,11 @@ def records(tmp_path, experiment="search/digits"):
 
 
 def what_was_recorded(tmp_path):
+    return what_was_recorded_in(records(tmp_path))
+
+
+def what_was_recorded_in(here):
     """Everything of a search that must not depend on how it was run: params, metrics by epoch, states, proposals."""
-    here = records(tmp_path)
     (parent,) = here.parents("study")
     found = {}
     for run in here.children(parent.id):

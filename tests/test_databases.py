@@ -99,10 +99,10 @@ def test_what_cannot_be_built_is_not_there(tmp_path):
     assert tables(tmp_path / "a.db") == {"whole"}
 
 
-def test_a_server_is_left_alone(tmp_path, monkeypatch):
+def test_a_server_of_another_kind_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    make_whole("postgresql://here/a", lambda _url: pytest.fail("there is nothing to make"))
-    with hold("postgresql://here/a", "study 'a'"), hold("postgresql://here/a", "study 'a'"):
+    make_whole("mysql://here/a", lambda _url: pytest.fail("there is nothing to make"))
+    with hold("mysql://here/a", "study 'a'"), hold("mysql://here/a", "study 'a'"):
         assert list(tmp_path.iterdir()) == []
 
 

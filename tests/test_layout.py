@@ -29,6 +29,7 @@ NO_TORCH = (
     "metrics",
     "owner",
     "patience",
+    "postgresql",
     "provenance",
     "records",
     "reports",
@@ -47,7 +48,8 @@ NO_TORCH = (
 MLFLOW = ("experiments", "handover", "patience", "provenance", "records", "reports", "spool", "tracking")
 ORDER = (
     "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "work", "estimands",
-    "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "owner", "databases", "stores",
+    "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "owner", "postgresql", "databases",
+    "stores",
     "command", "space", "machine", "fashion_mnist", "tables", "data", "sources", "model", "train", "products",
     "stacked_weights", "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes",
     "two_basins", "engines.base", "engines.execution", "engines.stacking", "engines.pool", "engines.local", "screen",

@@ -1,0 +1,59 @@
+"""Locks in a PostgreSQL server, gone with the connection of who holds them, and so with a process that dies.
+
+Imports are made late, as `--help` loads this file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from harness.errors import UserError
+
+_SHORT = 63  # bytes of a connection's name that PostgreSQL keeps
+_WHO = """
+    SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32 | objid::bigint) = :key
+"""
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether this is the address of a database in such a server."""
+    return url.startswith("postgresql")
+
+
+@contextmanager
+def locked(url: str, what: str, wait: bool) -> Iterator[None]:
+    """Inside, nobody else holds `what` in this database. Without `wait`, raises `UserError`, which names who does.
+
+    Raises `UserError` where there is no connection.
+    """
+    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    from harness.owner import this_process
+    from harness.stores import without_password
+
+    key = int.from_bytes(sha256(what.encode()).digest()[:8], "big", signed=True)
+    try:
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        connection = engine.connect()
+    except (SQLAlchemyError, ArgumentError, ImportError) as error:
+        reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
+        remedy = "pip install '.[postgresql]'" if isinstance(error, ImportError) else "check the address"
+        raise UserError(f"cannot open {without_password(url)} ({reason}); {remedy}") from None
+    with connection:
+        connection.execute(text("SELECT set_config('application_name', :name, false)"), {"name": _name(this_process())})
+        if wait:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+        elif not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+            owner = connection.execute(text(_WHO), {"key": key}).scalar()
+            raise UserError(
+                f"{what} is being run by another process ({owner or 'just ended'}): wait until that has ended"
+            )
+        yield
+
+
+def _name(process: str) -> str:
+    """Short enough for PostgreSQL, with the number and start of the process, which stand last."""
+    return process.encode()[-_SHORT:].decode(errors="ignore")
