@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import command
+from harness.addresses import without_user
 from harness.data_choice import DataChoice, data_choice
 from harness.errors import UserError
 from harness.options import Debug, OtherDataName, Out
-from harness.stores import check_tracking, tracking_uri, without_user
+from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
     from analysis.page import Check

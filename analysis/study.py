@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness import command
+from harness.addresses import without_password
 from harness.defaults import SEARCHED
 from harness.errors import UserError
 from harness.options import Debug
-from harness.stores import check_name, check_tracking, tracking_uri, without_password
+from harness.stores import check_name, check_tracking, tracking_uri
 
 if TYPE_CHECKING:
     import pandas as pd

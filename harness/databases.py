@@ -10,13 +10,9 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from harness.addresses import kind, sqlite_file
 from harness.errors import UserError
-from harness.postgresql import is_postgresql, locked
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file behind the address of an SQLite database; None behind any other."""
-    return Path(url.partition(":///")[2].partition("?")[0]) if url.startswith("sqlite") else None
+from harness.postgresql import locked
 
 
 def make_whole(url: str, build: Callable[[str], None]) -> None:
@@ -26,7 +22,7 @@ def make_whole(url: str, build: Callable[[str], None]) -> None:
     leaves no half-made database, and nothing that a next call minds. In a PostgreSQL database, which undoes half a
     change by itself, `build` makes what is not there, by one process at a time. Others are left alone.
     """
-    if is_postgresql(url):
+    if kind(url) == "postgresql":
         with locked(url, "the making of tables", wait=True):
             build(url)
     path = sqlite_file(url)
@@ -56,7 +52,7 @@ def hold(url: str, what: str) -> Iterator[None]:
     A process that dies, however it does, holds nothing any more. In SQLite other processes of this machine are kept
     out, in PostgreSQL all, in databases of other kinds none.
     """
-    if is_postgresql(url):
+    if kind(url) == "postgresql":
         with locked(url, what, wait=False):
             yield
         return

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+EngineChoice = Literal["local", "ray"]
 Switch = Literal["on", "off"]
 Precision = Literal["float32", "bfloat16"]
 Library = Literal["default", "onednn"]  # of matrix products: torch's own choice, or oneDNN

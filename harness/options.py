@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.data_choice import NAMED
-from harness.defaults import DeviceChoice, Switch
+from harness.defaults import DeviceChoice, EngineChoice, Switch
 
 _DATA = f"What to learn: {', '.join(NAMED)} or csv:PATH; auto prefers Fashion-MNIST."
 
@@ -18,7 +18,14 @@ DataDir = Annotated[
     typer.Option(help="Folder that holds FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
 ]
 Device = Annotated[DeviceChoice, typer.Option(help="Where to train.")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes.", show_default="physical cores")]
+Workers = Annotated[
+    int | None, typer.Option(help="Runs or stacks at a time.", show_default="physical cores, or all of the cluster")
+]
+Engine = Annotated[EngineChoice, typer.Option(help="Workers of this machine, or tasks of a Ray cluster.")]
+RayAddress = Annotated[
+    str, typer.Option(help="HOST:PORT, auto (this machine's cluster) or local (one of our own).", show_default="auto")
+]
+GpusPerRun = Annotated[float, typer.Option(help="Of a cluster's GPUs, such as 0.25; 0 trains on CPUs.")]
 Cohort = Annotated[Switch, typer.Option(help="Train runs of one shape together; off: one by one.")]
 Out = Annotated[Path, typer.Option(help="Folder for the page and its figures.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an unexpected error arose.")]

@@ -23,8 +23,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
+from harness.addresses import without_password
 from harness.errors import REMEDY, Stopped
-from harness.stores import without_password
 
 SECONDS = 600.0
 UID = "harness.uid"  # a tag that no two runs share, known before MLflow gives a run its id

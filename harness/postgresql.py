@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
+from harness.addresses import without_password
 from harness.errors import UserError
 
 _SHORT = 63  # bytes of a connection's name that PostgreSQL keeps
@@ -15,11 +16,6 @@ _WHO = """
     AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (classid::bigint << 32 | objid::bigint) = :key
 """
-
-
-def is_postgresql(url: str) -> bool:
-    """Whether this is the address of a database in such a server."""
-    return url.startswith("postgresql")
 
 
 @contextmanager
@@ -32,7 +28,6 @@ def locked(url: str, what: str, wait: bool) -> Iterator[None]:
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     from harness.owner import this_process
-    from harness.stores import without_password
 
     key = int.from_bytes(sha256(what.encode()).digest()[:8], "big", signed=True)
     try:

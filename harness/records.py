@@ -19,11 +19,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pydantic import ValidationError
 
+from harness.addresses import without_password
 from harness.claims import Claim, tag_name
 from harness.config import RunConfig
 from harness.errors import UserError
 from harness.patience import Patient
-from harness.stores import check_recorded, without_password
+from harness.stores import check_recorded
 
 Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
 State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]

@@ -12,14 +12,27 @@ import typer
 
 from harness import command
 from harness.data_choice import DataChoice, data_choice
-from harness.defaults import DeviceChoice, Switch
+from harness.defaults import Switch
+from harness.engines.choice import Where, engine_on, workers_at
 from harness.errors import Stopped, UserError
-from harness.options import Cohort, DataDir, Debug, Device, OtherDataName, Target, Workers
+from harness.options import (
+    Cohort,
+    DataDir,
+    Debug,
+    Device,
+    Engine,
+    GpusPerRun,
+    OtherDataName,
+    RayAddress,
+    Target,
+    Workers,
+)
 from harness.stores import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
     from harness.claims import Claim
     from harness.data import Dataset
+    from harness.engines.cluster import Cluster
     from harness.engines.pool import Pool
     from harness.replication import Replication
     from harness.screen import Screen
@@ -40,6 +53,9 @@ def main(
     target: Target = "",
     data_dir: DataDir = None,
     device: Device = "auto",
+    engine: Engine = "local",
+    ray_address: RayAddress = "",
+    gpus_per_run: GpusPerRun = 0.0,
     cohort: Cohort = "on",
     debug: Debug = False,
 ) -> None:
@@ -48,24 +64,25 @@ def main(
     The same command again resumes, or says that nothing is left. python -m analysis.report judges what was run.
     """
     with command.one_line_endings(debug):
-        _check(claims, all, seeds, quick, workers)
+        where = Where(engine, workers, ray_address, gpus_per_run, device)
+        _check(claims, all, seeds, quick)
+        where.check()
         check_tracking(tracking_uri())
         chosen = _on(_read(claims, seeds, quick), dataset, target)
-        _replicate(chosen, workers, data_dir, device, cohort)
+        _replicate(chosen, where, data_dir, cohort)
         if all:
             _exact_statements()
 
 
-def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool, workers: int | None) -> None:
+def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool) -> None:
     if claims and all:
         raise UserError(f"--all and {claims[0]!r}: name claims or say --all, not both")
     if not claims and not all:
         from harness.claim_file import claim_files
 
         raise UserError(f"name the claims to replicate, or --all; there are {', '.join(p.stem for p in claim_files())}")
-    for option, value, least in (("--seeds", seeds, 2), ("--workers", workers, 1)):
-        if value is not None and value < least:
-            raise UserError(f"{option} is {value}: it should be at least {least}")
+    if seeds is not None and seeds < 2:
+        raise UserError(f"--seeds is {seeds}: it should be at least 2")
     if seeds is not None and quick:
         raise UserError("--seeds and --quick: --quick has a number of seeds of its own; give one of them")
 
@@ -88,9 +105,7 @@ def _on(claims: "list[Claim]", dataset: str | None, target: str) -> "list[Claim]
     return claims if dataset is None else [claim.on(data_choice(dataset, target)) for claim in claims]
 
 
-def _replicate(
-    claims: "list[Claim]", workers: int | None, data_dir: Path | None, device: DeviceChoice, cohort: Switch
-) -> None:
+def _replicate(claims: "list[Claim]", where: Where, data_dir: Path | None, cohort: Switch) -> None:
     from harness.screen import Screen
 
     screen = Screen()
@@ -100,30 +115,24 @@ def _replicate(
             screen.say(f"{claim.name}: judged by published results, nothing is run")
     screen.say("loading torch and the data ...")
 
-    from harness.engines.pool import Pool
-    from harness.machine import physical_cores
-
     for wanted in dict.fromkeys(claim.data for claim in with_runs):
         group = [claim for claim in with_runs if claim.data == wanted]
-        with closing(Pool(workers or physical_cores())) as pool:
-            pool.prepare()  # imports torch at the same time as this process
-            _replicate_on(wanted, group, screen, pool, data_dir, device, cohort)
+        with closing(workers_at(where)) as workers:
+            _replicate_on(wanted, group, screen, workers, where, data_dir, cohort)
 
 
 def _replicate_on(
     wanted: DataChoice,
     claims: "list[Claim]",
     screen: "Screen",
-    pool: "Pool",
+    workers: "Pool | Cluster",
+    where: Where,
     data_dir: Path | None,
-    device: DeviceChoice,
     cohort: Switch,
 ) -> None:
     from harness.clock import Clock
     from harness.data import record_of, training_size
-    from harness.engines.local import LocalEngine
     from harness.interrupts import stop_on_signals
-    from harness.machine import find_device
     from harness.replication import Replication
     from harness.sources import load
     from harness.tracking import Tracking
@@ -131,15 +140,14 @@ def _replicate_on(
     dataset = load(wanted, data_dir)
     for claim in claims:
         _check_batches(claim, dataset)
-    where = find_device(device)
+    engine, device = engine_on(workers, dataset, where.device, cohort == "on")
     record = record_of(dataset)
-    engine = LocalEngine(dataset, pool, where, cohort=cohort == "on")
     replications = [
         Replication(
             claim,
             training_size(dataset, "lesson"),
             engine,
-            Tracking(tracking_uri(), f"claims/{claim.name}", record, where, _SOURCE),
+            Tracking(tracking_uri(), f"claims/{claim.name}", record, device, _SOURCE),
             screen,
         )
         for claim in claims
@@ -148,7 +156,7 @@ def _replicate_on(
     tasks = [task for tasks in missing for task in tasks]
     work = sum(replications[0].work(task) for task in tasks)
     what = f"{len(claims)} claims" if len(claims) > 1 else f"claim {claims[0].name}"
-    screen.say(f"{len(tasks)} runs to make for {what} on {pool.size} workers ({where}), {record.profile}")
+    screen.say(f"{len(tasks)} runs to make for {what} on {workers.size} workers ({device}), {record.profile}")
     clock = Clock(work)
 
     def stop() -> None:

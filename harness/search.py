@@ -11,13 +11,26 @@ import typer
 
 from harness import command
 from harness.data_choice import DataChoice, data_choice
-from harness.defaults import LESSON_SEED, DeviceChoice, Precision, Switch
+from harness.defaults import LESSON_SEED, Precision, Switch
+from harness.engines.choice import Where
 from harness.errors import UserError
-from harness.options import Cohort, DataDir, DataName, Debug, Device, Target, Workers
+from harness.options import (
+    Cohort,
+    DataDir,
+    DataName,
+    Debug,
+    Device,
+    Engine,
+    GpusPerRun,
+    RayAddress,
+    Target,
+    Workers,
+)
 from harness.stores import OPTUNA_DEFAULT, check_name, check_stores, tracking_uri
 
 if TYPE_CHECKING:
     from harness.data import Dataset
+    from harness.engines.cluster import Cluster
     from harness.engines.pool import Pool
     from harness.metrics import DatasetRecord
     from harness.screen import Screen
@@ -30,15 +43,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Plan(NamedTuple):
-    """What the person asked for. `study` is "" for the name made of dataset and seed, `workers` None for all cores."""
+    """What the person asked for. `study` is "" for the name made of dataset and seed."""
 
     trials: int
     study: str
     seed: int
-    workers: int | None
+    where: Where
     dataset: DataChoice
     data_dir: Path | None
-    device: DeviceChoice
     cohort: Switch
     precision: Precision
     space: Path | None
@@ -57,6 +69,9 @@ def main(
     target: Target = "",
     data_dir: DataDir = None,
     device: Device = "auto",
+    engine: Engine = "local",
+    ray_address: RayAddress = "",
+    gpus_per_run: GpusPerRun = 0.0,
     cohort: Cohort = "on",
     precision: Annotated[Precision, typer.Option(help="Of matrix products; weights are float32.")] = "float32",
     space: Annotated[Path | None, typer.Option(help="What to search.", show_default="experiments/search.toml")] = None,
@@ -76,10 +91,9 @@ def main(
                 trials=trials,
                 study=study,
                 seed=seed,
-                workers=workers,
+                where=Where(engine, workers, ray_address, gpus_per_run, device),
                 dataset=choice,
                 data_dir=data_dir,
-                device=device,
                 cohort=cohort,
                 precision=precision,
                 space=space,
@@ -92,6 +106,7 @@ def main(
 
 def _search(plan: Plan) -> None:
     _check_numbers(plan)
+    plan.where.check()
     check_stores(plan.storage, tracking_uri())
     check_name(plan.study)
 
@@ -105,28 +120,25 @@ def _search(plan: Plan) -> None:
     screen = Screen()
     screen.say("loading torch and the data ...")
 
-    from harness.engines.pool import Pool
-    from harness.machine import physical_cores
+    from harness.engines.choice import workers_at
 
-    with closing(Pool(plan.workers or physical_cores())) as pool:
-        pool.prepare()  # imports torch at the same time as this process
-        _search_on(pool, plan, space, space_file.read_text(), screen)
+    with closing(workers_at(plan.where)) as workers:
+        _search_on(workers, plan, space, space_file.read_text(), screen)
 
 
-def _search_on(pool: "Pool", plan: Plan, space: "Space", space_text: str, screen: "Screen") -> None:
+def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text: str, screen: "Screen") -> None:
     from harness.data import record_of
-    from harness.machine import find_device
+    from harness.engines.choice import engine_on
     from harness.sources import load
 
     dataset = load(plan.dataset, plan.data_dir)
     if dataset.warning:
         screen.warn(dataset.warning)
     space = _fitted(space, dataset, screen, is_default=plan.space is None)
-    device = find_device(plan.device)
+    engine, device = engine_on(workers, dataset, plan.where.device, plan.cohort == "on")
     record = record_of(dataset)
 
     from harness.databases import hold
-    from harness.engines.local import LocalEngine
     from harness.storage import stops_where_it_fails
     from harness.study import Study
 
@@ -135,7 +147,6 @@ def _search_on(pool: "Pool", plan: Plan, space: "Space", space_text: str, screen
     settings |= {"cohort": plan.cohort, "precision": plan.precision}
     with hold(plan.storage, f"study {name!r}"), stops_where_it_fails(plan.storage):
         study = Study(plan.storage, name, space, plan.seed, settings)
-        engine = LocalEngine(dataset, pool, device, cohort=plan.cohort == "on")
         left = max(plan.trials - len(study.finished()), 0)
         if left:
             engine.start()  # workers get ready while this process imports MLflow
@@ -152,7 +163,7 @@ def _search_on(pool: "Pool", plan: Plan, space: "Space", space_text: str, screen
             screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
         else:
             screen.say(
-                f"study {name!r}: {left} of {plan.trials} trials to run on {pool.size} workers ({device}),"
+                f"study {name!r}: {left} of {plan.trials} trials to run on {workers.size} workers ({device}),"
                 f" {record.profile}"
             )
             if study.space_without_lesson:
@@ -200,7 +211,6 @@ def _check_numbers(plan: Plan) -> None:
     for option, value, least in (
         ("--trials", plan.trials, 1),
         ("--round", plan.round, 1),
-        ("--workers", plan.workers, 1),
         ("--timeout", plan.timeout, 0),
         ("--seed", plan.seed, 0),
     ):

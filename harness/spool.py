@@ -18,12 +18,11 @@ from uuid import uuid4
 from mlflow.exceptions import MlflowException
 
 from harness import patience
-from harness.databases import sqlite_file
+from harness.addresses import sqlite_file, without_password
 from harness.errors import REMEDY, Stopped
 from harness.handover import UID_PREFIX, Writer
 from harness.patience import Patient, store_name
 from harness.spool_file import Record, SpoolFile, left
-from harness.stores import without_password
 
 _log = logging.getLogger("harness")
 

@@ -8,9 +8,9 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from harness.addresses import without_password
 from harness.databases import make_whole
 from harness.errors import REMEDY, Stopped, UserError
-from harness.stores import without_password
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60
 

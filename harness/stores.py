@@ -5,9 +5,8 @@ import re
 import sqlite3
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-from harness.databases import sqlite_file
+from harness.addresses import kind, sqlite_file, without_password, without_user
 from harness.errors import UserError
 
 OPTUNA_DEFAULT = "sqlite:///optuna.db"
@@ -38,9 +37,9 @@ def check_stores(storage: str, tracking: str) -> None:
 def check_tracking(uri: str) -> None:
     """The same for MLflow's address alone, and for the folder where its artifacts lie beside a database file."""
     _check(uri, _MLFLOW_KINDS, "MLFLOW_TRACKING_URI")
-    if _kind(uri) in ("http", "https"):
+    if kind(uri) in ("http", "https"):
         _check_answer(uri)
-    if _kind(uri) == "sqlite":
+    if kind(uri) == "sqlite":
         _check_folder(ARTIFACTS if ARTIFACTS.exists() else Path(), "MLflow's artifacts")
 
 
@@ -60,30 +59,11 @@ def check_name(name: str) -> None:
         raise UserError(f"--study is {name!r}: it should be at most 100 letters, digits and signs of . _ : + -")
 
 
-def without_password(url: str) -> str:
-    """`url` with its password, if it has one, replaced by ***."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user = f"{parts.username}:***@" if parts.username else ":***@"
-    return urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
-
-
-def without_user(url: str) -> str:
-    """`url` without the name and password in it, if there are any."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _kind(url: str) -> str:
-    return url.partition("://")[0].partition("+")[0]
-
-
 def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
-    if "://" not in url or _kind(url) not in kinds:
+    if "://" not in url or kind(url) not in kinds:
         known = ", ".join(f"{kind}://" for kind in kinds)
         raise UserError(f"{name} is {without_password(url)!r}: it should begin with one of {known}")
-    if _kind(url) == "sqlite":
+    if kind(url) == "sqlite":
         _check_sqlite(url, name)
 
 

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from harness import command
-from harness.databases import sqlite_file
+from harness.addresses import sqlite_file, without_password
 from harness.errors import UserError
 from harness.options import Debug
-from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri, without_password
+from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri
 
 _HOST = "127.0.0.1"
 _DEFAULT_PORT = 5000

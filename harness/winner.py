@@ -89,7 +89,7 @@ def _log_model(record: Record, weights: Mapping[str, Any], tracking: Tracking, d
     from harness.model import Classifier, initial_model
 
     model = initial_model(record.job.config, dataset)
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     example = dataset.train_inputs[:_EXAMPLE_INPUTS].numpy()
     taken = f"rows, float32: {', '.join(dataset.columns)}" if dataset.columns else "grey levels, uint8"
     tracking.log_model(record.run_id, Classifier(model), example, {"classes": list(dataset.classes), "input": taken})

@@ -30,7 +30,8 @@ def what_was_recorded_in(here):
     for run in here.children(parent.id):
         if run.tags["harness.state"] == "interrupted":
             continue
-        histories = {name: here.history(run.id, name) for name in run.metrics if name not in TIMES}
+        # As text, since a value that is not a number equals nothing.
+        histories = {name: repr(here.history(run.id, name)) for name in run.metrics if name not in TIMES}
         params = {name: value for name, value in run.params.items() if name != "device"}
         assert run.name not in found, f"{run.name} was recorded twice"
         found[run.name] = (params, histories, run.tags["harness.state"], run.status)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.addresses import without_password
 from harness.errors import UserError
 from harness.stores import (
     MLFLOW_DEFAULT,
@@ -14,7 +15,6 @@ from harness.stores import (
     check_stores,
     check_tracking,
     tracking_uri,
-    without_password,
 )
 
 

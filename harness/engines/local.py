@@ -2,22 +2,20 @@
 
 import signal
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 
 import torch.multiprocessing  # noqa: F401  # knows how to hand over tensors in shared memory
 
-from harness.cohort import shape_of
 from harness.config import RunConfig
 from harness.data import Dataset
-from harness.defaults import Library
-from harness.engines.base import MAX_ATTEMPTS, Ending, Epoch, Event, Finished, Job, Lost, Proceed, Started
-from harness.engines.pool import BROKEN, Ended, Measure, Order, Pool, Setup
-from harness.engines.stacking import stacks
+from harness.engines.base import Epoch, Event, Finished, Job, Lost, Proceed
+from harness.engines.orders import Ended, Order
+from harness.engines.planning import Planner, buried, started
+from harness.engines.pool import BROKEN, Measure, Pool, Setup
 from harness.metrics import EpochMetrics
-from harness.products import choose_library
 
 
 class LocalEngine:
@@ -30,10 +28,8 @@ class LocalEngine:
         self._dataset = dataset
         self._pool = pool
         self._device = device
-        self._cohort = cohort
         self._draining = False
-        self._costs: dict[Hashable, dict[int, float]] = {}
-        self._products: Library = choose_library() if cohort and device == "cpu" else "default"
+        self._planner = Planner(dataset, device, cohort, self._measured)
 
     def start(self) -> None:
         """Start the workers, if they are not there yet, and give them the dataset."""
@@ -45,7 +41,8 @@ class LocalEngine:
     def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
         if jobs:
             self.start()
-        waiting = deque(self._orders(jobs, asks=proceed is not None))
+        asks = proceed is not None
+        waiting = deque(self._planner.orders(jobs, asks, self._pool.size))
         events: list[Event] = []
         while True:
             # Hand out work first, so that workers train while the reader of these events records them.
@@ -56,10 +53,7 @@ class LocalEngine:
                 return
             ready = [pipe for pipe in connection.wait(list(busy)) if isinstance(pipe, Connection)]
             events = [event for pipe in ready for event in self._listen(busy[pipe], proceed)]
-            # One by one: whichever of them it was that killed the worker, the others get through.
-            lost = [event for event in events if isinstance(event, Lost)]
-            again = [self._order([event.job], proceed is not None, event.attempt + 1) for event in lost]
-            waiting.extendleft(again)
+            waiting.extendleft(self._planner.again(event, asks) for event in events if isinstance(event, Lost))
 
     def drain(self) -> None:
         self._draining = True
@@ -67,42 +61,24 @@ class LocalEngine:
     def close(self) -> None:
         self._pool.close()
 
-    def _orders(self, jobs: Sequence[Job], asks: bool) -> list[Order]:
-        if not self._cohort:
-            return [Order([job], False, "default", asks) for job in jobs]
-        made = stacks(jobs, self._dataset, self._seconds, self._pool.size)
-        return [Order(together, stacked, self._products, asks) for together, stacked in made]
-
-    def _seconds(self, config: RunConfig) -> dict[int, float]:
-        """What updates of this shape cost on a busy machine: of the slowest of all workers, at the same time."""
-        shape = shape_of(config, self._dataset)
-        if shape not in self._costs:
-            for position in range(self._pool.size):
-                self._tell(position, Measure(config))
-            answers = []
-            for worker in self._pool:
-                with suppress(*BROKEN):  # its death is found when it is given work
-                    answers.append(worker.pipe.recv())
-            widths = set.intersection(*map(set, answers)) if answers else {1}
-            self._costs[shape] = {
-                width: max((costs[width] for costs in answers), default=0.0) for width in sorted(widths)
-            }
-        return self._costs[shape]
-
-    def _order(self, jobs: list[Job], asks: bool, attempt: int) -> Order:
-        stacked = self._cohort and shape_of(jobs[0].config, self._dataset) is not None
-        return Order(jobs, stacked, self._products, asks, attempt)
+    def _measured(self, config: RunConfig) -> list[dict[int, float]]:
+        """By all workers at the same time."""
+        for position in range(self._pool.size):
+            self._tell(position, Measure(config))
+        answers = []
+        for worker in self._pool:
+            with suppress(*BROKEN):  # its death is found when it is given work
+                answers.append(worker.pipe.recv())
+        return answers
 
     def _hand_out(self, waiting: deque[Order]) -> list[Event]:
-        started: list[Event] = []
+        events: list[Event] = []
         for position, worker in enumerate(self._pool):
             if not worker.open and waiting and not self._draining:
                 order = waiting.popleft()
                 self._assign(position, order)
-                width = len(order.jobs) if order.stacked else 0
-                products = order.products if order.stacked else ""
-                started += [Started(job, order.attempt, width, products) for job in order.jobs]
-        return started
+                events += started(order)
+        return events
 
     def _listen(self, position: int, proceed: Proceed | None) -> list[Event]:
         worker = self._pool[position]
@@ -143,13 +119,9 @@ class LocalEngine:
         worker = self._pool[position]
         lost, attempt = list(worker.open.values()), worker.attempt
         worker.process.join()
-        note = f"worker {worker.process.pid} {_death(worker.process.exitcode)} in attempt {attempt} of {MAX_ATTEMPTS}"
+        why = f"worker {worker.process.pid} {_death(worker.process.exitcode)}"
         self._pool.replace(position)
-        if self._draining:
-            return [Finished(job, Ending("stopped", note)) for job in lost]
-        if attempt < MAX_ATTEMPTS:
-            return [Lost(job, attempt, note) for job in lost]
-        return [Finished(job, Ending("failed", note)) for job in lost]
+        return buried(lost, attempt, why, self._draining)
 
 
 def _death(exitcode: int | None) -> str:

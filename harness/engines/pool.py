@@ -15,8 +15,8 @@ from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.config import RunConfig
-from harness.defaults import Library
 from harness.engines.base import Ending, Job
+from harness.engines.orders import Ended, Order
 from harness.metrics import EpochMetrics
 
 if TYPE_CHECKING:
@@ -36,28 +36,10 @@ class Setup(NamedTuple):
     device: str
 
 
-class Order(NamedTuple):
-    """What a worker is told to do. It sends epochs, by number of the job, and is answered who trains on, at once if it
-    `asks`; and `Ended` for each job."""
-
-    jobs: list[Job]
-    stacked: bool
-    products: Library
-    asks: bool
-    attempt: int = 1
-
-
 class Measure(NamedTuple):
     """A worker is asked what updates of this config's shape cost; it answers with `update_costs`."""
 
     config: RunConfig
-
-
-class Ended(NamedTuple):
-    """What a worker says when one of its jobs has ended."""
-
-    number: int
-    ending: Ending
 
 
 @dataclass

@@ -1,0 +1,68 @@
+"""Where runs are executed, as the person chose: worker processes of this machine, or a Ray cluster."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.defaults import DeviceChoice, EngineChoice
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.data import Dataset
+    from harness.engines.cluster import Cluster
+    from harness.engines.local import LocalEngine
+    from harness.engines.pool import Pool
+    from harness.engines.ray import RayEngine
+
+
+class Where(NamedTuple):
+    """`workers`: None for as many as there are cores, or as the cluster has room for."""
+
+    engine: EngineChoice
+    workers: int | None
+    ray_address: str
+    gpus_per_run: float
+    device: DeviceChoice
+
+    def check(self) -> None:
+        """Raise `UserError` where these do not go together."""
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"--workers is {self.workers}: it should be at least 1")
+        if not self.gpus_per_run >= 0:  # so that NaN is refused too
+            raise UserError(f"--gpus-per-run is {self.gpus_per_run}: it should be at least 0")
+        if self.engine == "ray":
+            if self.device != "auto":
+                raise UserError(f"--device is {self.device!r}: with --engine ray, --gpus-per-run decides")
+        elif self.gpus_per_run or self.ray_address:
+            raise UserError("--ray-address and --gpus-per-run need --engine ray")
+
+
+def workers_at(where: Where) -> "Pool | Cluster":
+    """The workers, or the cluster, which get ready while this process goes on; close them when all is done."""
+    if where.engine == "ray":
+        from harness.engines.cluster import Cluster
+
+        return Cluster(where.ray_address or "auto", where.workers, where.gpus_per_run)
+
+    from harness.engines.pool import Pool
+    from harness.machine import physical_cores
+
+    pool = Pool(where.workers or physical_cores())
+    pool.prepare()
+    return pool
+
+
+def engine_on(
+    workers: "Pool | Cluster", dataset: "Dataset", device: DeviceChoice, cohort: bool
+) -> "tuple[LocalEngine | RayEngine, str]":
+    """An engine on these workers for this dataset, and the device that it trains on: "cpu" or "cuda"."""
+    from harness.engines.pool import Pool
+
+    if isinstance(workers, Pool):
+        from harness.engines.local import LocalEngine
+        from harness.machine import find_device
+
+        found = find_device(device)
+        return LocalEngine(dataset, workers, found, cohort), found
+
+    from harness.engines.ray import RayEngine
+
+    return RayEngine(dataset, workers, cohort), workers.device

@@ -1,0 +1,96 @@
+"""A Ray cluster to run on: joined within a deadline, with a token, and let go of again."""
+
+import importlib.util
+import logging
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from harness.errors import UserError
+
+LOCAL = "local"
+_SECONDS_TO_ANSWER = 20
+_REMEDY = (
+    "start one with RAY_AUTH_MODE=token ray start --head, give its HOST:PORT, or --ray-address local;"
+    " its token belongs in RAY_AUTH_TOKEN or in ~/.ray/auth_token"
+)
+
+# Before Ray is imported, which reads them then.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+class Cluster:
+    """The Ray cluster at `address`: HOST:PORT, "auto" for the one that runs on this machine, or "local" for one of our
+    own as long as the command runs.
+
+    `size` tasks run at a time: as many as it has CPUs, or fit on its GPUs with `gpus_per_run` of one each, and at most
+    `workers`. Raises `UserError` where Ray is not installed, the cluster does not answer or has no such GPU.
+    """
+
+    def __init__(self, address: str, workers: int | None, gpus_per_run: float) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise UserError("--engine is ray, which is not installed: pip install '.[ray]'")
+        if address != LOCAL:
+            _check_answer(address)
+        _join(address)
+        self.gpus_per_run = gpus_per_run
+        there = self._slots()
+        if there < 1:
+            self.close()
+            what = f"GPU with {gpus_per_run:g} of it free" if gpus_per_run else "CPU"
+            raise UserError(f"the Ray cluster at {address} has no {what}: --gpus-per-run 0 trains on CPUs")
+        self.size = min(there, workers or there)
+
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda"."""
+        return "cuda" if self.gpus_per_run else "cpu"
+
+    def close(self) -> None:
+        """Leave the cluster; whatever this process started there ends."""
+        import ray
+
+        ray.shutdown()
+
+    def _slots(self) -> int:
+        import ray
+
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        cpus = int(resources.get("CPU", 0))
+        if not self.gpus_per_run:
+            return cpus
+        # Runs that need a whole part of a GPU share it; the parts of two GPUs are not one.
+        per_gpu = int(1 / self.gpus_per_run) if self.gpus_per_run <= 1 else 1 / self.gpus_per_run
+        return min(cpus, int(resources.get("GPU", 0) * per_gpu))
+
+
+def _check_answer(address: str) -> None:
+    """In a process of its own, as Ray tries for minutes, and no signal stops it."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
+    if address != "auto":
+        command += ["--address", address]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS_TO_ANSWER, check=False)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"no Ray cluster answers at {address} within {_SECONDS_TO_ANSWER} s: {_REMEDY}") from None
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).strip().splitlines() if line.strip()]
+        why = " ".join(lines[-1].split())[:200] if lines else f"status {done.returncode}"
+        raise UserError(f"no Ray cluster answers at {address} ({why}): {_REMEDY}")
+
+
+def _join(address: str) -> None:
+    import ray
+
+    before = signal.getsignal(signal.SIGTERM)
+    options: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise UserError(f"the Ray cluster at {address} cannot be joined ({why}): {_REMEDY}") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)  # Ray's own ends the process in mid-record
