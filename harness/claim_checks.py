@@ -1,6 +1,7 @@
 """What no single field of a claim file shows: whether its parts fit each other. Raises `Misfit`, reads no files."""
 
 from harness.claims import Arm, Claim
+from harness.config import SEEDS
 from harness.estimands import LENGTH, MEASURES, Estimand
 
 _NEEDS_VALIDATION = ("validation_loss", "validation_halves")
@@ -18,7 +19,7 @@ def check(claim: Claim) -> None:
     """Raise `Misfit` where the claim could not be run or judged as it is written."""
     _check_verdict(claim)
     _check_both_questions(claim)
-    _check_tuning_seeds(claim)
+    _check_seeds(claim)
     for position, estimand in enumerate(claim.estimands):
         _check_names(claim, estimand, position)
         _check_condition(claim, estimand, position)
@@ -48,10 +49,12 @@ def _check_both_questions(claim: Claim) -> None:
         raise Misfit('not_tuned says why no estimand has question = "tuned", but one has', "not_tuned")
 
 
-def _check_tuning_seeds(claim: Claim) -> None:
+def _check_seeds(claim: Claim) -> None:
     most = max((arm.seeds for arm in claim.arms.values()), default=0)
     judged = range(claim.seeds.first, claim.seeds.first + most)
-    if claim.tuning and set(claim.tuning.seeds) & set(judged):
+    if judged.stop > SEEDS:
+        raise Misfit(f"seeds reach up to {judged.stop - 1}: they should be below {SEEDS}", "seeds")
+    if claim.tuning and any(seed in judged for seed in claim.tuning.seeds):
         message = f"seeds is {claim.tuning.seeds}: fresh seeds judge, so none of {judged[0]} to {judged[-1]} may tune"
         raise Misfit(message, "tuning", "seeds")
 

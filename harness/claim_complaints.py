@@ -25,13 +25,17 @@ def complaint(error: ValidationError, fields: Mapping[str, Sequence[str]]) -> tu
     found = error.errors()
     # A misspelt field is also a missing one; the misspelling tells more.
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    place = tuple(part for part in first["loc"] if part not in _KINDS)
+    place = first["loc"] if first["type"] == "extra_forbidden" else _place(first)
     name = ".".join(part for part in place if isinstance(part, str))
     return _text(first, name, [one for one in found if _is_of(one, place)], fields), place
 
 
 def _is_of(one: ErrorDetails, place: Sequence[str | int]) -> bool:
-    return tuple(part for part in one["loc"] if part not in _KINDS) == tuple(place)
+    return _place(one) == tuple(place)
+
+
+def _place(one: ErrorDetails) -> tuple[str | int, ...]:
+    return tuple(part for part in one["loc"] if part not in _KINDS)
 
 
 def _text(first: ErrorDetails, name: str, same: list[ErrorDetails], fields: Mapping[str, Sequence[str]]) -> str:
@@ -41,7 +45,7 @@ def _text(first: ErrorDetails, name: str, same: list[ErrorDetails], fields: Mapp
         case "missing":
             return f"{name} is missing"
         case "extra_forbidden":
-            table = name.rpartition(".")[0]
+            table = str(first["loc"][0]) if len(first["loc"]) > 1 else ""
             return f"{name} is not a field of a claim file; there are {', '.join(fields[table])}"
         case "too_short":
             limits = first["ctx"]

@@ -1,7 +1,7 @@
 """Reads and checks experiments/claims/*.toml; what is wrong is named with its file, line and field. No torch."""
 
 import hashlib
-import tomllib
+import math
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -19,9 +19,11 @@ from harness.defaults import LESSON
 from harness.errors import UserError
 from harness.estimands import Estimand, Strict
 from harness.metrics import ProbeName
+from harness.toml_text import parse
 
 CLAIMS = Path(__file__).parent.parent / "experiments" / "claims"
 TUNED = "tuned"
+_MOST_ARMS = 1_000
 
 
 def claim_files() -> list[Path]:
@@ -49,10 +51,10 @@ def read_claim(path: Path) -> Claim:
     """Read and check a claim file. Raises a one-line `UserError` that names file, line and field."""
     try:
         text = path.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
+        tables = parse(text)
     except OSError as error:
         raise UserError(f"cannot read the claim {path} ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no UTF-8, or no TOML
         raise UserError(f"{path} is not valid TOML: {error}") from None
     if not all(letter.isalnum() or letter in "_-" for letter in path.stem):
         raise UserError(f"{path}: a claim's file name should be letters, digits, _ and - only")
@@ -169,7 +171,7 @@ def _data(file: _File, folder: Path) -> DataChoice:
 def _arms(file: _File) -> dict[str, Arm]:
     arms: dict[str, Arm] = {}
     for position, table in enumerate(file.arms):
-        for fields in _variants(file.settings, table):
+        for fields in _variants(file.settings, table, position):
             arm = _arm(fields, table, file, position)
             if tag_name(arm.name) in map(tag_name, arms):
                 message = f"name is {arm.name!r}: two arms are called so, but for signs"
@@ -178,13 +180,15 @@ def _arms(file: _File) -> dict[str, Arm]:
     return arms
 
 
-def _variants(settings: _Settings, table: _ArmTable) -> Iterator[dict[str, Any]]:
+def _variants(settings: _Settings, table: _ArmTable, position: int) -> Iterator[dict[str, Any]]:
     """The fields of each arm that a table stands for: one for each combination of the values of its lists."""
     told = settings.model_dump(exclude_none=True) | table.model_dump(exclude_none=True, exclude={"name", "words"})
     fields = {**LESSON, "split": "lesson", "probes": []} | told
     if table.updates is not None and table.epochs is None:
         told.pop("epochs", None)  # a run is as long as its own table says
     lists = {field: values for field, values in fields.items() if isinstance(values, list) and field != "probes"}
+    if not 0 < (arms := math.prod(map(len, lists.values()))) <= _MOST_ARMS:
+        raise Misfit(f"its lists make {arms:,} arms: there should be 1 to {_MOST_ARMS:,}", "arms", position)
     for values in product(*lists.values()):
         variant = fields | dict(zip(lists, values, strict=True))
         if "updates" in variant and "epochs" not in told:
@@ -195,7 +199,7 @@ def _variants(settings: _Settings, table: _ArmTable) -> Iterator[dict[str, Any]]
 def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -> Arm:
     try:
         name, words = (text.format(**fields) for text in (table.name, table.words))
-    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError, OverflowError, MemoryError) as error:
         raise Misfit(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
     probes, seeds = tuple(fields.pop("probes")), fields.pop("seeds", file.seeds.count)
     target, tuned = fields.pop("tune_to_loss", None), fields["lr"] == TUNED

@@ -23,6 +23,8 @@ _REMEDY = {
 }
 
 Split = Literal["search", "lesson"]
+SEEDS = 2**32  # how many there are
+_LARGEST = 2**53  # a whole number that a float still holds: records keep these as metrics too
 
 
 class RunConfig(BaseModel):
@@ -36,16 +38,18 @@ class RunConfig(BaseModel):
 
     lr: float = Field(gt=0, description="step size η")
     gamma: float = Field(ge=0, lt=1, description="momentum γ")
-    batch_size: int = Field(ge=1, description="images in one update")
-    epochs: int = Field(ge=1, description="passes over the training images")
+    batch_size: int = Field(ge=1, le=_LARGEST, description="images in one update")
+    epochs: int = Field(ge=1, le=_LARGEST, description="passes over the training images")
     batch_norm: bool = Field(description="BatchNorm2d(1) on the input")
-    seed: int = Field(ge=0, lt=2**32)
+    seed: int = Field(ge=0, lt=SEEDS)
     dataset: str
     split: Split
-    hidden: int = Field(default=128, ge=1, description="width of the hidden layer")
+    hidden: int = Field(default=128, ge=1, le=_LARGEST, description="width of the hidden layer")
     standardize: bool = Field(default=False, description="shift and scale the input by its mean and sd")
     hidden_batch_norm: bool = Field(default=False, description="BatchNorm1d after the hidden layer, before relu")
-    updates: int | None = Field(default=None, ge=1, description="stop after so many updates, in mid-epoch if need be")
+    updates: int | None = Field(
+        default=None, ge=1, le=_LARGEST, description="stop after so many updates, in mid-epoch if need be"
+    )
     precision: Precision = Field(default="float32", description="of the matrix products; weights are always float32")
 
     @property

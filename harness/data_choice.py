@@ -54,6 +54,8 @@ def data_choice(wish: str, target: str = "") -> DataChoice:
         raise UserError(f"dataset is {wish!r}: it should be one of {', '.join(NAMED)}, or csv:PATH")
     if choice.path is not None and wish == _CSV:
         raise UserError("dataset is 'csv:': the path of the file is missing")
+    if "\0" in wish:
+        raise UserError(f"dataset is {wish!r}: no path has a null byte in it")
     if target and choice.path is None:
         raise UserError(f"target is {target!r}: only the dataset csv:PATH has columns to choose from")
     return choice

@@ -1,5 +1,6 @@
 """What a claim is judged by: the measures it may name, and one comparison of arms in one of them. Computes none."""
 
+from string import Formatter
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -52,7 +53,7 @@ MEASURES: dict[str, Measure] = {
 class Strict(BaseModel):
     """A table of a claim file: every field known, every type as written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Estimand(Strict):
@@ -81,14 +82,15 @@ class Estimand(Strict):
     @field_validator("words")
     @classmethod
     def _holds_its_number(cls, words: str) -> str:
-        if "{effect}" not in words:
+        if "effect" not in _braces(words):
             raise ValueError(f"{words!r} should hold {{effect}}, where its number goes")
-        return _with_known_braces(words)
+        return words
 
     @field_validator("when")
     @classmethod
     def _holds_no_other(cls, when: str | None) -> str | None:
-        return when and _with_known_braces(when)
+        _braces(when or "")
+        return when
 
     @model_validator(mode="after")
     def _complete(self) -> "Estimand":
@@ -135,9 +137,12 @@ class Estimand(Strict):
         return {"log_ratio": "×", "slope": "(slope)"}.get(self.compare, MEASURES[self.measure].unit)
 
 
-def _with_known_braces(text: str) -> str:
+def _braces(text: str) -> set[str]:
+    """The names that stand in braces. Raises `ValueError` for any but effect, at and tenfold, plain as they are."""
     try:
-        text.format(effect="", at="", tenfold="")
-    except (KeyError, IndexError, ValueError):
-        raise ValueError(f"{text!r} has a {{}} that is none of {{effect}}, {{at}} and {{tenfold}}") from None
-    return text
+        parts = {part[1:] for part in Formatter().parse(text) if part[1] is not None}
+    except ValueError:
+        parts = {("", "", None)}
+    if not parts <= {(name, "", None) for name in ("effect", "at", "tenfold")}:
+        raise ValueError(f"{text!r} has a {{}} that is none of {{effect}}, {{at}} and {{tenfold}}")
+    return {str(name) for name, _, _ in parts}

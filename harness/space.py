@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from harness.config import check_value
 from harness.defaults import LESSON, SEARCHED
 from harness.errors import UserError
+from harness.toml_text import parse
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -134,12 +134,12 @@ class Space(BaseModel):
 def read_space(path: Path) -> Space:
     """Read and check a space file. Raises a one-line `UserError` that names the file and the parameter."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"cannot read the search space {path} ({error.strerror}); give a TOML file with --space"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no UTF-8, or no TOML
         raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for the form") from None
     searched = {name: _domain(path, name, table) for name, table in tables.items()}
     if not searched:

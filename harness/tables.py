@@ -49,7 +49,7 @@ def read_csv(path: Path, target: str = "") -> Table:
     every other column should hold numbers. Raises `UserError`, naming row and column, where the file is no such table.
     """
     first = [cell.strip() for cell in _first_row(path)]
-    has_header = target in first or not any(map(_is_number, first))
+    has_header = (target != "" and target in first) or not any(map(_is_number, first))
     names = first if has_header else [f"column {n + 1}" for n in range(len(first))]
     if not has_header and len(first) > _PLAUSIBLE and first[:-1] == [str(n) for n in range(len(first) - 1)]:
         raise UserError(
@@ -88,15 +88,25 @@ class _File(NamedTuple):
     def place(self, position: int, column: object) -> str:
         """Where the data row at `position` (from 0) is in a spreadsheet, blank rows counted."""
         with self.path.open(newline="", encoding="utf-8-sig") as text:
-            rows = (number for number, row in enumerate(csv.reader(text), start=1) if any(map(str.strip, row)))
-            row = next(islice(rows, position + self.has_header, None))
-        return f"{self.path}, row {row}, column {column!r}"
+            lines = enumerate(csv.reader(text, skipinitialspace=True), start=1)
+            rows = (number for number, row in lines if not _is_blank(row))
+            try:
+                row = next(islice(rows, position + self.has_header, None), None)
+            except csv.Error:  # a cell that is too long for it, though not for pandas
+                row = None
+        where = f"data row {position + 1}" if row is None else f"row {row}"
+        return f"{self.path}, {where}, column {column!r}"
+
+
+def _is_blank(row: list[str]) -> bool:
+    """Whether pandas passes over this row; one of several empty cells it does not."""
+    return not row or (len(row) == 1 and not row[0].strip(" \t"))
 
 
 def _first_row(path: Path) -> list[str]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return next((row for row in csv.reader(file) if row), [])
+            return next((row for row in csv.reader(file, skipinitialspace=True) if not _is_blank(row)), [])
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); give the path of a CSV file after csv:") from None
     except UnicodeDecodeError:
@@ -157,6 +167,8 @@ def _read(path: Path, names: list[str], label: str, has_header: bool) -> pd.Data
 def _numbers(file: _File, column: "pd.Series[Any]") -> NDArray[np.float64]:
     """The values of one column. Raises `UserError` at the first cell that is empty, no number or too large."""
     no_numbers = column.dtype == bool  # pandas takes True and False for 1 and 0
+    if column.dtype == object:  # whole numbers beyond 64 bits are Python's own, and may be more than a float holds
+        column = column.map(lambda cell: str(cell) if type(cell) is int else cell)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     wrong = ~(np.abs(values) <= _LARGEST) | no_numbers  # NaN is wrong too
     if wrong.any():
