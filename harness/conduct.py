@@ -21,11 +21,22 @@ PAGE = "study.html"
 
 
 class Sitting:
-    """The parts of one search, put together; `run` carries it as far as it goes."""
+    """The parts of one search, put together; `run` carries it as far as it goes.
+
+    `alone`: no other process of any machine runs this study, whatever its records say.
+    """
 
     def __init__(
-        self, study: Study, engine: Engine, tracking: Tracking, screen: Screen, dataset: Dataset, shared: Shared
+        self,
+        study: Study,
+        engine: Engine,
+        tracking: Tracking,
+        screen: Screen,
+        dataset: Dataset,
+        shared: Shared,
+        alone: bool,
     ) -> None:
+        self._alone = alone
         self._study = study
         self._engine = engine
         self._tracking = tracking
@@ -47,7 +58,7 @@ class Sitting:
         or no trial is complete.
         """
         name = self._study.name
-        owner = self._tracking.live_owner(name, "study")
+        owner = None if self._alone else self._tracking.live_owner(name, "study")
         if owner:
             raise UserError(
                 f"study {name!r} is being run by another process ({owner}): wait for it, or use --study NAME"

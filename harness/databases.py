@@ -5,14 +5,17 @@ Imports are made late, as `--help` loads this file.
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 from harness.addresses import kind, sqlite_file
-from harness.errors import UserError
+from harness.errors import Held
 from harness.postgresql import locked
+
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def make_whole(url: str, build: Callable[[str], None]) -> None:
@@ -45,13 +48,32 @@ def make_whole(url: str, build: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def hold(url: str, what: str) -> Iterator[None]:
-    """Inside, no other process can hold `what` in the database at `url`; raises `UserError`, which names that process,
-    where one does.
+def hold(url: str, what: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Inside, no other process can hold `what` in the database at `url`. Where one does, raises `Held`, or, with
+    `waiting`, tells that once and waits until it has ended or died.
 
     A process that dies, however it does, holds nothing any more. In SQLite other processes of this machine are kept
     out, in PostgreSQL all, in databases of other kinds none.
     """
+    told = False
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(_held(url, what))
+            except Held as held:
+                if waiting is None:
+                    raise
+                if not told:
+                    waiting(str(held))
+                told = True
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            else:
+                break
+        yield
+
+
+@contextmanager
+def _held(url: str, what: str) -> Iterator[None]:
     if kind(url) == "postgresql":
         with locked(url, what, wait=False):
             yield
@@ -72,7 +94,7 @@ def hold(url: str, what: str) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         owner = f" ({holder.read_text()})" if holder.exists() else ""
-        raise UserError(f"{what} is being run by another process{owner}: wait until that has ended") from None
+        raise Held(f"{what} is being run by another process{owner}") from None
     try:
         holder.write_text(this_process())
         yield

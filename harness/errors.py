@@ -13,6 +13,13 @@ class UserError(Exception):
         super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))
 
 
+class Held(UserError):
+    """Another process is at that work; the text names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}: wait until that has ended")
+
+
 class Stopped(Exception):
     """The command ended before its work was done; the text says why and how to go on, `status` is the exit status."""
 

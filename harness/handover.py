@@ -12,7 +12,28 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from harness.patience import UID, Patient
 from harness.spool_file import Record
 
+_MOST = {"metrics": 1_000, "params": 100, "tags": 100}  # that MLflow takes in one call
 UID_PREFIX = "uid-"  # no id of MLflow's begins so
+
+
+def mergeable(records: Sequence[Record]) -> list[Record]:
+    """As many of the first of these `log_batch`s of one run as fit in one call."""
+    some: list[Record] = []
+    left = dict(_MOST)
+    for record in records:
+        left = {what: room - len(record.arguments.get(what, ())) for what, room in left.items()}
+        if record.do != "log_batch" or (some and min(left.values()) < 0):
+            break
+        some.append(record)
+    return some
+
+
+def merged(records: Sequence[Record]) -> Record:
+    """One record that says what these say, which `mergeable` gave; a single one is itself."""
+    if len(records) == 1:
+        return records[0]
+    together = {what: [entry for record in records for entry in record.arguments[what]] for what in _MOST}
+    return records[0]._replace(arguments=together)
 
 
 class Writer:

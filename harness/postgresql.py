@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 from harness.addresses import without_password
-from harness.errors import UserError
+from harness.errors import Held, UserError
 
 _SHORT = 63  # bytes of a connection's name that PostgreSQL keeps
 _WHO = """
@@ -20,7 +20,7 @@ _WHO = """
 
 @contextmanager
 def locked(url: str, what: str, wait: bool) -> Iterator[None]:
-    """Inside, nobody else holds `what` in this database. Without `wait`, raises `UserError`, which names who does.
+    """Inside, nobody else holds `what` in this database. Without `wait`, raises `Held`, which names who does.
 
     Raises `UserError` where there is no connection.
     """
@@ -43,9 +43,7 @@ def locked(url: str, what: str, wait: bool) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
         elif not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             owner = connection.execute(text(_WHO), {"key": key}).scalar()
-            raise UserError(
-                f"{what} is being run by another process ({owner or 'just ended'}): wait until that has ended"
-            )
+            raise Held(f"{what} is being run by another process ({owner or 'just ended'})")
         yield
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.pop("MLFLOW_RUN_ID", None)  # it would beat the run and parent that are named in each call
 
 from mlflow.entities import Run, ViewType

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from harness import command
+from harness.addresses import kind
 from harness.data_choice import DataChoice, data_choice
 from harness.defaults import LESSON_SEED, Precision, Switch
 from harness.engines.choice import Where
@@ -57,6 +58,7 @@ class Plan(NamedTuple):
     storage: str
     round: int
     timeout: float | None
+    join: bool
 
 
 @app.command()
@@ -78,6 +80,10 @@ def main(
     storage: Annotated[str, typer.Option(help="Where Optuna keeps the study.")] = OPTUNA_DEFAULT,
     round: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
     timeout: Annotated[float | None, typer.Option(help="Stop after so many seconds; resumable.")] = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="Where another process runs this study: wait, and go on when it ends or dies."),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Search lr, gamma, batch_size, epochs and batch_norm of the lesson's network; log every trial to MLflow.
@@ -100,6 +106,7 @@ def main(
                 storage=storage,
                 round=round,
                 timeout=timeout,
+                join=join,
             )
         )
 
@@ -145,7 +152,8 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
     name = plan.study or f"{dataset.name}-{plan.seed}"
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
     settings |= {"cohort": plan.cohort, "precision": plan.precision}
-    with hold(plan.storage, f"study {name!r}"), stops_where_it_fails(plan.storage):
+    waiting = screen.warn if plan.join else None
+    with hold(plan.storage, f"study {name!r}", waiting), stops_where_it_fails(plan.storage):
         study = Study(plan.storage, name, space, plan.seed, settings)
         left = max(plan.trials - len(study.finished()), 0)
         if left:
@@ -157,7 +165,8 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
 
         tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
         shared = Shared(plan.seed, dataset.name, plan.precision)
-        sitting = Sitting(study, engine, tracking, screen, dataset, shared)
+        alone = kind(plan.storage) == "postgresql"  # the whole world's, while it is held
+        sitting = Sitting(study, engine, tracking, screen, dataset, shared, alone)
         summary = sitting.finished(plan.trials)
         if summary:
             screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")

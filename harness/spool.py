@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,10 +21,11 @@ from mlflow.exceptions import MlflowException
 from harness import patience
 from harness.addresses import sqlite_file, without_password
 from harness.errors import REMEDY, Stopped
-from harness.handover import UID_PREFIX, Writer
+from harness.handover import UID_PREFIX, Writer, mergeable, merged
 from harness.patience import Patient, store_name
 from harness.spool_file import Record, SpoolFile, left
 
+_LOOKS_AHEAD = 10_000  # records
 _log = logging.getLogger("harness")
 
 
@@ -148,19 +150,27 @@ class Spool:
                 self._change.wait_for(lambda: self._waiting or self._thread is not me)
                 if not self._waiting:
                     return
-                record = self._waiting[0]
+                records = self._next()
             try:
-                self._writer.write(record)
+                self._writer.write(merged(records))
             except Exception as error:  # noqa: BLE001  # it is raised where the next record is put
                 with self._change:
                     self._error = error
                     self._change.notify_all()
                 return
             with self._change:
-                self._waiting.popleft()
+                for record in records:
+                    self._waiting.remove(record)
                 if not self._waiting:
                     self._file.empty()
                     self._change.notify_all()
+
+    def _next(self) -> list[Record]:
+        """The record whose turn it is, and those of the same run after it that can go there in the same call."""
+        first = self._waiting[0]
+        if first.do != "log_batch":
+            return [first]
+        return mergeable([record for record in islice(self._waiting, _LOOKS_AHEAD) if record.run == first.run])
 
     def _tell_of_an_error(self) -> None:
         if self._error is not None and not self._told:

@@ -51,16 +51,16 @@ class Study:
         self.space = space
         self._seed = seed
         self._storage = open_storage(url)
-        pruner = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
+        self._pruner = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
         self.optuna = optuna.create_study(
-            study_name=name, storage=self._storage, direction="maximize", pruner=pruner, load_if_exists=True
+            study_name=name, storage=self._storage, direction="maximize", pruner=self._pruner, load_if_exists=True
         )
         self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self.optuna.set_metric_names(["val_accuracy"])
         self._asked: dict[int, optuna.Trial] = {}
-        self._reported: dict[int, int] = {}
+        self._reported: dict[int, dict[int, float]] = {}  # validation accuracies by epoch
         self._best: Trial | None = None
         self._best_is_known = False
         self._told: dict[int, Trial] = {}  # does not change any more, and reading 10,000 of them takes a while
@@ -118,13 +118,13 @@ class Study:
         A trial that has trained its last epoch is complete, however it compares.
         """
         reported = self._reported[trial.number]
-        if epoch < reported:
+        latest = max(reported, default=0)
+        if epoch < latest:
             return True
-        asked = self._asked[trial.number]
-        if epoch > reported:
-            asked.report(val_accuracy, epoch)
-            self._reported[trial.number] = epoch
-        return epoch == last_epoch or not asked.should_prune()
+        if epoch > latest:
+            self._asked[trial.number].report(val_accuracy, epoch)
+            reported[epoch] = val_accuracy
+        return epoch == last_epoch or not self._is_to_be_pruned(reported)
 
     def settle(self, trial: Trial, outcome: Outcome) -> None:
         """Write down how a trial ended. From here on a crash does not make it run again."""
@@ -163,18 +163,36 @@ class Study:
         asked = self.optuna.ask(space)
         frozen = self._storage.get_trial(self._trial_id(asked.number))
         self._asked[asked.number] = asked
-        self._reported[asked.number] = max(frozen.intermediate_values, default=0)
+        self._reported[asked.number] = dict(frozen.intermediate_values)
         trial = self._trial(frozen)
         self._first_with.setdefault(_key(trial.params), trial.number)
         return trial
 
     def _tell(self, trial: Trial) -> Trial:
-        told = self._read(self._storage.get_trial(self._trial_id(trial.number)))
+        frozen = self._storage.get_trial(self._trial_id(trial.number))
+        told = self._read(frozen)
         assert told.outcome is not None, f"trial {trial.number} is told before it ended"
         state = _TOLD_AS[told.outcome.state]
+        complete = self._complete  # as it was before
         self.optuna.tell(self._asked[trial.number], told.value if state is TrialState.COMPLETE else None, state)
+        if state is TrialState.COMPLETE:
+            complete.add_trial(_curve(told.value, frozen.intermediate_values))
         self._best_is_known = False
         return told
+
+    def _is_to_be_pruned(self, accuracies: dict[int, float]) -> bool:
+        """As Optuna's `should_prune` says, which would read all trials of the open round from the storage each time."""
+        running = optuna.trial.create_trial(state=TrialState.RUNNING, intermediate_values=accuracies)
+        return self._pruner.prune(self._complete, running)
+
+    @cached_property
+    def _complete(self) -> optuna.Study:
+        """The curves of the complete trials of earlier rounds, in memory."""
+        study = optuna.create_study(direction="maximize")
+        for frozen in self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            assert frozen.value is not None, "a complete trial has a value"
+            study.add_trial(_curve(frozen.value, frozen.intermediate_values))
+        return study
 
     def _put_back(self, number: int) -> None:
         self._storage.set_trial_state_values(self._trial_id(number), TrialState.WAITING)
@@ -228,6 +246,10 @@ class _Sampler(TPESampler):
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         del study, trial
         return self._space
+
+
+def _curve(value: float, accuracies: dict[int, float]) -> FrozenTrial:
+    return optuna.trial.create_trial(value=value, intermediate_values=accuracies)
 
 
 def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -43,10 +43,10 @@ def optuna_states(tmp_path):
     return optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path}/optuna.db")
 
 
-def start(tmp_path, *arguments):
+def start(tmp_path, *arguments, **env):
     return subprocess.Popen(
         [sys.executable, "-m", *DIGITS, *arguments],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"},
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"} | env,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 

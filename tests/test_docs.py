@@ -5,11 +5,11 @@ import re
 import pytest
 from places import PROJECT
 
-DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "deploy" / "README.md"]
 LESSON = (PROJECT / "docs" / "lesson.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_every_link_and_picture_leads_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]

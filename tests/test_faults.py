@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -165,3 +166,66 @@ def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(sea
     _output, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
     assert_undisturbed(small_disk, searched)
+
+
+# Loaded by Python at its start: after a while the clock says an hour less.
+CLOCK = """
+import time
+
+_real, _left = time.time, 400
+
+
+def _set_back():
+    global _left
+    _left -= 1
+    return _real() - 3600 * (_left < 0)
+
+
+time.time = _set_back
+"""
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_set_back_changes_nothing(searched, tmp_path, store):
+    folder = tmp_path / "clock"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(CLOCK)
+    process = start(tmp_path, *TWELVE, PYTHONPATH=f"{folder}:{PROJECT}")
+    _output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    (parent,) = records(tmp_path).parents("study")
+    infos = [records(tmp_path).client.get_run(run.id).info for run in [parent, *records(tmp_path).children(parent.id)]]
+    assert any(info.end_time < info.start_time for info in infos), "the clock was not set back"
+    assert_undisturbed(tmp_path, searched)
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_in_another_time_zone(searched, tmp_path, store):
+    process = start(tmp_path, *TWELVE, TZ="Asia/Tokyo")
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    process.kill()
+    process.communicate()
+    again = start(tmp_path, *TWELVE, TZ="America/Los_Angeles")
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert_undisturbed(tmp_path, searched)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_written_is_one_line(small_disk, tmp_path, store, command):
+    for name in ("mlflow.db", "optuna.db"):
+        shutil.copy(tmp_path / "mlflow.db", small_disk / name)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    read_only = f"sqlite:///{small_disk}"
+    for wish, env, message in (
+        (("--storage", f"{read_only}/optuna.db"), {}, f"--storage: {small_disk}/optuna.db cannot be used (attempt to"),
+        ((), {"MLFLOW_TRACKING_URI": f"{read_only}/mlflow.db"}, "MLFLOW_TRACKING_URI: "),
+        (("--storage", f"{read_only}/new.db"), {}, "the database of --storage cannot be written to"),
+    ):
+        done = command(*DIGITS, *TWELVE, *wish, **env)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1, done.stderr
+    here = start(small_disk, *TWELVE)
+    _output, errors = here.communicate(timeout=60)
+    assert (here.returncode, errors.count("\n")) == (2, 1)
+    assert errors.startswith("error: ")

@@ -264,6 +264,23 @@ def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, comm
 
 
 @pytest.mark.slow
+def test_who_joins_waits_and_goes_on_where_the_other_one_died(searched, tmp_path, store):
+    first = start(tmp_path, "--trials", "12", "--workers", "1")
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    second = start(tmp_path, "--trials", "12", "--workers", "1", "--join")
+    said = ""
+    while f" {first.pid} " not in said:
+        said = second.stdout.readline()
+        assert said, second.stderr.read()
+    assert "study 'digits-420' is being run by another process" in said
+    first.kill()
+    first.communicate()
+    _output, errors = second.communicate(timeout=120)
+    assert second.returncode == 0, errors
+    assert what_was_recorded(tmp_path) == what_was_recorded(searched[0])
+
+
+@pytest.mark.slow
 def test_searches_started_at_the_same_instant_in_an_empty_folder(tmp_path, store):
     """Four with studies of their own, and the first study once more."""
     processes = [start(tmp_path, "--trials", "2", "--workers", "1", "--seed", seed) for seed in "12341"]

@@ -83,6 +83,23 @@ def test_the_sampler_proposes_what_optunas_own_tpe_does():
     assert proposals[0] == proposals[1]
 
 
+def test_pruning_is_what_optunas_own_call_says(monkeypatch):
+    study = open_study()
+    ours, theirs = [], []
+    proceed = study.proceed
+
+    def compared(trial, epoch, accuracy, last_epoch):
+        goes_on = proceed(trial, epoch, accuracy, last_epoch)
+        if epoch < last_epoch:
+            ours.append(not goes_on)
+            theirs.append(study._asked[trial.number].should_prune())
+        return goes_on
+
+    monkeypatch.setattr(study, "proceed", compared)
+    run_study(study, total=24)
+    assert ours == theirs and {True, False} == set(ours)
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_order_in_which_trials_end_changes_nothing(undisturbed, seed):
     assert run_study(open_study(), random.Random(seed)) == undisturbed
@@ -233,6 +250,6 @@ def test_a_study_is_not_gone_on_with_in_another_space():
 
 def test_a_storage_that_does_not_answer_is_one_line_without_its_password():
     with pytest.raises(UserError) as refusal:
-        open_study("postgresql://me:secret@127.0.0.1:1/none")
-    assert "cannot open --storage postgresql://me:***@127.0.0.1:1/none" in str(refusal.value)
+        open_study("postgresql+psycopg2://me:secret@127.0.0.1:1/none")
+    assert "cannot open postgresql+psycopg2://me:***@127.0.0.1:1/none (" in str(refusal.value)
     assert "secret" not in str(refusal.value)

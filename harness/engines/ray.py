@@ -25,6 +25,7 @@ from harness.engines.mailbox import End, Mailbox, Report
 from harness.engines.orders import Order
 from harness.engines.planning import Planner, buried, started
 from harness.engines.stacking import update_costs
+from harness.errors import REMEDY, Stopped
 from harness.metrics import EpochMetrics
 from harness.products import library
 
@@ -140,10 +141,10 @@ class RayEngine:
         number, task = self._tasks[reference]
         try:
             ray.get(reference)
-        except RayTaskError as error:  # it would happen again
-            del self._tasks[reference]
-            note = " ".join(str(error.cause).split())[:300]
-            return [Finished(job, Ending("failed", note)) for job in task.open.values()]
+        except RayTaskError as error:  # a run that fails raises nothing: no task would get through
+            raise Stopped(
+                f"the cluster cannot run this: {' '.join(str(error.cause).split())[:300]}; {REMEDY}", 1
+            ) from None
         except RayError as error:  # its process or its node died
             del self._tasks[reference]
             why = f"task {number} of the cluster was lost ({type(error).__name__})"
@@ -187,7 +188,7 @@ _ARRIVED: dict[tuple[str, str], Dataset] = {}  # of this process, which carries 
 def _arrived(place: _Place) -> Dataset:
     """The dataset, read in place from the memory that all processes of a node share. One thread, as any worker."""
     if place.code != _code():
-        raise RuntimeError("a node of the cluster has other code of the harness than the coordinator: install the same")
+        raise RuntimeError("a node has other code of the harness than the coordinator: install the same")
     key = (place.sha256, place.device)
     if key not in _ARRIVED:
         if place.device == "cpu":

