@@ -7,7 +7,6 @@ import pandas as pd
 from harness.errors import UserError
 from harness.records import DATASET_SHA256, DUPLICATE_OF, KIND, STATE, TRIAL, Records, TrackedRun
 
-_EPOCH_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "epoch_seconds")
 _ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run was, or will be, run again
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
 
@@ -17,7 +16,7 @@ class StudyFrames(NamedTuple):
 
     trials: a row a trial that counts: trial, run_id, state, note, the hyperparameters, seed, val_accuracy (its last
     epoch's), best_epoch, seconds. winner: a row a run of the winner: run_id, seed, test_loss, test_accuracy, trial.
-    epochs: a row an epoch of a trial: trial, run_id, state, epoch, and the metrics of that epoch.
+    epochs: a row an epoch of a trial: trial, run_id, state, epoch, val_accuracy.
     """
 
     name: str
@@ -85,7 +84,7 @@ def _epochs(records: Records, trials: pd.DataFrame) -> pd.DataFrame:
     parts = []
     trained = trials[~trials["copy"]]
     for trial, run_id, state in zip(trained["trial"], trained["run_id"], trained["state"], strict=True):
-        history = {name: records.history(run_id, name) for name in _EPOCH_METRICS}
-        frame = pd.DataFrame(history).rename_axis("epoch").reset_index()
+        history = pd.Series(records.history(run_id, "val_accuracy"), name="val_accuracy", dtype=float)
+        frame = history.rename_axis("epoch").reset_index()
         parts.append(frame.assign(trial=trial, run_id=run_id, state=state))
     return pd.concat(parts, ignore_index=True)

@@ -2,8 +2,7 @@
 
 Each time a search of the digits is begun, something is done to its processes at a moment drawn beforehand, the same
 command is given again where it has ended, and all that was recorded is compared with an undisturbed search. Time to
-recover: from the blow until the next attempt of a run that was hit is recorded, the new command's start included; a blow
-that hit no run is counted apart.
+recover: from the blow until a run that was hit is made again, the new command's start included.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 Imports are made late, as `--help` loads this file.
 """
 
+import errno
 import os
 import sqlite3
 import time
@@ -12,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harness.addresses import kind, sqlite_file
-from harness.errors import Held
+from harness.errors import Held, UserError
 from harness.postgresql import locked
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -34,7 +35,7 @@ def make_whole(url: str, build: Callable[[str], None]) -> None:
 
     from filelock import FileLock
 
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with _writable(path), FileLock(path.with_name(f".{path.name}.lock")):
         if _is_there(path):
             return
         new = path.with_name(f".{path.name}.new")
@@ -91,7 +92,8 @@ def _held(url: str, what: str) -> Iterator[None]:
     holder = path.with_name(f"{stem}.owner")
     lock = FileLock(path.with_name(f"{stem}.lock"), blocking=False)
     try:
-        lock.acquire()
+        with _writable(path):
+            lock.acquire()
     except Timeout:
         owner = f" ({holder.read_text()})" if holder.exists() else ""
         raise Held(f"{what} is being run by another process{owner}") from None
@@ -101,6 +103,18 @@ def _held(url: str, what: str) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Raise `UserError` where what lies beside the database cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        why = f"{path} is in a folder that cannot be written ({error.strerror})"
+        raise UserError(f"{why}; choose another place or mend its permissions") from None
 
 
 def _is_there(path: Path) -> bool:

@@ -8,6 +8,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -110,9 +111,12 @@ class Records:
         return list(self._search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'", ["attributes.start_time ASC"]))
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
-        """The values of a metric by step. Raises `UserError` where a step holds two: one of them was added later."""
+        """The values of a metric by step, the first step first, whatever the clock did meanwhile.
+
+        Raises `UserError` where a step holds two: one of them was added later.
+        """
         values: dict[int, float] = {}
-        for point in self.client.get_metric_history(run_id, metric):
+        for point in sorted(self.client.get_metric_history(run_id, metric), key=attrgetter("step")):
             before = values.setdefault(point.step, point.value)
             if before != point.value and not (math.isnan(before) and math.isnan(point.value)):
                 raise UserError(

@@ -90,13 +90,10 @@ class Study:
     def recover(self) -> None:
         """Put back what a dead process left running, to be run again; call it when no live process owns the study.
 
-        A trial that died before all its parameters were drawn is discarded: it never ran, and is asked anew.
+        Where it died before all parameters of a trial were drawn, the rest is drawn when it is asked again.
         """
         for frozen in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if set(frozen.params) == set(self.space.searched):
-                self._put_back(frozen.number)
-            else:
-                self.optuna.tell(frozen.number, state=TrialState.FAIL)
+            self._put_back(frozen.number)
 
     def open_round(self, size: int, total: int) -> list[Trial]:
         """The next round: at most `size` trials, so that the study has `total` in all; [] when nothing is left.
@@ -237,11 +234,26 @@ class Study:
 
 
 class _Sampler(TPESampler):
-    """TPE that is told the search space, which it would otherwise find out from all trials, anew for each proposal."""
+    """TPE that is told the search space, which it would otherwise find out from all trials, anew for each proposal.
+
+    What it draws parameter by parameter it draws for all of them at once, so that a trial of which a dead process had
+    drawn some gets the same rest.
+    """
 
     def __init__(self, space: dict[str, BaseDistribution], seed: int) -> None:
         super().__init__(n_startup_trials=10, multivariate=True, constant_liar=True, seed=seed)
-        self._space = {name: space[name] for name in sorted(space) if not space[name].single()}
+        self._in_order = {name: one for name, one in space.items() if not one.single()}
+        self._space = {name: self._in_order[name] for name in sorted(self._in_order)}
+        self._drawn: dict[str, Any] = {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        del param_distribution
+        if not self._drawn:
+            draw = super().sample_independent
+            self._drawn = {name: draw(study, trial, name, one) for name, one in self._in_order.items()}
+        return self._drawn[param_name]
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         del study, trial
@@ -257,6 +269,7 @@ def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def _is_discarded(frozen: FrozenTrial) -> bool:
+    """Whether somebody else failed this trial, in Optuna's own ways, before it was run."""
     return frozen.state is TrialState.FAIL and _OUTCOME not in frozen.user_attrs
 
 

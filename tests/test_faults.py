@@ -168,20 +168,13 @@ def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(sea
     assert_undisturbed(small_disk, searched)
 
 
-# Loaded by Python at its start: after a while the clock says an hour less.
+# Loaded by Python at its start: the clock says an hour less as soon as that file is there.
 CLOCK = """
+import os
 import time
 
-_real, _left = time.time, 400
-
-
-def _set_back():
-    global _left
-    _left -= 1
-    return _real() - 3600 * (_left < 0)
-
-
-time.time = _set_back
+_real = time.time
+time.time = lambda: _real() - 3600 * os.path.exists({!r})
 """
 
 
@@ -189,8 +182,10 @@ time.time = _set_back
 def test_a_clock_that_is_set_back_changes_nothing(searched, tmp_path, store):
     folder = tmp_path / "clock"
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(CLOCK)
+    (folder / "sitecustomize.py").write_text(CLOCK.format(str(folder / "back")))
     process = start(tmp_path, *TWELVE, PYTHONPATH=f"{folder}:{PROJECT}")
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    (folder / "back").touch()
     _output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     (parent,) = records(tmp_path).parents("study")
@@ -217,14 +212,14 @@ def test_what_cannot_be_written_is_one_line(small_disk, tmp_path, store, command
         shutil.copy(tmp_path / "mlflow.db", small_disk / name)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     read_only = f"sqlite:///{small_disk}"
-    for wish, env, message in (
-        (("--storage", f"{read_only}/optuna.db"), {}, f"--storage: {small_disk}/optuna.db cannot be used (attempt to"),
-        ((), {"MLFLOW_TRACKING_URI": f"{read_only}/mlflow.db"}, "MLFLOW_TRACKING_URI: "),
-        (("--storage", f"{read_only}/new.db"), {}, "the database of --storage cannot be written to"),
+    for wish, env in (
+        (("--storage", f"{read_only}/optuna.db"), {}),
+        (("--storage", f"{read_only}/new.db"), {}),
+        ((), {"MLFLOW_TRACKING_URI": f"{read_only}/mlflow.db"}),
     ):
         done = command(*DIGITS, *TWELVE, *wish, **env)
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1, done.stderr
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.startswith("error: ") and str(small_disk) in done.stderr
     here = start(small_disk, *TWELVE)
     _output, errors = here.communicate(timeout=60)
     assert (here.returncode, errors.count("\n")) == (2, 1)

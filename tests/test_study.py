@@ -10,6 +10,7 @@ from optuna.samplers import TPESampler
 
 from harness.defaults import LESSON
 from harness.errors import UserError
+from harness.seeds import derive
 from harness.space import DEFAULT_SPACE, read_space
 from harness.study import Study, _Sampler
 from harness.trial import Outcome
@@ -52,7 +53,7 @@ def run_study(study, shuffle=None, total=TOTAL):
         for trial in order:
             run_trial(study, trial)
         study.close_round(trials)
-    return [(trial.params, trial.outcome.state, trial.outcome.accuracies) for trial in study.finished()]
+    return [(trial.number, trial.params, trial.outcome.state, trial.outcome.accuracies) for trial in study.finished()]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def undisturbed(tmp_path_factory):
 
 
 def test_the_first_trial_is_the_lessons_own_setting_and_states_of_all_kinds_occur(undisturbed):
-    assert undisturbed[0][0] == LESSON
-    assert {state for _, state, _ in undisturbed} == {"complete", "pruned", "diverged"}
+    assert undisturbed[0][:2] == (0, LESSON)
+    assert {state for _, _, state, _ in undisturbed} == {"complete", "pruned", "diverged"}
     assert len(undisturbed) == TOTAL
 
 
@@ -162,15 +163,24 @@ def test_a_search_killed_between_two_asks_goes_on_as_if_it_had_not_been(undistur
     assert run_study(resumed) == undisturbed
 
 
-@pytest.mark.parametrize("asked_before", [0, 5])
-def test_a_trial_that_died_before_all_its_parameters_were_drawn_is_asked_anew(undisturbed, asked_before):
+@pytest.mark.parametrize("drawn", [0, 1, 3])
+@pytest.mark.parametrize("asked_before", [0, 5, 13])
+def test_a_trial_that_died_while_its_parameters_were_drawn_gets_the_same_rest(undisturbed, asked_before, drawn):
     study = open_study()
+    for _ in range(asked_before // ROUND):
+        trials = study.open_round(ROUND, TOTAL)
+        for trial in trials:
+            run_trial(study, trial)
+        study.close_round(trials)
     if asked_before:
-        study.open_round(asked_before, TOTAL)
+        study.open_round(asked_before % ROUND, TOTAL)
     else:
         study._enqueue_the_lesson()
-    study.optuna.sampler = optuna.samplers.RandomSampler(seed=0)
-    study.optuna.ask({"lr": study.space.distributions()["lr"]})
+    space = study.space.distributions()
+    study.optuna.sampler = _Sampler(space, derive(420, f"trial {asked_before}"))
+    asked = study.optuna.ask()
+    for name in list(space)[:drawn]:
+        asked._suggest(name, space[name])
     resumed = open_study()
     resumed.recover()
     assert run_study(resumed) == undisturbed

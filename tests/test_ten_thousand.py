@@ -15,33 +15,38 @@ from searching import DIGITS, optuna_states, records
 
 MANY = 10_000
 FIRST = 12  # are real
-_TABLES = {"params": "run_uuid", "tags": "run_uuid", "latest_metrics": "run_uuid", "metrics": "run_uuid"}
+RUNS = ("runs", "params", "tags", "latest_metrics", "metrics")
+TRIALS = ("trials", "trial_params", "trial_values", "trial_intermediate_values", "trial_user_attributes")
+
+
+def clone(database, tables, key, original, ids):
+    """More rows like those of `original` under other ids; columns that number rows by themselves are left to do so."""
+    for table in tables:
+        columns = database.execute(f"PRAGMA table_info({table})").fetchall()
+        own = [name for _, name, kind, *_, place in columns if place and kind == "INTEGER"]
+        listed = ", ".join(f'"{column[1]}"' for column in columns if column[1] not in (key, *own))
+        copy = f"INSERT INTO {table} ({key}, {listed}) SELECT ?, {listed} FROM {table} WHERE {key} = ?"
+        database.executemany(copy, [(new, original) for new in ids])
 
 
 def clone_runs(path, original, numbers):
     """More runs in MLflow's database, each a copy of `original` but for its id and number."""
+    named = [(str(number), f"{number:032x}") for number in numbers]
     with closing(sqlite3.connect(path)) as database:
-        ids = [f"{number:032x}" for number in numbers]
-        for table, key in {"runs": "run_uuid", **_TABLES}.items():
-            columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != key]
-            listed = ", ".join(f'"{column}"' for column in columns)
-            copy = f"INSERT INTO {table} ({key}, {listed}) SELECT ?, {listed} FROM {table} WHERE {key} = ?"
-            database.executemany(copy, [(new, original) for new in ids])
-        named = [(str(number), new) for number, new in zip(numbers, ids, strict=True)]
+        clone(database, RUNS, "run_uuid", original, [new for _, new in named])
         database.executemany("UPDATE tags SET value = ? WHERE key = 'harness.trial' AND run_uuid = ?", named)
-        database.executemany("UPDATE tags SET value = run_uuid || ? WHERE key = 'harness.uid' AND run_uuid = ?", named)
         database.executemany("UPDATE runs SET name = 'trial ' || ? WHERE run_uuid = ?", named)
         database.commit()
 
 
-def clone_trials(study, original, count):
-    fields = {key: value for key, value in original.user_attrs.items() if key == "outcome"}
-    trial = original.__class__(
-        number=-1, state=original.state, value=original.value, datetime_start=original.datetime_start,
-        datetime_complete=original.datetime_complete, params=original.params, distributions=original.distributions,
-        user_attrs=fields, system_attrs={}, intermediate_values=original.intermediate_values, trial_id=-1,
-    )  # fmt: skip
-    study.add_trials([trial] * count)
+def clone_trials(path, number, numbers):
+    """More trials in Optuna's database, each a copy of that with this number."""
+    with closing(sqlite3.connect(path)) as database:
+        (original,) = database.execute("SELECT trial_id FROM trials WHERE number = ?", (number,)).fetchone()
+        ids = [1_000 + new for new in numbers]
+        clone(database, TRIALS, "trial_id", original, ids)
+        database.executemany("UPDATE trials SET number = ? WHERE trial_id = ?", zip(numbers, ids, strict=True))
+        database.commit()
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def many(tmp_path, store, command):
     original = next(
         trial for trial in reversed(study.trials) if trial.state.name == "COMPLETE" and trial != study.best_trial
     )
-    clone_trials(study, original, MANY - FIRST)
+    clone_trials(tmp_path / "optuna.db", original.number, range(FIRST, MANY))
     outcome = json.loads(original.user_attrs["outcome"])
     here = records(tmp_path)
     (parent,) = here.parents("study")
