@@ -39,9 +39,9 @@ class Recorder:
         self._attempts: Counter[tuple[str, str]] = Counter()
 
     def reconcile(self) -> list[TrackedRun]:
-        """The runs that a dead process left open; also learns which attempts there were."""
+        """The runs that a dead process left open; also learns which attempts there were at what is not finished."""
         left = []
-        for run in self._tracking.children(self._parent_id):
+        for run in self._tracking.children(self._parent_id, unfinished=True):
             self._attempts[run.name, run.tags[CONFIG_HASH]] += 1
             if run.status == "RUNNING":
                 left.append(run)

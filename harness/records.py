@@ -106,9 +106,14 @@ class Records:
         named = f" and attributes.run_name = '{name}'" if name else ""
         return list(self._search(f"tags.`{KIND}` = '{kind}'{named}", ["attributes.start_time DESC"]))
 
-    def children(self, parent_id: str) -> list[TrackedRun]:
-        """All child runs, oldest first, however many there are."""
-        return list(self._search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'", ["attributes.start_time ASC"]))
+    def children(self, parent_id: str, kind: Kind | None = None, unfinished: bool = False) -> list[TrackedRun]:
+        """All child runs, oldest first, however many there are; only those of `kind`, or not FINISHED, if asked for."""
+        wanted = [f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'"]
+        if kind:
+            wanted.append(f"tags.`{KIND}` = '{kind}'")
+        if unfinished:
+            wanted.append("attributes.status != 'FINISHED'")
+        return list(self._search(" and ".join(wanted), ["attributes.start_time ASC"]))
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """The values of a metric by step, the first step first, whatever the clock did meanwhile.

@@ -8,7 +8,7 @@ from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import Job
 from harness.recorder import Record, Recorder
-from harness.records import CONFIG_HASH, KIND, MODEL, STATE, TRIAL, State
+from harness.records import CONFIG_HASH, MODEL, STATE, TRIAL, State
 from harness.screen import Screen
 from harness.tracking import Tracking
 from harness.trial import Shared, Trial
@@ -42,8 +42,8 @@ def winner_runs(tracking: Tracking, parent_id: str, configs: list[RunConfig]) ->
             run.metrics["test_accuracy"],
             run.tags.get(MODEL, ""),
         )
-        for run in tracking.children(parent_id)
-        if run.tags[KIND] == "winner" and run.tags.get(STATE) == "complete" and run.tags[CONFIG_HASH] in hashes
+        for run in tracking.children(parent_id, "winner")
+        if run.tags.get(STATE) == "complete" and run.tags[CONFIG_HASH] in hashes
     ]
     return sorted(runs, key=lambda run: run.seed)
 

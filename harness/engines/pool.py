@@ -6,6 +6,7 @@ Imports no torch, so that a command can start them before it imports torch itsel
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BROKEN = (EOFError, ConnectionError)  # what a pipe raises whose other end has died
 
 _SECONDS_TO_END = 2
+_SECONDS_TO_START, _SECONDS_BETWEEN_TRIES = 10, 0.1
 _IMPORTED_ONCE = ["torch.multiprocessing", "harness.engines.execution", "harness.engines.stacking"]
 _CONTEXT = get_context("forkserver")
 
@@ -100,8 +102,17 @@ class Pool:
 def _spawn() -> Worker:
     ours, theirs = _CONTEXT.Pipe()
     process = _CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
+    deadline = time.monotonic() + _SECONDS_TO_START
     with _signals_ignored():
-        process.start()
+        while True:
+            try:
+                process.start()
+            except BROKEN:  # the forkserver was killed; another one is started as soon as the system says so
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+            else:
+                break
     theirs.close()
     return Worker(process, ours)
 
