@@ -38,6 +38,15 @@ def what_was_recorded_in(here):
     return found
 
 
+def assert_undisturbed(folder, other):
+    """Nothing lost, doubled, changed or left running, compared with the search in the folder `other`."""
+    assert what_was_recorded(folder) == what_was_recorded(other)
+    here = records(folder)
+    (parent,) = here.parents("study")
+    assert "RUNNING" not in {run.status for run in [parent, *here.children(parent.id)]}
+    assert "RUNNING" not in {trial.state.name for trial in optuna_states(folder).trials}
+
+
 def optuna_states(tmp_path):
     (study,) = optuna.get_all_study_summaries(f"sqlite:///{tmp_path}/optuna.db")
     return optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path}/optuna.db")

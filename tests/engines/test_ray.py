@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 import pytest
 from places import PROJECT
-from searching import DIGITS, optuna_states, records, running, start, wait_for, what_was_recorded
+from searching import DIGITS, assert_undisturbed, records, running, start, wait_for
 from test_replicate import example
 
 TWELVE = ("--trials", "12", "--engine", "ray")
@@ -52,14 +52,6 @@ def tasks():
             if "ray::_carry_out" in " ".join(process.info["cmdline"] or []):
                 found.append(process)
     return found
-
-
-def assert_undisturbed(folder, other):
-    assert what_was_recorded(folder) == what_was_recorded(other)
-    here = records(folder)
-    (parent,) = here.parents("study")
-    assert "RUNNING" not in {run.status for run in [parent, *here.children(parent.id)]}
-    assert "RUNNING" not in {trial.state.name for trial in optuna_states(folder).trials}
 
 
 def ended(process, seconds=200):
