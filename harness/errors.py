@@ -6,11 +6,12 @@ REMEDY = "what is recorded stays; put that right, then give the same command aga
 class UserError(Exception):
     """Bad input or a bad place: what was wrong, the value received, the bound, the remedy, in one line.
 
-    What cannot be printed, as a line break in a name, is escaped: a message may quote whatever a file holds.
+    White space is one blank, and what cannot be printed is escaped: a message may quote whatever a file holds.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))
+        line = " ".join(message.split())
+        super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line))
 
 
 class Held(UserError):
