@@ -12,7 +12,8 @@ from harness.records import Records
 
 DIGITS = ("harness.search", "--dataset", "digits")
 TIMES = ("epoch_seconds", "samples_per_second")
-LONG = "[epochs]\nchoices=[400]\n[lr]\nlow=0.01\nhigh=0.1\n"
+LONG = "[epochs]\nchoices=[1500]\n[lr]\nlow=0.01\nhigh=0.1\n"
+ENDLESS = LONG.replace("1500", "40000")  # for searches that are stopped: records come a little later than epochs
 
 
 def records(tmp_path, experiment="search/digits"):

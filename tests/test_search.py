@@ -13,7 +13,7 @@ import optuna
 import psutil
 import pytest
 from places import DATA_DIR, PROJECT
-from searching import DIGITS, LONG, optuna_states, records, running, start, wait_for, what_was_recorded
+from searching import DIGITS, ENDLESS, LONG, optuna_states, records, running, start, wait_for, what_was_recorded
 
 from harness.metrics import DatasetRecord
 from harness.tracking import Tracking
@@ -137,7 +137,7 @@ def test_more_trials_are_added_to_those_there_are(searched, command, tmp_path, s
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, number, status):
-    (tmp_path / "long.toml").write_text(LONG)
+    (tmp_path / "long.toml").write_text(ENDLESS)
     process = start(tmp_path, "--trials", "6", "--space", "long.toml", "--workers", "2")
     wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
     os.killpg(process.pid, number)  # as a terminal does: to the workers too
@@ -157,7 +157,7 @@ def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, 
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path, store):
-    (tmp_path / "long.toml").write_text(LONG)
+    (tmp_path / "long.toml").write_text(ENDLESS)
     process = start(tmp_path, "--trials", "4", "--space", "long.toml", "--workers", "2")
     wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
     for worker in workers_of(process):
