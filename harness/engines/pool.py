@@ -83,9 +83,9 @@ class Pool:
 
     def replace(self, position: int) -> None:
         """A new worker in the place of one that has died."""
-        self[position].pipe.close()
-        self[position].process.close()
-        self._workers[position] = _spawn()
+        dead, self._workers[position] = self[position], _spawn()
+        dead.pipe.close()
+        dead.process.close()
 
     def close(self) -> None:
         """End all workers, at once those that are at work."""
