@@ -6,22 +6,19 @@ recorded. `--quick`: up to 100.
 """
 
 import argparse
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+PROJECT = Path(__file__).parent.parent
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 from bench import write
+from gate import free_port, mlflow_server
 from rich.console import Console
 
 from harness.coordinator import Coordinator
@@ -38,7 +35,6 @@ from harness.tracking import Tracking
 from harness.trial import Shared
 
 EPOCHS = 5
-_SECONDS_TO_START = 120
 
 
 class Simulated:
@@ -108,31 +104,10 @@ def servers() -> Iterator[tuple[str, str]]:
         for name in ("optuna", "mlflow"):
             postgres.psql(f"CREATE DATABASE {name};")
             addresses.append(postgres.get_uri(name).replace("postgresql://", "postgresql+psycopg2://"))
-        with _mlflow_server(place, addresses[1]) as uri:
-            yield addresses[0], uri
+        port = free_port()
+        with mlflow_server(place, port, addresses[1]):
+            yield addresses[0], f"http://127.0.0.1:{port}"
         postgres.cleanup()
-
-
-@contextmanager
-def _mlflow_server(folder: str, store: str) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", "--backend-store-uri", store,
-        "--artifacts-destination", f"{folder}/artifacts",
-    ]  # fmt: skip
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    with subprocess.Popen(command, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}, **quiet) as server:
-        deadline = time.monotonic() + _SECONDS_TO_START
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-        os.killpg(server.pid, 15)
 
 
 def main() -> None:

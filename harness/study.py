@@ -15,14 +15,13 @@ from functools import cached_property
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import MedianPruner
-from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.defaults import LESSON
 from harness.errors import UserError
+from harness.pruning import PRUNER, Curves
+from harness.sampler import Sampler
 from harness.seeds import derive
 from harness.space import Space
 from harness.storage import open_storage
@@ -51,9 +50,8 @@ class Study:
         self.space = space
         self._seed = seed
         self._storage = open_storage(url)
-        self._pruner = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
         self.optuna = optuna.create_study(
-            study_name=name, storage=self._storage, direction="maximize", pruner=self._pruner, load_if_exists=True
+            study_name=name, storage=self._storage, direction="maximize", pruner=PRUNER, load_if_exists=True
         )
         self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
         with warnings.catch_warnings():
@@ -121,7 +119,7 @@ class Study:
         if epoch > latest:
             self._asked[trial.number].report(val_accuracy, epoch)
             reported[epoch] = val_accuracy
-        return epoch == last_epoch or not self._is_to_be_pruned(reported)
+        return epoch == last_epoch or not self._curves.is_to_be_pruned(reported)
 
     def settle(self, trial: Trial, outcome: Outcome) -> None:
         """Write down how a trial ended. From here on a crash does not make it run again."""
@@ -156,7 +154,7 @@ class Study:
 
     def _ask(self, index: int) -> Trial:
         space = self.space.distributions()
-        self.optuna.sampler = _Sampler(space, derive(self._seed, f"trial {index}"))
+        self.optuna.sampler = Sampler(space, derive(self._seed, f"trial {index}"))
         asked = self.optuna.ask(space)
         frozen = self._storage.get_trial(self._trial_id(asked.number))
         self._asked[asked.number] = asked
@@ -170,26 +168,16 @@ class Study:
         told = self._read(frozen)
         assert told.outcome is not None, f"trial {trial.number} is told before it ended"
         state = _TOLD_AS[told.outcome.state]
-        complete = self._complete  # as it was before
+        curves = self._curves  # as they were before
         self.optuna.tell(self._asked[trial.number], told.value if state is TrialState.COMPLETE else None, state)
         if state is TrialState.COMPLETE:
-            complete.add_trial(_curve(told.value, frozen.intermediate_values))
+            curves.add(told.value, frozen.intermediate_values)
         self._best_is_known = False
         return told
 
-    def _is_to_be_pruned(self, accuracies: dict[int, float]) -> bool:
-        """As Optuna's `should_prune` says, which would read all trials of the open round from the storage each time."""
-        running = optuna.trial.create_trial(state=TrialState.RUNNING, intermediate_values=accuracies)
-        return self._pruner.prune(self._complete, running)
-
     @cached_property
-    def _complete(self) -> optuna.Study:
-        """The curves of the complete trials of earlier rounds, in memory."""
-        study = optuna.create_study(direction="maximize")
-        for frozen in self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            assert frozen.value is not None, "a complete trial has a value"
-            study.add_trial(_curve(frozen.value, frozen.intermediate_values))
-        return study
+    def _curves(self) -> Curves:
+        return Curves(self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
     def _put_back(self, number: int) -> None:
         self._storage.set_trial_state_values(self._trial_id(number), TrialState.WAITING)
@@ -231,37 +219,6 @@ class Study:
                     f"study {self.name!r} was made with {name} {_short(made_with[name])}, not {_short(value)};"
                     f" keep {name} as it was, or start another study with --study NAME"
                 )
-
-
-class _Sampler(TPESampler):
-    """TPE that is told the search space, which it would otherwise find out from all trials, anew for each proposal.
-
-    What it draws parameter by parameter it draws for all of them at once, so that a trial of which a dead process had
-    drawn some gets the same rest.
-    """
-
-    def __init__(self, space: dict[str, BaseDistribution], seed: int) -> None:
-        super().__init__(n_startup_trials=10, multivariate=True, constant_liar=True, seed=seed)
-        self._in_order = {name: one for name, one in space.items() if not one.single()}
-        self._space = {name: self._in_order[name] for name in sorted(self._in_order)}
-        self._drawn: dict[str, Any] = {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        del param_distribution
-        if not self._drawn:
-            draw = super().sample_independent
-            self._drawn = {name: draw(study, trial, name, one) for name, one in self._in_order.items()}
-        return self._drawn[param_name]
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        del study, trial
-        return self._space
-
-
-def _curve(value: float, accuracies: dict[int, float]) -> FrozenTrial:
-    return optuna.trial.create_trial(value=value, intermediate_values=accuracies)
 
 
 def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -18,13 +18,16 @@ def free_port():
 
 
 @contextmanager
-def mlflow_server(folder, port):
+def mlflow_server(folder, port, store=None):
+    """A server in `folder`, on its mlflow.db or another `store`, as long as the context is open."""
     arguments = [
         sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
+        "--backend-store-uri", store or f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination", f"{folder}/artifacts",
     ]  # fmt: skip
     env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    with subprocess.Popen(arguments, cwd=folder, env=env, stderr=subprocess.DEVNULL, start_new_session=True) as server:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(arguments, cwd=folder, env=env, start_new_session=True, **quiet) as server:
         try:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline:

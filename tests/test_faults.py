@@ -47,11 +47,26 @@ def served(tmp_path, store, monkeypatch):
     return port
 
 
+def started_and_served_for_a_while(folder, port):
+    """A search whose server is killed when the first two runs are there."""
+    with mlflow_server(folder, port):
+        process = start(folder, *TWELVE)
+        wait_for(lambda: len(running(folder)) >= 2)
+    return process
+
+
+def gone_on_with(folder, port):
+    """What the same command prints, when the server is there again."""
+    with mlflow_server(folder, port):
+        again = start(folder, *TWELVE)
+        output, errors = again.communicate(timeout=180)
+    assert again.returncode == 0, errors
+    return output + errors
+
+
 @pytest.mark.slow
 def test_a_search_goes_on_while_the_tracking_server_is_dead(searched, tmp_path, served):
-    with mlflow_server(tmp_path, served):
-        process = start(tmp_path, *TWELVE)
-        wait_for(lambda: len(running(tmp_path)) >= 2)
+    process = started_and_served_for_a_while(tmp_path, served)
     wait_for(lambda: settled(tmp_path) == 12)
     assert process.poll() is None
     with mlflow_server(tmp_path, served):
@@ -63,33 +78,22 @@ def test_a_search_goes_on_while_the_tracking_server_is_dead(searched, tmp_path, 
 
 @pytest.mark.slow
 def test_a_search_that_is_killed_while_the_tracking_server_is_dead(searched, tmp_path, served):
-    with mlflow_server(tmp_path, served):
-        process = start(tmp_path, *TWELVE)
-        wait_for(lambda: len(running(tmp_path)) >= 2)
+    process = started_and_served_for_a_while(tmp_path, served)
     wait_for(lambda: settled(tmp_path) >= 9)
     process.kill()
     process.communicate()
-    with mlflow_server(tmp_path, served):
-        again = start(tmp_path, *TWELVE)
-        output, errors = again.communicate(timeout=180)
-    assert again.returncode == 0, errors
-    assert "records that a process left in" in output + errors
+    assert "records that a process left in" in gone_on_with(tmp_path, served)
     assert_undisturbed(tmp_path, searched[0])
 
 
 @pytest.mark.slow
 def test_ctrl_c_while_the_tracking_server_is_dead_ends_at_once_and_loses_nothing(searched, tmp_path, served):
-    with mlflow_server(tmp_path, served):
-        process = start(tmp_path, *TWELVE)
-        wait_for(lambda: len(running(tmp_path)) >= 2)
+    process = started_and_served_for_a_while(tmp_path, served)
     process.send_signal(signal.SIGINT)
     _output, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "records are kept in" in errors
-    with mlflow_server(tmp_path, served):
-        again = start(tmp_path, *TWELVE)
-        _output, errors = again.communicate(timeout=180)
-    assert again.returncode == 0, errors
+    gone_on_with(tmp_path, served)
     assert_undisturbed(tmp_path, searched[0])
 
 

@@ -10,9 +10,10 @@ from optuna.samplers import TPESampler
 
 from harness.defaults import LESSON
 from harness.errors import UserError
+from harness.sampler import Sampler
 from harness.seeds import derive
 from harness.space import DEFAULT_SPACE, read_space
-from harness.study import Study, _Sampler
+from harness.study import Study
 from harness.trial import Outcome
 
 URL = "sqlite:///optuna.db"
@@ -72,7 +73,7 @@ def test_the_sampler_proposes_what_optunas_own_tpe_does():
     space = read_space(DEFAULT_SPACE).distributions()
     proposals = []
     for make in (
-        lambda seed: _Sampler(space, seed),
+        lambda seed: Sampler(space, seed),
         lambda seed: TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=seed),
     ):
         study = optuna.create_study(direction="maximize")
@@ -177,7 +178,7 @@ def test_a_trial_that_died_while_its_parameters_were_drawn_gets_the_same_rest(un
     else:
         study._enqueue_the_lesson()
     space = study.space.distributions()
-    study.optuna.sampler = _Sampler(space, derive(420, f"trial {asked_before}"))
+    study.optuna.sampler = Sampler(space, derive(420, f"trial {asked_before}"))
     asked = study.optuna.ask()
     for name in list(space)[:drawn]:
         asked._suggest(name, space[name])
