@@ -1,8 +1,8 @@
 """What one coordinator bears: searches with 10, 100 and 1,000 simulated workers, which train nothing and never wait.
 
 Study, records and the places where they are kept are real: SQLite files; then PostgreSQL for Optuna, and for MLflow an
-`mlflow server` on PostgreSQL. Of each, what a trial of five epochs costs the coordinator, and when all of it is
-recorded. `--quick`: up to 100.
+`mlflow server` on PostgreSQL. Of each, what a trial of at most five epochs costs the coordinator, and when all of it is
+recorded. `--quick`: up to 100; `--workers N`: N alone.
 """
 
 import argparse
@@ -38,7 +38,13 @@ EPOCHS = 5
 
 
 class Simulated:
-    """An `Engine` with a worker for each job: all start, then all report an epoch, and so on, at once."""
+    """An `Engine` with a worker for each job: all start, then all report an epoch, and so on, at once.
+
+    `epochs`: how many were reported.
+    """
+
+    def __init__(self) -> None:
+        self.epochs = 0
 
     def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
         assert proceed is not None
@@ -48,6 +54,7 @@ class Simulated:
             for job in list(going):
                 accuracy = 1 - 1 / (epoch + job.config.lr)
                 metrics = EpochMetrics(epoch, 0.5, accuracy, 0.5, accuracy, 1.0, 5e4, 391)
+                self.epochs += 1
                 trains_on = proceed(job, metrics)
                 yield Epoch(job, metrics)
                 if not trains_on or epoch == job.config.epochs:
@@ -74,14 +81,19 @@ def one_search(storage: str, uri: str, workers: int) -> dict[str, float]:
     engine = Simulated()
     recorder = Recorder(engine, tracking, screen, parent)
     shared = Shared(1, "digits", "float32")
-    coordinator = Coordinator(study, engine, tracking, recorder, screen, parent, shared)
+    coordinator = Coordinator(study, engine, tracking, recorder, screen, parent, shared, lambda: None)
     start = time.perf_counter()
     coordinator.search(2 * workers, workers, None)
     searched = time.perf_counter() - start
     tracking.close(wait=True)
     recorded = time.perf_counter() - start
     trials = len(study.finished())
-    return {"trials": trials, "coordinator_ms": 1e3 * searched / trials, "mlflow_ms": 1e3 * recorded / trials}
+    return {
+        "trials": trials,
+        "coordinator_ms": 1e3 * searched / trials,
+        "mlflow_ms": 1e3 * recorded / trials,
+        "epochs_a_second": engine.epochs / searched,
+    }
 
 
 @contextmanager
@@ -114,17 +126,17 @@ def main() -> None:
     """Print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="up to 100 workers")
+    parser.add_argument("--workers", type=int, help="this number of them alone")
     parser.add_argument("--out", type=Path, default=Path("reports/scaling_cost.json"))
     given = parser.parse_args()
     results = {}
     print(f"{'records':<22}{'workers':>8}{'trials':>8}{'coordinator':>13}{'all recorded':>14}{'epochs a second':>17}")
     for what, place in (("SQLite", files), ("PostgreSQL and server", servers)):
-        for workers in (10, 100) if given.quick else (10, 100, 1_000):
+        for workers in (given.workers,) if given.workers else (10, 100) if given.quick else (10, 100, 1_000):
             with place() as (storage, uri):
                 found = one_search(storage, uri, workers)
             results[f"{what}, {workers}"] = found
-            ours, all_of_it = found["coordinator_ms"], found["mlflow_ms"]
-            rate = 1e3 * EPOCHS / ours
+            ours, all_of_it, rate = found["coordinator_ms"], found["mlflow_ms"], found["epochs_a_second"]
             print(
                 f"{what:<22}{workers:>8}{found['trials']:>8.0f}{ours:>10.1f} ms{all_of_it:>11.1f} ms{rate:>17.0f}",
                 flush=True,

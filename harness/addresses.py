@@ -1,11 +1,13 @@
 """What the address of a store says, and how it may be shown."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 
 def without_password(url: str) -> str:
-    """`url` with its password, if it has one, replaced by ***."""
+    """`url` with its password, if it has one, replaced by ***, whether it stands before the host or in the query."""
+    url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
         return url

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import typer
 
+from harness.addresses import without_password
 from harness.errors import Stopped, UserError
 
 _UNEXPECTED, _BAD_INPUT, _CTRL_C = 1, 2, 130
@@ -54,10 +55,15 @@ def one_line_endings(debug: bool) -> Iterator[None]:
 
 
 def this_command() -> str:
-    """What the person typed, so that it can be typed again."""
+    """What the person typed, so that it can be typed again; but for passwords."""
     module = Path(sys.argv[0]).stem
     package = Path(sys.argv[0]).parent.name
-    return shlex.join([python(), "-m", f"{package}.{module}", *sys.argv[1:]])
+    return shlex.join([python(), "-m", f"{package}.{module}", *map(_shown, sys.argv[1:])])
+
+
+def _shown(argument: str) -> str:
+    name, sign, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return name + sign + without_password(value)
 
 
 def python() -> str:

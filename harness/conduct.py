@@ -5,6 +5,7 @@ import statistics
 from harness.command import this_command
 from harness.coordinator import Coordinator
 from harness.data import Dataset
+from harness.databases import Hold
 from harness.engines.base import Engine
 from harness.errors import Stopped, UserError
 from harness.interrupts import stop_on_signals
@@ -21,10 +22,7 @@ PAGE = "study.html"
 
 
 class Sitting:
-    """The parts of one search, put together; `run` carries it as far as it goes.
-
-    `alone`: no other process of any machine runs this study, whatever its records say.
-    """
+    """The parts of one search, put together; `run` carries it as far as it goes. `hold`: of the study."""
 
     def __init__(
         self,
@@ -34,9 +32,9 @@ class Sitting:
         screen: Screen,
         dataset: Dataset,
         shared: Shared,
-        alone: bool,
+        hold: Hold,
     ) -> None:
-        self._alone = alone
+        self._hold = hold
         self._study = study
         self._engine = engine
         self._tracking = tracking
@@ -58,7 +56,7 @@ class Sitting:
         or no trial is complete.
         """
         name = self._study.name
-        owner = None if self._alone else self._tracking.live_owner(name, "study")
+        owner = None if self._hold.is_everywhere else self._tracking.live_owner(name, "study")
         if owner:
             raise UserError(
                 f"study {name!r} is being run by another process ({owner}): wait for it, or use --study NAME"
@@ -66,7 +64,14 @@ class Sitting:
         parent_id = self._tracking.open_parent(name, "study", {"seed": self._shared.seed, "round": round_size})
         recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)
         coordinator = Coordinator(
-            self._study, self._engine, self._tracking, recorder, self._screen, parent_id, self._shared
+            self._study,
+            self._engine,
+            self._tracking,
+            recorder,
+            self._screen,
+            parent_id,
+            self._shared,
+            self._hold.check,
         )
         state: State = "failed"
         try:
@@ -87,9 +92,13 @@ class Sitting:
         except KeyboardInterrupt:
             state = "interrupted"
             raise
+        except Stopped:
+            if not coordinator.stopped or state == "interrupted":
+                raise
+            state = "interrupted"  # it was to stop, and the store is away
+            raise self._stopped(total, caught) from None
         finally:
-            self._tracking.finish(parent_id, state)
-            self._tracking.close(wait=state == "complete")
+            self._tracking.end(parent_id, state)
 
     def _take_over(self, coordinator: Coordinator) -> None:
         left = coordinator.reconcile()

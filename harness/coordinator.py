@@ -4,7 +4,7 @@ Works in one process, the only one that touches Optuna and MLflow. Any stop leav
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from harness.engines.base import Engine, Job
@@ -20,7 +20,8 @@ from harness.work import work
 
 
 class Coordinator:
-    """`search` runs the trials; `stop` makes it end early, after the running epochs."""
+    """`search` runs the trials; `stop` makes it end early, after the running epochs. `check_hold` raises where another
+    process may have the study by now."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Coordinator:
         screen: Screen,
         parent_id: str,
         shared: Shared,
+        check_hold: Callable[[], None],
     ) -> None:
         self._study = study
         self._engine = engine
@@ -39,6 +41,7 @@ class Coordinator:
         self._screen = screen
         self._parent_id = parent_id
         self._shared = shared
+        self._check_hold = check_hold
         self._deadline = float("inf")
         self._total = 0
         self._pruned: set[str] = set()
@@ -48,6 +51,7 @@ class Coordinator:
         """Start nothing more; what runs stops after its epoch. Safe in a signal handler."""
         self.stopped = True
         self._engine.drain()
+        self._tracking.hurry()
 
     def reconcile(self) -> int:
         """Close what a dead process left open, in the study and in MLflow; how many runs there were.
@@ -71,6 +75,7 @@ class Coordinator:
             self._deadline = time.monotonic() + timeout
         self._total = total
         self._show_progress()
+        self._check_hold()
         while not self.stopped and (trials := self._study.open_round(round_size, total)):
             self._run_round(trials)
             self._show_progress()
@@ -121,6 +126,7 @@ class Coordinator:
         else:
             state = "pruned" if record.ending.state == "stopped" else record.ending.state
             outcome = Outcome(state, note, accuracies, record.seconds, record.run_id)
+            self._check_hold()
             self._study.settle(trial, outcome)
             self._close(outcome)
         self._show_progress()

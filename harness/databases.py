@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.addresses import kind, sqlite_file
 from harness.errors import Held, UserError
-from harness.postgresql import locked
+from harness.postgresql import NoConnection, locked
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -48,8 +49,15 @@ def make_whole(url: str, build: Callable[[str], None]) -> None:
         os.replace(new, path)
 
 
+class Hold(NamedTuple):
+    """`check` raises `Stopped` where the hold may be lost. `is_everywhere`: it keeps processes of all machines out."""
+
+    check: Callable[[], None]
+    is_everywhere: bool
+
+
 @contextmanager
-def hold(url: str, what: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+def hold(url: str, what: str, waiting: Callable[[str], None] | None = None) -> Iterator[Hold]:
     """Inside, no other process can hold `what` in the database at `url`. Where one does, raises `Held`, or, with
     `waiting`, tells that once and waits until it has ended or died.
 
@@ -60,9 +68,9 @@ def hold(url: str, what: str, waiting: Callable[[str], None] | None = None) -> I
     with ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(_held(url, what))
-            except Held as held:
-                if waiting is None:
+                made = stack.enter_context(_held(url, what))
+            except (Held, NoConnection) as held:
+                if waiting is None or (isinstance(held, NoConnection) and not told):
                     raise
                 if not told:
                     waiting(str(held))
@@ -70,18 +78,19 @@ def hold(url: str, what: str, waiting: Callable[[str], None] | None = None) -> I
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             else:
                 break
-        yield
+        yield made
 
 
 @contextmanager
-def _held(url: str, what: str) -> Iterator[None]:
+def _held(url: str, what: str) -> Iterator[Hold]:
     if kind(url) == "postgresql":
-        with locked(url, what, wait=False):
-            yield
+        with locked(url, what, wait=False) as check:
+            yield Hold(check, is_everywhere=True)
         return
+    here = Hold(lambda: None, is_everywhere=False)  # the system's locks do not get lost
     path = sqlite_file(url)
     if path is None:
-        yield
+        yield here
         return
 
     from filelock import FileLock, Timeout
@@ -99,7 +108,7 @@ def _held(url: str, what: str) -> Iterator[None]:
         raise Held(f"{what} is being run by another process{owner}") from None
     try:
         holder.write_text(this_process())
-        yield
+        yield here
     finally:
         holder.unlink(missing_ok=True)
         lock.release()

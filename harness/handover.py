@@ -1,28 +1,41 @@
-"""Writes spooled records to MLflow, one by one, waiting for a store that is away as long as it takes."""
+"""Writes spooled records to MLflow, one by one."""
 
 import base64
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
+from harness.errors import REMEDY, Stopped
 from harness.patience import UID, Patient
 from harness.spool_file import Record
 
 _MOST = {"metrics": 1_000, "params": 100, "tags": 100}  # that MLflow takes in one call
+_MOST_TOGETHER = 1_000
 UID_PREFIX = "uid-"  # no id of MLflow's begins so
+_log = logging.getLogger("harness")
+
+
+class Gone(Stopped):
+    """The run that a record belongs to is not in MLflow any more."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} is not in MLflow any more: it was deleted; {REMEDY}", 1)
 
 
 def mergeable(records: Sequence[Record]) -> list[Record]:
     """As many of the first of these `log_batch`s of one run as fit in one call."""
     some: list[Record] = []
-    left = dict(_MOST)
+    held = dict.fromkeys(_MOST, 0)
     for record in records:
-        left = {what: room - len(record.arguments.get(what, ())) for what, room in left.items()}
-        if record.do != "log_batch" or (some and min(left.values()) < 0):
+        held = {what: count + len(record.arguments.get(what, ())) for what, count in held.items()}
+        fits = sum(held.values()) <= _MOST_TOGETHER and all(held[what] <= most for what, most in _MOST.items())
+        if record.do != "log_batch" or (some and not fits):
             break
         some.append(record)
     return some
@@ -37,10 +50,10 @@ def merged(records: Sequence[Record]) -> Record:
 
 
 class Writer:
-    """`away`: why it waits at this moment, or ""."""
+    """Waits as `patient` does. Raises `Gone` for a run that was deleted. `away`: why it waits at this moment, or ""."""
 
-    def __init__(self, uri: str, meanwhile: str) -> None:
-        self._client = Patient(uri, endless=True, meanwhile=meanwhile)
+    def __init__(self, patient: Patient) -> None:
+        self._client = patient
         self._ids: dict[str, str] = {}
 
     @property
@@ -50,21 +63,31 @@ class Writer:
     def write(self, record: Record, again: bool = False) -> None:
         """With `again` it may have been written before."""
         if record.do == "create_run":
-            self._create_run(record.run, again, **record.arguments)
-        else:
+            return self._create_run(record.run, again, **record.arguments)
+        try:
             getattr(self, f"_{record.do}")(self.id_of(record.run), **record.arguments)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or "must be in the 'active' state" in str(error):
+                raise Gone(record.run) from None
+            raise
 
     def id_of(self, run: str) -> str:
         if not run.startswith(UID_PREFIX):
             return run
         if run not in self._ids:  # an earlier process made it
             experiments = [found.experiment_id for found in self._client.search_experiments()]
-            (made,) = self._client.search_runs(experiments, f"tags.`{UID}` = '{run}'")
-            self._ids[run] = made.info.run_id
+            made = self._client.search_runs(experiments, f"tags.`{UID}` = '{run}'")
+            if not made:
+                raise Gone(run)
+            self._ids[run] = made[0].info.run_id
         return self._ids[run]
 
     def _create_run(self, uid: str, again: bool, tags: dict[str, str], runs: dict[str, str], **named: Any) -> None:
-        tags = tags | {tag: self.id_of(other) for tag, other in runs.items()}
+        for tag, other in runs.items():
+            try:
+                tags = tags | {tag: self.id_of(other)}
+            except Gone as gone:
+                _log.warning("%s is left out: %s", tag, gone)
         made = self._client.create_run(tags=tags, uid=uid, again=again, **named)
         self._ids[uid] = made.info.run_id
 

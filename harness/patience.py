@@ -74,6 +74,10 @@ class Patient:
 
         return self.call(create)
 
+    def hurry(self) -> None:
+        """From here on wait no more. Safe in a signal handler."""
+        self._gave_up = True
+
     def call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """What `method` answers, as soon as it does."""
         begun = time.monotonic()
@@ -91,9 +95,7 @@ class Patient:
                     raise
                 if self._gave_up or time.monotonic() - begun > limit:
                     self._gave_up = True
-                    raise Stopped(
-                        f"{store_name(self._uri)} has not answered for {SECONDS:.0f} s ({reason}); {REMEDY}", 1
-                    ) from None
+                    raise Stopped(f"{store_name(self._uri)} does not answer ({reason}); {REMEDY}", 1) from None
                 if not self.away:
                     _log.warning("waiting for %s: %s%s", store_name(self._uri), reason, self._meanwhile)
                 self.away = reason

@@ -3,12 +3,12 @@
 Imports are made late, as `--help` loads this file.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 from harness.addresses import without_password
-from harness.errors import Held, UserError
+from harness.errors import REMEDY, Held, Stopped, UserError
 
 _SHORT = 63  # bytes of a connection's name that PostgreSQL keeps
 _WHO = """
@@ -18,11 +18,14 @@ _WHO = """
 """
 
 
-@contextmanager
-def locked(url: str, what: str, wait: bool) -> Iterator[None]:
-    """Inside, nobody else holds `what` in this database. Without `wait`, raises `Held`, which names who does.
+class NoConnection(UserError):
+    """The server does not answer, or not to this user."""
 
-    Raises `UserError` where there is no connection.
+
+@contextmanager
+def locked(url: str, what: str, wait: bool) -> Iterator[Callable[[], None]]:
+    """Inside, nobody else holds `what` in this database, as long as the function that is given raises no `Stopped`: it
+    asks the connection. Without `wait`, raises `Held`, which names who holds it; `NoConnection` where there is none.
     """
     from sqlalchemy import NullPool, create_engine, text
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -36,7 +39,7 @@ def locked(url: str, what: str, wait: bool) -> Iterator[None]:
     except (SQLAlchemyError, ArgumentError, ImportError) as error:
         reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
         remedy = "pip install '.[postgresql]'" if isinstance(error, ImportError) else "check the address"
-        raise UserError(f"cannot open {without_password(url)} ({reason}); {remedy}") from None
+        raise NoConnection(f"cannot open {without_password(url)} ({reason}); {remedy}") from None
     with connection:
         connection.execute(text("SELECT set_config('application_name', :name, false)"), {"name": _name(this_process())})
         if wait:
@@ -44,7 +47,19 @@ def locked(url: str, what: str, wait: bool) -> Iterator[None]:
         elif not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             owner = connection.execute(text(_WHO), {"key": key}).scalar()
             raise Held(f"{what} is being run by another process ({owner or 'just ended'})")
-        yield
+
+        def check() -> None:
+            try:
+                connection.execute(text("SELECT 1"))
+            except SQLAlchemyError:
+                lost = f"the connection to {without_password(url)} was lost, and with it the hold on {what}"
+                raise Stopped(f"{lost}; {REMEDY}", 1) from None
+
+        try:
+            yield check
+        finally:
+            with suppress(SQLAlchemyError):  # of a server that is gone by now
+                connection.close()
 
 
 def _name(process: str) -> str:

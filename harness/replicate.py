@@ -177,7 +177,12 @@ def _replicate_on(
 
 
 def _ending(replications: "list[Replication]", caught: list[int]) -> None:
-    left = sum(len(replication.missing()) for replication in replications)
+    try:
+        left = sum(len(replication.missing()) for replication in replications)
+    except Stopped:  # the store is away
+        if not caught:
+            raise
+        raise Stopped(f"stopped; go on with: {command.this_command()}", 128 + caught[0]) from None
     if caught:
         raise Stopped(f"stopped with {left} runs to go; go on with: {command.this_command()}", 128 + caught[0])
     if left:

@@ -54,6 +54,7 @@ class Replication:
         """Start nothing more; what runs stops after its epoch. Safe in a signal handler."""
         self.stopped = True
         self._engine.drain()
+        self._tracking.hurry()
 
     def work(self, task: Task) -> float:
         """What a run costs, in images."""
@@ -96,11 +97,10 @@ class Replication:
             for run in recorder.reconcile():
                 self._tracking.finish(run.id, "interrupted", "its process died")
             self._make(recorder, self._missing_tuning(self._tracking.children(parent_id)), clock)
-            children = self._tracking.children(parent_id)
-            if not self.stopped and not self._missing_tuning(children):
+            if not self.stopped and not self._missing_tuning(children := self._tracking.children(parent_id)):
                 self._choose(parent_id)
                 self._make(recorder, self._missing_arms(children), clock)
-            left = len(self._missing_in(parent_id))
+            left = 0 if self.stopped else len(self._missing_in(parent_id))
             state = "interrupted" if self.stopped else "failed" if left else "complete"
             if state == "complete":
                 self._tracking.tag(parent_id, {SEEDS: str(self._seeds_now(parent_id))})
@@ -110,8 +110,7 @@ class Replication:
             state = "interrupted"
             raise
         finally:
-            self._tracking.finish(parent_id, state)
-            self._tracking.close(wait=state == "complete")
+            self._tracking.end(parent_id, state)
 
     def _refuse_a_mixture(self) -> None:
         parent = self._tracking.parent(self._name, "claim")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from harness import command
-from harness.addresses import kind
 from harness.data_choice import DataChoice, data_choice
 from harness.defaults import LESSON_SEED, Precision, Switch
 from harness.engines.choice import Where
@@ -153,7 +152,7 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": plan.round, "device": device}
     settings |= {"cohort": plan.cohort, "precision": plan.precision}
     waiting = screen.warn if plan.join else None
-    with hold(plan.storage, f"study {name!r}", waiting), stops_where_it_fails(plan.storage):
+    with hold(plan.storage, f"study {name!r}", waiting) as held, stops_where_it_fails(plan.storage):
         study = Study(plan.storage, name, space, plan.seed, settings)
         left = max(plan.trials - len(study.finished()), 0)
         if left:
@@ -165,8 +164,7 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
 
         tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
         shared = Shared(plan.seed, dataset.name, plan.precision)
-        alone = kind(plan.storage) == "postgresql"  # the whole world's, while it is held
-        sitting = Sitting(study, engine, tracking, screen, dataset, shared, alone)
+        sitting = Sitting(study, engine, tracking, screen, dataset, shared, held)
         summary = sitting.finished(plan.trials)
         if summary:
             screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from harness import patience
 from harness.addresses import sqlite_file, without_password
 from harness.errors import REMEDY, Stopped
-from harness.handover import UID_PREFIX, Writer, mergeable, merged
+from harness.handover import UID_PREFIX, Gone, Writer, mergeable, merged
 from harness.patience import Patient, store_name
 from harness.spool_file import Record, SpoolFile, left
 
@@ -35,16 +35,19 @@ class Spool:
     until all that was written is there.
 
     Runs are named by the uid that `create_run` gives at once; `id_of` tells MLflow's id. Raises `Stopped`, at the next
-    call, where the disk is full; what else MLflow refuses is raised there too.
+    call, where the disk is full or MLflow refuses a record.
     """
 
     def __init__(self, uri: str) -> None:
-        folder = (sqlite_file(uri) or Path("here")).parent
+        path = sqlite_file(uri)
+        folder = path.parent if path else Path()
         stem = f".mlflow-{sha256(without_password(uri).encode()).hexdigest()[:8]}"
         self._uri = uri
         self._file = SpoolFile(folder / f"{stem}-{uuid4().hex}.spool")
         self._reader = Patient(uri)
-        self._writer = Writer(uri, f"training goes on, records are kept in {self._file.path}")
+        meanwhile = f"training goes on, records are kept in {self._file.path}"
+        self._writer = Writer(Patient(uri, endless=True, meanwhile=meanwhile))
+        self._hurried = False
         self._waiting: deque[Record] = deque()
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -102,20 +105,26 @@ class Spool:
     def flush(self, seconds: float | None = None) -> None:
         """Wait until all records are in MLflow.
 
-        Raises `Stopped` where the store is away for so many seconds (`patience.SECONDS`); the records stay in the file.
+        Raises `Stopped` where the store is away for so many seconds (`patience.SECONDS`), or at once after `hurry`; the
+        records stay in the file.
         """
         seconds = patience.SECONDS if seconds is None else seconds
         deadline = time.monotonic() + seconds
         with self._change:
             while self._waiting and self._error is None:
-                if self._writer.away and time.monotonic() >= deadline:
+                if self._writer.away and (self._hurried or time.monotonic() >= deadline):
                     raise Stopped(
-                        f"{store_name(self._uri)} has not answered for {seconds:.0f} s ({self._writer.away});"
+                        f"{store_name(self._uri)} does not answer ({self._writer.away});"
                         f" {len(self._waiting)} records are kept in {self._file.path}; {REMEDY}",
                         1,
                     )
                 self._change.wait(0.2)
         self._tell_of_an_error()
+
+    def hurry(self) -> None:
+        """From here on wait for no store that is away. Safe in a signal handler."""
+        self._hurried = True
+        self._reader.hurry()
 
     def close(self, wait: bool) -> None:
         """`flush`, and let go of the file; a next record opens it again.
@@ -141,8 +150,12 @@ class Spool:
     def _put(self, run: str, do: str, **arguments: Any) -> None:
         record = Record(run, do, arguments)
         with self._change:
-            self._file.append(record)
             self._waiting.append(record)
+            try:
+                self._file.append(record)
+            except Stopped:
+                self._waiting.pop()
+                raise
             if self._thread is None and self._error is None:
                 self._thread = threading.Thread(target=self._work, daemon=True)
                 self._thread.start()
@@ -161,7 +174,7 @@ class Spool:
                 self._writer.write(merged(records))
             except Exception as error:  # noqa: BLE001  # it is raised where the next record is put
                 with self._change:
-                    self._error = error
+                    self._error = self._refused(error) if isinstance(error, MlflowException) else error
                     self._change.notify_all()
                 return
             with self._change:
@@ -178,21 +191,30 @@ class Spool:
             return [first]
         return mergeable([record for record in islice(self._waiting, _LOOKS_AHEAD) if record.run == first.run])
 
+    def _refused(self, error: MlflowException) -> Stopped:
+        why = " ".join(str(error).split())[:300]
+        kept = f"{len(self._waiting)} records are kept in {self._file.path}"
+        return Stopped(f"{store_name(self._uri)} refuses a record ({why}); {kept}; {REMEDY}", 1)
+
     def _tell_of_an_error(self) -> None:
         if self._error is not None and not self._told:
             self._told = True
             raise self._error
 
     def _hand_over_what_others_left(self, folder: Path, pattern: str) -> None:
+        writer = Writer(Patient(self._uri))
         for path in sorted(folder.glob(pattern)):
             with left(path) as records:
                 if records:
                     _log.warning("%d records that a process left in %s are written to MLflow now", len(records), path)
                 for record in records:
                     try:
-                        self._writer.write(record, again=True)
-                    except (MlflowException, ValueError) as error:  # its run was deleted, for example
-                        _log.warning("one of them, %s, is refused: %s", record.do, " ".join(str(error).split())[:200])
+                        writer.write(record, again=True)
+                    except Gone as gone:
+                        _log.warning("one of them, %s, is left out: %s", record.do, gone)
+                    except MlflowException as error:
+                        why = " ".join(str(error).split())[:300]
+                        raise Stopped(f"the records in {path} are refused by MLflow ({why}); {REMEDY}", 1) from None
 
 
 def _now() -> int:

@@ -63,7 +63,8 @@ class SpoolFile:
 
 @contextmanager
 def left(path: Path) -> Iterator[list[Record]]:
-    """The records in the file of a process that has died, which is removed afterwards; none of one that lives."""
+    """The records in the file of a process that has died; none of one that lives. Removed afterwards, unless something
+    is raised meanwhile. Raises `Stopped` where it holds something else."""
     lock = FileLock(_lock_of(path), blocking=False)
     try:
         lock.acquire()
@@ -72,11 +73,18 @@ def left(path: Path) -> Iterator[list[Record]]:
         return
     try:
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a last line that is cut was not kept
-        yield [Record(*json.loads(line)) for line in lines]
+        yield [_read(line, path, number) for number, line in enumerate(lines, start=1)]
         path.unlink(missing_ok=True)
     finally:
         lock.release()
         _lock_of(path).unlink(missing_ok=True)
+
+
+def _read(line: bytes, path: Path, number: int) -> Record:
+    try:
+        return Record(*json.loads(line))
+    except (ValueError, TypeError):
+        raise Stopped(f"{path}, line {number} is no record; move that file away; {REMEDY}", 1) from None
 
 
 def _lock_of(path: Path) -> Path:

@@ -39,6 +39,8 @@ def check_tracking(uri: str) -> None:
     _check(uri, _MLFLOW_KINDS, "MLFLOW_TRACKING_URI")
     if kind(uri) in ("http", "https"):
         _check_answer(uri)
+    if kind(uri) != "sqlite":
+        _check_folder(Path(), "records that wait for MLflow's store")
     if kind(uri) == "sqlite":
         _check_folder(ARTIFACTS if ARTIFACTS.exists() else Path(), "MLflow's artifacts")
 

@@ -5,6 +5,7 @@ Imports no torch; `log_model` is handed a ready module.
 
 import io
 import json
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from harness.config import RunConfig
+from harness.errors import Stopped
 from harness.experiments import make_experiment, writer
 from harness.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.owner import is_alive, this_process
@@ -35,6 +37,7 @@ from harness.records import (
 )
 from harness.spool import Spool
 
+_log = logging.getLogger("harness")
 _LARGEST_BATCH = 1_000  # metrics that MLflow takes in one call
 
 
@@ -113,6 +116,20 @@ class Tracking(Records):
     def id_of(self, run: str) -> str:
         """MLflow's id of a run."""
         return str(self.client.id_of(run))
+
+    def hurry(self) -> None:
+        """From here on wait for no store that is away. Safe in a signal handler."""
+        self.client.hurry()
+
+    def end(self, parent_id: str, state: State) -> None:
+        """`finish` the parent run and `close`. What fails after a stop is a warning, so that the stop is told."""
+        try:
+            self.finish(parent_id, state)
+        except Stopped as stop:
+            if state == "complete":
+                raise
+            _log.warning("%s", stop)
+        self.close(wait=state == "complete")
 
     def close(self, wait: bool) -> None:
         """Have all of it in MLflow, or, without `wait` and where the store is away, in a file for the next process.

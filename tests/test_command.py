@@ -64,6 +64,22 @@ def test_a_wrong_option_is_one_line(monkeypatch, capsys):
     assert shown.count("\n") == 1
 
 
+def test_what_was_typed_is_repeated_without_its_passwords(monkeypatch):
+    typed = [
+        "harness/search.py",
+        "--storage",
+        "postgresql://o:secret@h/db",
+        "--storage=mysql://o:secret@h/db",
+        "--trials=3",
+    ]
+    monkeypatch.setattr(sys, "argv", typed)
+    line = command.this_command()
+    assert "secret" not in line
+    assert line.endswith(
+        "-m harness.search --storage 'postgresql://o:***@h/db' '--storage=mysql://o:***@h/db' --trials=3"
+    )
+
+
 def test_a_reader_that_has_gone_is_no_error_message(tmp_path):
     script = tmp_path / "talks.py"
     script.write_text(

@@ -1,6 +1,7 @@
 """Optuna and MLflow in a real PostgreSQL server: several at once, one that is killed, and a whole search."""
 
 import subprocess
+import threading
 import time
 import warnings
 
@@ -9,7 +10,7 @@ from searching import DIGITS, running, start, wait_for, what_was_recorded, what_
 from test_databases import program
 
 from harness.databases import hold
-from harness.errors import UserError
+from harness.errors import Stopped, UserError
 from harness.records import Records
 from harness.storage import open_storage
 
@@ -106,6 +107,40 @@ def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(databas
     wait_for(is_free, seconds=5)
 
 
+@pytest.fixture
+def own_server(tmp_path_factory):
+    """The folder of a server of this test's own, which runs and has a database `optuna`; and its address."""
+    folder = tmp_path_factory.mktemp("own") / "data"
+    server = start_server(folder)
+    server.psql("CREATE DATABASE optuna;")
+    yield folder, server.get_uri("optuna").replace("postgresql://", "postgresql+psycopg2://")
+    start_server(folder).cleanup()
+
+
+@pytest.mark.slow
+def test_a_hold_that_was_lost_with_its_server_is_told_and_who_waits_for_it_waits_on(own_server):
+    folder, url = own_server
+    told, got = [], threading.Event()
+
+    def wait_for_it():
+        with hold(url, "study 'a'", told.append):
+            got.set()
+
+    with hold(url, "study 'a'") as held:
+        held.check()
+        waiting = threading.Thread(target=wait_for_it)
+        waiting.start()
+        wait_for(lambda: told)
+        start_server(folder).cleanup()
+        time.sleep(3)
+        assert waiting.is_alive() and not got.is_set()
+        start_server(folder)
+        with pytest.raises(Stopped, match=r"the connection to .* was lost, and with it the hold on study 'a'; what is"):
+            held.check()
+    assert got.wait(10)
+    waiting.join()
+
+
 def test_a_server_that_is_not_there_is_one_line_without_its_password(tmp_path):
     url = "postgresql+psycopg2://me:secret@127.0.0.1:1/optuna"
     shown = r"^cannot open postgresql\+psycopg2://me:\*\*\*@127.0.0.1:1/optuna \("
@@ -129,22 +164,17 @@ def test_a_search_in_postgresql_gives_what_one_in_files_does(searched, databases
 
 
 @pytest.mark.slow
-def test_a_server_that_stops_in_mid_search_costs_no_trial(searched, tmp_path_factory, tmp_path, store):
-    folder = tmp_path_factory.mktemp("stopped") / "data"
-    server = start_server(folder)
-    server.psql("CREATE DATABASE optuna;")
-    url = server.get_uri("optuna").replace("postgresql://", "postgresql+psycopg2://")
+def test_a_server_that_stops_in_mid_search_costs_no_trial(searched, own_server, tmp_path, store):
+    folder, url = own_server
     wish = ("--trials", "12", "--workers", "2", "--storage", url)
     process = start(tmp_path, *wish)
     wait_for(lambda: len(running(tmp_path)) >= 3)
-    server.cleanup()
+    start_server(folder).cleanup()
     _output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors.startswith("--storage postgresql+psycopg2://") and errors.count("\n") == 1, errors
-    assert "cannot be used any more" in errors
-    server = start_server(folder)
+    assert errors.count("\n") == 1 and ("cannot be used any more" in errors or "the hold on study" in errors), errors
+    start_server(folder)
     again = start(tmp_path, *wish)
     _output, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
     assert what_was_recorded(tmp_path) == what_was_recorded(searched[0])
-    server.cleanup()

@@ -8,16 +8,19 @@ import threading
 import time
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from places import PROJECT
 
 from harness import patience
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.errors import Stopped
+from harness.handover import mergeable, merged
 from harness.metrics import DatasetRecord, EpochMetrics
 from harness.model import Classifier, initial_model
 from harness.records import Records
-from harness.spool_file import left
+from harness.spool_file import Record, left
 from harness.tracking import Tracking
 
 CONFIG = make_config(**LESSON, seed=1, dataset="digits", split="search")
@@ -142,7 +145,7 @@ def test_who_waited_long_enough_stops(gate, tracking, monkeypatch):
     monkeypatch.setattr(patience, "SECONDS", 3.0)
     gate.state = "failing"
     tracking.log_metrics(parent, {"x": 1.0})
-    with pytest.raises(Stopped, match=r"has not answered for 3 s \(.*\); 1 records are kept in .*\.spool; what is"):
+    with pytest.raises(Stopped, match=r"does not answer \(.*\); 1 records are kept in .*\.spool; what is"):
         tracking.close(wait=True)
     gate.state = "open"
     tracking.close(wait=True)
@@ -163,18 +166,78 @@ def test_a_model_waits_for_the_server(gate, tracking, digits):
     assert winner.tags["harness.model"].startswith("models:/m-")
 
 
-def test_what_mlflow_refuses_is_raised_at_the_next_call_and_skipped_by_the_next_process(store, tmp_path, caplog):
+def test_the_record_of_a_deleted_run_is_told_at_the_next_call_and_left_out_by_the_next_process(store, tmp_path, caplog):
     tracking = Tracking(store, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("refused", "study", {})
     tracking.log_metrics("f" * 32, {"x": 1.0})
-    with pytest.raises(Exception, match="not found"):
+    with pytest.raises(Stopped, match=r"run f{32} is not in MLflow any more: it was deleted"):
         tracking.close(wait=True)
     tracking.log_metrics(parent, {"y": 2.0})  # kept, as nothing is handed over any more
     tracking.client._file._lock.release()  # as the end of the process does
     again = Tracking(store, "search/digits", DATA, "cpu")
     assert again.history(parent, "y") == {0: 2.0}
-    assert "one of them, log_batch, is refused: " in caplog.text
+    assert "one of them, log_batch, is left out: run ffff" in caplog.text
     assert spools(tmp_path) == []
+
+
+def test_what_mlflow_refuses_for_another_reason_stays_in_its_file(store, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise MlflowException("403: not yours")
+
+    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    parent = tracking.open_parent("refused", "study", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", refuse)
+        tracking.log_metrics(parent, {"x": 1.0})
+        with pytest.raises(
+            Stopped, match=r"refuses a record \(403: not yours\); 1 records are kept in \.?.*\.spool; what"
+        ):
+            tracking.close(wait=True)
+        (file,) = spools(tmp_path)
+        tracking.client._file._lock.release()
+        with pytest.raises(Stopped, match=rf"the records in .*{file.name} are refused by MLflow \(403: not yours\)"):
+            Tracking(store, "search/digits", DATA, "cpu")
+    assert file.exists()
+    assert Tracking(store, "search/digits", DATA, "cpu").history(parent, "x") == {0: 1.0}
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("line", [bytes(100), b'["uid-1"]', b'{"run": 1}', b"\xff"])
+def test_a_file_that_holds_something_else_is_named(store, tmp_path, line):
+    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    path = tracking.client._file.path
+    path.write_bytes(line + b"\n")
+    with pytest.raises(Stopped, match=rf"{path.name}, line 1 is no record; move that file away"):
+        Tracking(store, "search/digits", DATA, "cpu")
+    assert path.read_bytes() == line + b"\n"
+
+
+def test_no_more_is_merged_than_mlflow_takes_in_one_call():
+    def batch(metrics, tags=0):
+        some = {"metrics": [("m", 1.0, 0, n) for n in range(metrics)], "params": [], "tags": [("t", "")] * tags}
+        return Record("uid-1", "log_batch", some)
+
+    assert len(mergeable([batch(999), batch(0, tags=1), batch(1)])) == 2
+    assert len(mergeable([batch(1_000), batch(0, tags=1)])) == 1
+    assert len(mergeable([batch(1, tags=60), batch(1, tags=60)])) == 1
+    assert len(mergeable([batch(1), Record("uid-1", "set_status", {}), batch(1)])) == 1
+    assert merged([batch(2), batch(3, tags=1)]).arguments == batch(5, tags=1).arguments | {
+        "metrics": batch(2).arguments["metrics"] + batch(3).arguments["metrics"]
+    }
+
+
+def test_a_tag_that_names_a_deleted_run_is_left_out(store, caplog):
+    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    parent = tracking.open_parent("named", "study", {})
+    first = tracking.id_of(tracking.start(parent, "a", "trial", CONFIG, {}))
+    uid = tracking.client.get_run(first).data.tags["harness.uid"]
+    tracking.client.delete_run(first)
+    later = Tracking(store, "search/digits", DATA, "cpu")
+    later.start(parent, "b", "trial", CONFIG, {}, {"same": uid})
+    later.close(wait=True)
+    (run,) = later.children(parent)
+    assert run.name == "b" and "same" not in run.tags
+    assert f"same is left out: run {uid} is not in MLflow any more" in caplog.text
 
 
 def test_a_tag_that_names_another_run_names_it_by_its_id(store):

@@ -73,11 +73,20 @@ def test_the_tracking_uri_is_the_environments_or_mlflows_default(monkeypatch):
         ("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db"),
         ("postgresql://:secret@host/db", "postgresql://:***@host/db"),
         ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("postgresql:///db?host=/run&password=a%20b&user=me", "postgresql:///db?host=/run&password=***&user=me"),
         ("sqlite:///optuna.db", "sqlite:///optuna.db"),
     ],
 )
 def test_a_password_is_not_shown(url, shown):
     assert without_password(url) == shown
+
+
+def test_records_that_wait_for_a_server_need_a_folder(monkeypatch):
+    monkeypatch.chdir("/proc")
+    with pytest.raises(
+        UserError, match="^records that wait for MLflow's store cannot be written to the working directory"
+    ):
+        check_tracking("postgresql://me@host/db")
 
 
 def test_a_server_that_does_not_answer_is_said_at_once_and_one_that_does_is_taken():

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from harness.engines.ray import RayEngine
 
 
+_LEAST_OF_A_GPU = 0.0001  # that Ray can tell from none
+
+
 class Where(NamedTuple):
     """`workers`: None for as many as there are cores, or as the cluster has room for."""
 
@@ -28,6 +31,9 @@ class Where(NamedTuple):
             raise UserError(f"--workers is {self.workers}: it should be at least 1")
         if not self.gpus_per_run >= 0:  # so that NaN is refused too
             raise UserError(f"--gpus-per-run is {self.gpus_per_run}: it should be at least 0")
+        gpus = self.gpus_per_run
+        if 0 < gpus < _LEAST_OF_A_GPU or (gpus > 1 and gpus != int(gpus)):
+            raise UserError(f"--gpus-per-run is {gpus}: it should be {_LEAST_OF_A_GPU} to 1, or a whole number")
         if self.engine == "ray":
             if self.device != "auto":
                 raise UserError(f"--device is {self.device!r}: with --engine ray, --gpus-per-run decides")

@@ -11,6 +11,12 @@ from harness.engines.base import Ending
 from harness.metrics import EpochMetrics
 
 
+class Began(NamedTuple):
+    """A task has begun with `order`."""
+
+    order: int
+
+
 class Report(NamedTuple):
     """`order` trained an epoch: its records, by number of the job."""
 
@@ -30,9 +36,13 @@ class Mailbox:
     """Tasks report and wait for an answer; the coordinator takes what was reported, and answers."""
 
     def __init__(self) -> None:
-        self._messages: asyncio.Queue[Report | End] = asyncio.Queue()
+        self._messages: asyncio.Queue[Began | Report | End] = asyncio.Queue()
         self._answers: dict[int, asyncio.Future[Mapping[int, bool]]] = {}
         self._draining = False
+
+    async def began(self, order: int) -> None:
+        """A task has begun."""
+        self._messages.put_nowait(Began(order))
 
     async def report(self, order: int, epochs: Mapping[int, EpochMetrics], asks: bool) -> Mapping[int, bool]:
         """Who trains on. Waits for the coordinator to say so if `asks`; otherwise all do, until it drains."""
@@ -47,7 +57,7 @@ class Mailbox:
         """A job has ended."""
         self._messages.put_nowait(End(order, number, ending))
 
-    async def take(self) -> list[Report | End]:
+    async def take(self) -> list[Began | Report | End]:
         """All messages since the last call, at least one, in the order in which they came."""
         taken = [await self._messages.get()]
         while not self._messages.empty():

@@ -21,7 +21,7 @@ from harness.data import Dataset
 from harness.engines.base import Ending, Epoch, Event, Finished, Job, Lost, Proceed
 from harness.engines.cluster import Cluster  # first: what Ray reads when it is imported
 from harness.engines.execution import execute_all
-from harness.engines.mailbox import End, Mailbox, Report
+from harness.engines.mailbox import Began, End, Mailbox, Report
 from harness.engines.orders import Order
 from harness.engines.planning import Planner, buried, started
 from harness.engines.stacking import update_costs
@@ -30,6 +30,7 @@ from harness.metrics import EpochMetrics
 from harness.products import library
 
 _SECONDS_BETWEEN_LOOKS = 0.5  # at whether to drain, which a signal handler says
+_MOST_CALLS = 100_000  # at a time: each task that asks has one
 _TENSORS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 
 
@@ -49,6 +50,7 @@ class _Task:
 
     order: Order
     open: dict[int, Job]
+    has_begun: bool = False
     has_returned: bool = False
 
 
@@ -58,7 +60,9 @@ class RayEngine:
     def __init__(self, dataset: Dataset, cluster: Cluster, cohort: bool = True) -> None:
         self._cluster = cluster
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._mailbox: Any = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._mailbox: Any = (
+            ray.remote(Mailbox).options(num_cpus=0, max_concurrency=_MOST_CALLS, scheduling_strategy=here).remote()
+        )
         self._place = _Place([ray.put(_packed(dataset))], dataset.sha256, cluster.device, _code())
         how = {"num_cpus": 1, "num_gpus": cluster.gpus_per_run, "max_retries": 0, "scheduling_strategy": "SPREAD"}
         self._carry_out = ray.remote(_carry_out).options(**how)
@@ -88,9 +92,6 @@ class RayEngine:
         self._draining = True
 
     def close(self) -> None:
-        for task in self._tasks:
-            ray.cancel(task, force=True)
-        self._tasks = {}
         self._cluster.close()
 
     def _hand_out(self, waiting: deque[Order]) -> list[Event]:
@@ -107,6 +108,9 @@ class RayEngine:
         if self._draining and not self._told_to_drain:
             self._told_to_drain = True
             self._mailbox.drain.remote()
+            for reference, (_, task) in self._tasks.items():
+                if not task.has_begun:  # it may wait for a place that is gone
+                    ray.cancel(reference)
         if self._taking is None:
             self._taking = self._mailbox.take.remote()
         at_work = [reference for reference, (_, task) in self._tasks.items() if not task.has_returned]
@@ -121,11 +125,14 @@ class RayEngine:
                 events += self._returned(reference)
         return events
 
-    def _heard(self, message: Report | End, proceed: Proceed | None) -> list[Event]:
+    def _heard(self, message: Began | Report | End, proceed: Proceed | None) -> list[Event]:
         found = [(reference, task) for reference, (order, task) in self._tasks.items() if order == message.order]
         if not found:
             return []  # of an attempt that was given up
         ((reference, task),) = found
+        if isinstance(message, Began):
+            task.has_begun = True
+            return []
         if isinstance(message, End):
             job = task.open.pop(message.number)
             if not task.open:
@@ -165,6 +172,7 @@ class RayEngine:
 
 def _carry_out(order: Order, number: int, place: _Place, mailbox: Any) -> None:
     """The life of a task."""
+    ray.get(mailbox.began.remote(number))
     dataset = _arrived(place)
 
     def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
