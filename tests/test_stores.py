@@ -84,7 +84,7 @@ def test_a_password_is_not_shown(url, shown):
 def test_records_that_wait_for_a_server_need_a_folder(monkeypatch):
     monkeypatch.chdir("/proc")
     with pytest.raises(
-        UserError, match="^records that wait for MLflow's store cannot be written to the working directory"
+        UserError, match=r"^records that wait for MLflow's store cannot be written to the working directory"
     ):
         check_tracking("postgresql://me@host/db")
 
