@@ -27,19 +27,19 @@ from harness.study import Study
 from harness.tracking import Tracking
 from harness.trial import Outcome
 
-ROUND, EPOCHS = 8, 5
+NAME, ROUND, EPOCHS = "growing", 8, 5
 
 
-def filled(study: Study, space: Space, trials: int, rng: np.random.Generator) -> None:
-    """Bring the study to so many told trials, by way of Optuna's own `add_trials`."""
+def fill(storage: str, space: Space, trials: int, rng: np.random.Generator) -> None:
+    """Bring the study that is kept there to so many told trials, by way of Optuna's own `add_trials`."""
+    study = optuna.load_study(study_name=NAME, storage=storage)
     distributions = space.distributions()
-    missing = trials - len(study.optuna.get_trials(deepcopy=False))
     sampler = optuna.samplers.RandomSampler(seed=int(rng.integers(2**31)))
     made = []
-    for number in range(missing):
+    for number in range(trials - len(study.get_trials(deepcopy=False))):
         params = {
             name: sampler.sample_independent(
-                study.optuna, optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING), name, distribution
+                study, optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING), name, distribution
             )
             for name, distribution in distributions.items()
         }
@@ -52,7 +52,7 @@ def filled(study: Study, space: Space, trials: int, rng: np.random.Generator) ->
                 intermediate_values=dict(enumerate(accuracies, start=1)),
             )
         )  # fmt: skip
-    study.optuna.add_trials(made)
+    study.add_trials(made)
 
 
 def seconds_of_a_trial(study: Study, tracking: Tracking, parent: str, rng: np.random.Generator) -> dict[str, float]:
@@ -102,14 +102,16 @@ def main() -> None:
     space = read_space(DEFAULT_SPACE)
     results = {}
     with tempfile.TemporaryDirectory() as place:
-        study = Study(f"sqlite:///{place}/optuna.db", "growing", space, 1, {})
+        storage = f"sqlite:///{place}/optuna.db"
+        Study(storage, NAME, space, 1, {})
         tracking = Tracking(
             f"sqlite:///{place}/mlflow.db", "search/digits", record_of(load(DataChoice("digits"))), "cpu"
         )
-        parent = tracking.open_parent("growing", "study", {})
+        parent = tracking.open_parent(NAME, "study", {})
         print(f"{'trials':>7}  {'ask':>8}  {'judge epochs':>12}  {'tell':>8}  {'log':>8}   ms a trial")
         for trials in (10, 100, 1_000) if given.quick else (10, 100, 1_000, 10_000):
-            filled(study, space, trials, rng)
+            fill(storage, space, trials, rng)
+            study = Study(storage, NAME, space, 1, {})
             seconds_of_a_trial(study, tracking, parent, rng)
             taken = seconds_of_a_trial(study, tracking, parent, rng)
             results[str(trials)] = taken

@@ -16,11 +16,12 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.defaults import LESSON
 from harness.errors import UserError
-from harness.pruning import PRUNER, Curves
+from harness.mirror import Mirror
 from harness.sampler import Sampler
 from harness.seeds import derive
 from harness.space import Space
@@ -29,6 +30,7 @@ from harness.trial import Outcome, Trial
 
 _OUTCOME = "outcome"
 _SETTINGS = "settings"
+_PRUNER = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
 # Diverged trials are told as pruned: Optuna's samplers learn from those, while a failed trial teaches them nothing.
 _TOLD_AS = {
     "complete": TrialState.COMPLETE,
@@ -49,27 +51,27 @@ class Study:
         self.name = name
         self.space = space
         self._seed = seed
-        self._storage = open_storage(url)
-        self.optuna = optuna.create_study(
-            study_name=name, storage=self._storage, direction="maximize", pruner=PRUNER, load_if_exists=True
-        )
+        self._mirror = Mirror(open_storage(url), name, _PRUNER)
         self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            self.optuna.set_metric_names(["val_accuracy"])
-        self._asked: dict[int, optuna.Trial] = {}
-        self._reported: dict[int, dict[int, float]] = {}  # validation accuracies by epoch
+            self._mirror.kept.set_metric_names(["val_accuracy"])
         self._best: Trial | None = None
         self._best_is_known = False
         self._told: dict[int, Trial] = {}  # does not change any more, and reading 10,000 of them takes a while
 
+    @property
+    def optuna(self) -> optuna.Study:
+        """The study as Optuna has it, to be read only."""
+        return self._mirror.memory
+
     def trials(self) -> list[Trial]:
         """Every trial that counts, in ask order, finished or not."""
-        return [self._trial(frozen) for frozen in self.optuna.get_trials(deepcopy=False) if not _is_discarded(frozen)]
+        return [self._trial(frozen) for frozen in self._mirror.trials() if not _is_discarded(frozen)]
 
     def finished(self) -> list[Trial]:
         """The trials that were told."""
-        done = self.optuna.get_trials(deepcopy=False)
+        done = self._mirror.trials()
         return [self._trial(frozen) for frozen in done if frozen.state.is_finished() and not _is_discarded(frozen)]
 
     def best(self) -> Trial | None:
@@ -86,12 +88,9 @@ class Study:
         return self.space.outside(LESSON)
 
     def recover(self) -> None:
-        """Put back what a dead process left running, to be run again; call it when no live process owns the study.
-
-        Where it died before all parameters of a trial were drawn, the rest is drawn when it is asked again.
-        """
-        for frozen in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._put_back(frozen.number)
+        """Put back what a dead process left running, to be run again; call it when no live process owns the study."""
+        for frozen in self._mirror.trials(TrialState.RUNNING):
+            self._mirror.put_back(frozen.number)
 
     def open_round(self, size: int, total: int) -> list[Trial]:
         """The next round: at most `size` trials, so that the study has `total` in all; [] when nothing is left.
@@ -99,9 +98,7 @@ class Study:
         What an earlier process asked and did not tell comes first, with its outcome where it had ended. If all of
         those had, the round holds just them: its other members were told before the stop.
         """
-        if not self.trials():
-            self._enqueue_the_lesson()
-        waiting = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        waiting = self._mirror.trials(TrialState.WAITING)
         done = len(self.finished())
         ended = len(waiting) > 0 and all(_OUTCOME in frozen.user_attrs for frozen in waiting)
         members = len(waiting) if ended else min(size, total - done)
@@ -112,18 +109,16 @@ class Study:
 
         A trial that has trained its last epoch is complete, however it compares.
         """
-        reported = self._reported[trial.number]
-        latest = max(reported, default=0)
+        latest = self._mirror.trial(trial.number).last_step or 0
         if epoch < latest:
             return True
         if epoch > latest:
-            self._asked[trial.number].report(val_accuracy, epoch)
-            reported[epoch] = val_accuracy
-        return epoch == last_epoch or not self._curves.is_to_be_pruned(reported)
+            self._mirror.report(trial.number, val_accuracy, epoch)
+        return epoch == last_epoch or not self._mirror.is_to_be_pruned(trial.number)
 
     def settle(self, trial: Trial, outcome: Outcome) -> None:
         """Write down how a trial ended. From here on a crash does not make it run again."""
-        self._asked[trial.number].set_user_attr(_OUTCOME, json.dumps(outcome._asdict()))
+        self._mirror.set_user_attr(trial.number, _OUTCOME, json.dumps(outcome._asdict()))
         self.settled.add(trial.number)
 
     def close_round(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -133,7 +128,7 @@ class Study:
     def put_back(self, trials: Sequence[Trial]) -> None:
         """Leave an unfinished round as waiting: the next process takes it up where it is, outcomes included."""
         for trial in trials:
-            self._put_back(trial.number)
+            self._mirror.put_back(trial.number)
 
     def same_config(self, trial: Trial) -> int | None:
         """The number of the first earlier trial with the same parameters, or None."""
@@ -154,42 +149,22 @@ class Study:
 
     def _ask(self, index: int) -> Trial:
         space = self.space.distributions()
-        self.optuna.sampler = Sampler(space, derive(self._seed, f"trial {index}"))
-        asked = self.optuna.ask(space)
-        frozen = self._storage.get_trial(self._trial_id(asked.number))
-        self._asked[asked.number] = asked
-        self._reported[asked.number] = dict(frozen.intermediate_values)
+        sampler = Sampler(space, derive(self._seed, f"trial {index}"))
+        frozen = self._mirror.ask(sampler, space, self._lessons_params() if index == 0 and not self.trials() else None)
         trial = self._trial(frozen)
         self._first_with.setdefault(_key(trial.params), trial.number)
         return trial
 
     def _tell(self, trial: Trial) -> Trial:
-        frozen = self._storage.get_trial(self._trial_id(trial.number))
-        told = self._read(frozen)
+        told = self._read(self._mirror.trial(trial.number))
         assert told.outcome is not None, f"trial {trial.number} is told before it ended"
         state = _TOLD_AS[told.outcome.state]
-        curves = self._curves  # as they were before
-        self.optuna.tell(self._asked[trial.number], told.value if state is TrialState.COMPLETE else None, state)
-        if state is TrialState.COMPLETE:
-            curves.add(told.value, frozen.intermediate_values)
+        self._mirror.tell(trial.number, state, told.value if state is TrialState.COMPLETE else None)
         self._best_is_known = False
         return told
 
-    @cached_property
-    def _curves(self) -> Curves:
-        return Curves(self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-
-    def _put_back(self, number: int) -> None:
-        self._storage.set_trial_state_values(self._trial_id(number), TrialState.WAITING)
-
-    def _trial_id(self, number: int) -> int:
-        study_id = self._storage.get_study_id_from_name(self.name)
-        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
-    def _enqueue_the_lesson(self) -> None:
-        if not self.space_without_lesson:
-            lesson = {name: LESSON[name] for name in self.space.searched}
-            self.optuna.enqueue_trial(lesson)
+    def _lessons_params(self) -> dict[str, Any] | None:
+        return None if self.space_without_lesson else {name: LESSON[name] for name in self.space.searched}
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         if frozen.number in self._told:
@@ -209,9 +184,9 @@ class Study:
         return self.space.fixed | frozen.params
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
-        made_with = self.optuna.user_attrs.get(_SETTINGS)
+        made_with = self._mirror.kept.user_attrs.get(_SETTINGS)
         if made_with is None:
-            self.optuna.set_user_attr(_SETTINGS, settings)
+            self._mirror.kept.set_user_attr(_SETTINGS, settings)
             return
         for name, value in settings.items():
             if name in made_with and made_with[name] != value:

@@ -28,11 +28,11 @@ NO_TORCH = (
     "experiments",
     "handover",
     "metrics",
+    "mirror",
     "owner",
     "patience",
     "postgresql",
     "provenance",
-    "pruning",
     "records",
     "reports",
     "sampler",
@@ -50,7 +50,7 @@ NO_TORCH = (
     "work",
 )
 MLFLOW = ("experiments", "handover", "patience", "provenance", "records", "reports", "spool", "tracking")
-OPTUNA = ("storage", "sampler", "pruning", "study", "space", "summary", "study_page")
+OPTUNA = ("storage", "mirror", "sampler", "study", "space", "summary", "study_page")
 ORDER = (
     "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "work", "toml_text",
     "estimands", "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "owner", "addresses",
@@ -59,7 +59,7 @@ ORDER = (
     "stacked_weights", "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes",
     "two_basins", "engines.base", "engines.execution", "engines.stacking", "engines.orders",
     "engines.planning", "engines.pool", "engines.local", "engines.cluster", "engines.mailbox", "engines.ray",
-    "engines.choice", "screen", "interrupts", "clock", "trial", "storage", "sampler", "pruning", "study",
+    "engines.choice", "screen", "interrupts", "clock", "trial", "storage", "mirror", "sampler", "study",
     "spool_file", "patience", "records", "experiments", "provenance", "handover", "spool", "tracking", "reports",
     "curves", "tuning", "task", "recorder", "coordinator", "winner", "summary", "study_page", "conduct",
     "search", "worked_examples", "exact", "replication", "replicate", "ui", "lesson_loop", "lesson", "comparison",
@@ -116,15 +116,7 @@ def test_these_modules_work_without_torch(module):
 def test_few_modules_import_mlflow_and_only_the_study_runs_optuna(module):
     roots = {name.split(".")[0] for name in imports(path_of(module))}
     assert "mlflow" not in roots or module in MLFLOW
-    assert "optuna" not in roots or module in (
-        "storage",
-        "sampler",
-        "pruning",
-        "study",
-        "space",
-        "summary",
-        "study_page",
-    )
+    assert "optuna" not in roots or module in OPTUNA
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "analysis").glob("*.py")), ids=lambda path: path.stem)

@@ -7,11 +7,11 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.samplers import TPESampler
+from optuna.storages._rdb.models import TrialModel
 
 from harness.defaults import LESSON
-from harness.errors import UserError
+from harness.errors import Stopped, UserError
 from harness.sampler import Sampler
-from harness.seeds import derive
 from harness.space import DEFAULT_SPACE, read_space
 from harness.study import Study
 from harness.trial import Outcome
@@ -85,7 +85,7 @@ def test_the_sampler_proposes_what_optunas_own_tpe_does():
     assert proposals[0] == proposals[1]
 
 
-def test_pruning_is_what_optunas_own_call_says(monkeypatch):
+def test_pruning_is_what_optunas_own_call_says_of_the_storage(monkeypatch):
     study = open_study()
     ours, theirs = [], []
     proceed = study.proceed
@@ -94,7 +94,8 @@ def test_pruning_is_what_optunas_own_call_says(monkeypatch):
         goes_on = proceed(trial, epoch, accuracy, last_epoch)
         if epoch < last_epoch:
             ours.append(not goes_on)
-            theirs.append(study._asked[trial.number].should_prune())
+            kept = optuna.load_study(study_name="study", storage=URL, pruner=study.optuna.pruner)
+            theirs.append(kept.pruner.prune(kept, kept.trials[trial.number]))
         return goes_on
 
     monkeypatch.setattr(study, "proceed", compared)
@@ -164,27 +165,61 @@ def test_a_search_killed_between_two_asks_goes_on_as_if_it_had_not_been(undistur
     assert run_study(resumed) == undisturbed
 
 
-@pytest.mark.parametrize("drawn", [0, 1, 3])
 @pytest.mark.parametrize("asked_before", [0, 5, 13])
-def test_a_trial_that_died_while_its_parameters_were_drawn_gets_the_same_rest(undisturbed, asked_before, drawn):
+def test_a_trial_that_died_while_it_was_written_down_is_drawn_again(undisturbed, monkeypatch, asked_before):
+    def die(trial, session):
+        raise SystemExit
+
     study = open_study()
     for _ in range(asked_before // ROUND):
         trials = study.open_round(ROUND, TOTAL)
         for trial in trials:
             run_trial(study, trial)
         study.close_round(trials)
-    if asked_before:
-        study.open_round(asked_before % ROUND, TOTAL)
-    else:
-        study._enqueue_the_lesson()
-    space = study.space.distributions()
-    study.optuna.sampler = Sampler(space, derive(420, f"trial {asked_before}"))
-    asked = study.optuna.ask()
-    for name in list(space)[:drawn]:
-        asked._suggest(name, space[name])
+    study.open_round(asked_before % ROUND, TOTAL)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialModel, "count_past_trials", die)  # the last step, when its parameters are there
+        with pytest.raises(SystemExit):
+            study.open_round(1, TOTAL)
     resumed = open_study()
+    assert len(resumed.trials()) == asked_before
     resumed.recover()
     assert run_study(resumed) == undisturbed
+
+
+def kept_trials():
+    return optuna.load_study(study_name="study", storage=URL).get_trials()
+
+
+def test_the_storage_holds_what_the_study_says():
+    study = open_study()
+    run_study(study)
+    ours = [(one.params, one.state, one.value, one.user_attrs, one.intermediate_values) for one in study.optuna.trials]
+    kept = [(one.params, one.state, one.value, one.user_attrs, one.intermediate_values) for one in kept_trials()]
+    assert kept == ours
+    assert {one.state.name for one in kept_trials()} == {"COMPLETE", "PRUNED"}
+
+
+def test_a_trial_that_somebody_enqueued_is_run():
+    enqueued = {"lr": 0.2, "batch_size": 32}
+    open_study()
+    optuna.load_study(study_name="study", storage=URL).enqueue_trial(enqueued)
+    (trial,) = open_study().open_round(1, 1)
+    (kept,) = kept_trials()
+    assert kept.params == trial.params == trial.params | enqueued
+    assert kept.state.name == "RUNNING"
+
+
+def test_a_trial_that_somebody_adds_meanwhile_stops_the_search_and_is_taken_up_by_the_next():
+    study = open_study()
+    study.open_round(2, TOTAL)
+    optuna.load_study(study_name="study", storage=URL).enqueue_trial({"lr": 0.2})
+    with pytest.raises(Stopped, match=r"^somebody else added trials to study 'study': give the command again$"):
+        study.open_round(1, TOTAL)
+    resumed = open_study()
+    resumed.recover()
+    assert [trial.params["lr"] for trial in resumed.open_round(4, TOTAL)][2] == 0.2
+    assert len(kept_trials()) == 4
 
 
 def test_no_more_trials_than_the_total_and_a_greater_total_adds_some(undisturbed):
