@@ -18,6 +18,7 @@ from harness.cohort import Cohort
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.model import initial_model
+from harness.products import choose_library, library
 
 UPDATES, LINES = 300, 14
 
@@ -38,11 +39,12 @@ def main() -> None:
     _ = dataset.pixel_sums if given.batch_norm else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        with library(products := choose_library()), profile(activities=[ProfilerActivity.CPU]) as profiler:
             next(cohort.epochs())
     operations = sorted(profiler.key_averages(), key=lambda one: -one.self_cpu_time_total)
     total = sum(one.self_cpu_time_total for one in operations)
-    print(f"an update of {given.runs} runs, batch {given.batch_size}: {total / UPDATES:.0f} µs in all operations")
+    what = f"an update of {given.runs} runs, batch {given.batch_size}, products by {products}"
+    print(f"{what}: {total / UPDATES:.0f} µs in all operations")
     print(f"{'operation':<28} {'a time':>8} {'µs':>8} {'share':>7}")
     for one in operations[:LINES]:
         share, name = one.self_cpu_time_total / total, one.key.removeprefix("aten::")

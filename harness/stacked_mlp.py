@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.model import MLP, GreyLevels
-from harness.products import EXACT, Products
+from harness.products import EXACT, Products, aligned
 from harness.stacked_norms import HiddenNorm, InputNorm, PixelStatistics
 from harness.stacked_weights import Weight
 
@@ -28,7 +28,11 @@ class Batch(NamedTuple):
 
 class _Room(NamedTuple):
     """Buffers for one batch: `grey` uint8 [runs · size, pixels], `pixels` the same as floats [runs, size, pixels],
-    `sums`, `active`, `delta` [runs, size, hidden], `logits` [runs, classes, size]; `minus_ones` like the labels."""
+    `sums`, `active`, `delta` [runs, hidden, size], `logits`, `delta_out` [runs, classes, size]; `minus_ones` like the
+    labels.
+
+    With the batch last, both large products read their operands as they lie, but for the pixels of the first.
+    """
 
     grey: Tensor
     pixels: Tensor
@@ -36,6 +40,7 @@ class _Room(NamedTuple):
     active: Tensor
     delta: Tensor
     logits: Tensor
+    delta_out: Tensor
     minus_ones: Tensor
 
 
@@ -67,7 +72,7 @@ class StackedMLP:
         self._with_gradients = with_gradients
         if with_gradients:
             for weight in self._weights:
-                weight.gradient = torch.zeros_like(weight.values)
+                weight.keep_gradient()
         self._rooms: dict[int, _Room] = {}
         self._show()
 
@@ -141,53 +146,47 @@ class StackedMLP:
     def _forward(self, labels: Tensor, room: _Room) -> tuple[Tensor, Tensor]:
         """Fills `active`, what the hidden layer puts out, and `logits`. Sums of log-probabilities, and hits."""
         active = room.active
-        self._products.multiply(room.pixels, self._hidden.values.transpose(1, 2), 1 / self._level, out=room.sums)
+        self._products.multiply(self._hidden.values, room.pixels.transpose(1, 2), 1 / self._level, out=room.sums)
         if self._input_norm.is_needed:
             self._input_norm.forward(room.sums, out=active)
         if self._hidden_norm:
             self._hidden_norm.forward(active)
         active.relu_()
-        self._put_out(active, room.logits)
+        EXACT.multiply(self._output.values, active, 1.0, out=room.logits)
         log_probabilities = room.logits.log_softmax(dim=1)
         hits = (log_probabilities.max(dim=1, keepdim=True).indices == labels).sum(dim=(1, 2))
         return log_probabilities.gather(1, labels).sum(dim=(1, 2)), hits
 
-    def _put_out(self, active: Tensor, logits: Tensor) -> None:
-        output = self._output.values
-        if active.shape[1] == 1:
-            # A product with a single column is summed in another way when it stands alone than in a stack.
-            torch.bmm(active, output.transpose(1, 2), out=logits.view(len(output), 1, -1))
-        else:
-            torch.bmm(output, active.transpose(1, 2), out=logits)
-
     def _backward(self, labels: Tensor, step: Tensor, room: _Room) -> None:
         """δ of the output is σ − e_y. It takes the step with it, so that every gradient that follows has it in it."""
-        delta_out = room.logits.softmax(dim=1)
+        delta_out = torch.softmax(room.logits, dim=1, out=room.delta_out)
         delta_out.scatter_add_(1, labels, room.minus_ones)
         delta_out.mul_(step)
-        delta = torch.bmm(delta_out.transpose(1, 2), self._output.values, out=room.delta)
+        delta = room.delta
+        EXACT.multiply(self._output.values.transpose(1, 2), delta_out, 1.0, out=delta)
         torch.ops.aten.threshold_backward.grad_input(delta, room.active, 0, grad_input=delta)
-        self._output.add_product(delta_out, room.active, EXACT)
+        self._output.add_product(delta_out, room.active.transpose(1, 2), EXACT)
         if self._hidden_norm:
             self._hidden_norm.backward(delta)
         if self._input_norm.is_needed:
             self._input_norm.backward(delta, room.sums, self._hidden)
-        self._hidden.add_product(delta.transpose(1, 2), room.pixels, self._products, 1 / self._level)
+        self._hidden.add_product(delta, room.pixels, self._products, 1 / self._level)
 
     def _room(self, size: int) -> _Room:
         if size not in self._rooms:
             runs, hidden, pixels = self._hidden.values.shape
             classes = self._output.values.shape[1]
-            new = self._hidden.values.new_empty
+            new, like = self._hidden.values.new_empty, self._hidden.values
             # Without a normalised input, W x is what goes through the relu.
-            sums = new(runs, size, hidden)
+            sums = aligned(runs, hidden, size, like=like)
             self._rooms[size] = _Room(
                 grey=torch.empty(runs * size, pixels, dtype=torch.uint8, device=sums.device),
                 pixels=new((runs, size, pixels), dtype=self._products.dtype(sums.dtype)),
                 sums=sums,
-                active=new(runs, size, hidden) if self._input_norm.is_needed else sums,
-                delta=new(runs, size, hidden),
-                logits=new(runs, classes, size),
+                active=aligned(runs, hidden, size, like=like) if self._input_norm.is_needed else sums,
+                delta=aligned(runs, hidden, size, like=like),
+                logits=aligned(runs, classes, size, like=like),
+                delta_out=aligned(runs, classes, size, like=like),
                 minus_ones=new(runs, 1, size).fill_(-1.0),
             )
         return self._rooms[size]

@@ -112,12 +112,12 @@ class InputNorm:
         self._of_ones = weights.sum(dim=2)
 
     def forward(self, sums: Tensor, out: Tensor) -> None:
-        """W x of plain pixels, [runs, size, hidden], to W x̂."""
-        torch.addcmul((self._t * self._of_ones).unsqueeze(1), sums, self._s, out=out)
+        """W x of plain pixels, [runs, hidden, size], to W x̂."""
+        torch.addcmul((self._t * self._of_ones).unsqueeze(2), sums, self._s, out=out)
 
     def backward(self, delta: Tensor, sums: Tensor, hidden: Weight) -> None:
-        """`delta` at W x̂, [runs, size, hidden], becomes that at W x; what the weights get from t is added to them."""
-        total = delta.sum(dim=1)
+        """`delta` at W x̂, [runs, hidden, size], becomes that at W x; what the weights get from t is added to them."""
+        total = delta.sum(dim=2)
         if self.norm.learns:
             centre, deviation, _ = self._statistics
             along_ones = (total * self._of_ones).sum(dim=1, keepdim=True)
@@ -129,7 +129,7 @@ class InputNorm:
 
 
 class HiddenNorm:
-    """BatchNorm of the hidden layer's sums, [runs, size, hidden], for all runs of a stack."""
+    """BatchNorm of the hidden layer's sums, [runs, hidden, size], for all runs of a stack."""
 
     def __init__(self, parts: Sequence[nn.Module], hidden: int, gamma: Tensor) -> None:
         self.norm = Norm(parts, hidden, gamma)
@@ -140,28 +140,28 @@ class HiddenNorm:
 
     def forward(self, sums: Tensor) -> None:
         """In place. A batch of one has no spread: it is normalised by the running statistics."""
-        size = sums.shape[1]
+        size = sums.shape[2]
         self._is_one = size == 1
         if self._is_one:
             mean, variance = self.norm.running.unbind(dim=1)
         else:
-            mean = sums.mean(dim=1)
-            variance = sums.var(dim=1, correction=0)
+            mean = sums.mean(dim=2)
+            variance = sums.var(dim=2, correction=0)
             self.norm.track(torch.stack([mean, variance * (size / (size - 1))], dim=1))
-        self._deviation = (variance + _EPS).sqrt().unsqueeze(1)
-        self._normalized = (sums - mean.unsqueeze(1)) / self._deviation
-        weight, bias = self.norm.scale.values.split(1, dim=1)
+        self._deviation = (variance + _EPS).sqrt().unsqueeze(2)
+        self._normalized = (sums - mean.unsqueeze(2)) / self._deviation
+        weight, bias = self.norm.scale.values.unsqueeze(3).unbind(dim=1)
         torch.addcmul(bias, self._normalized, weight, out=sums)
 
     def backward(self, delta: Tensor) -> None:
         """In place, from δ behind the normalisation to δ before it."""
-        for_bias = delta.sum(dim=1, keepdim=True)
-        for_weight = (delta * self._normalized).sum(dim=1, keepdim=True)
+        for_bias = delta.sum(dim=2, keepdim=True)
+        for_weight = (delta * self._normalized).sum(dim=2, keepdim=True)
         if not self._is_one:
-            size = delta.shape[1]
+            size = delta.shape[2]
             delta.sub_(for_bias / size).sub_(self._normalized * (for_weight / size))
-        delta.mul_(self.norm.scale.values[:, :1] / self._deviation)
-        self.norm.learn(torch.cat([for_weight, for_bias], dim=1))
+        delta.mul_(self.norm.scale.values[:, 0].unsqueeze(2) / self._deviation)
+        self.norm.learn(torch.cat([for_weight, for_bias], dim=2).transpose(1, 2))
 
 
 def _both(first: Tensor | None, second: Tensor | None) -> Tensor:

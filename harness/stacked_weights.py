@@ -7,7 +7,7 @@ w ← γw + (1 − γ)z: a product that makes a gradient can add it to z at once
 import torch
 from torch import Tensor
 
-from harness.products import Products
+from harness.products import Products, aligned
 
 
 class Weight:
@@ -18,17 +18,17 @@ class Weight:
     """
 
     def __init__(self, values: Tensor, gamma: Tensor) -> None:
-        self.values = values
+        self.values = _aligned(values)
         self.gradient: Tensor | None = None
         self._gamma = gamma.view(-1, *[1] * (values.dim() - 1))
         self._change: Tensor | None = None
         self._targets: list[Tensor] = []
-        self.point = values.clone() if gamma.any() else values
+        self.point = _aligned(values) if gamma.any() else self.values
 
     def begin(self, in_parts: bool) -> None:
         """A batch begins; `in_parts`: w must stand still until all of it was added."""
         if in_parts:
-            self._change = torch.zeros_like(self.values) if self._change is None else self._change.zero_()
+            self._change = _aligned(torch.zeros_like(self.values)) if self._change is None else self._change.zero_()
             self._targets = [self._change]
         else:
             self._change = None
@@ -54,6 +54,10 @@ class Weight:
         if self.point is not self.values:
             torch.lerp(self.point, self.values, self._gamma, out=self.values)
 
+    def keep_gradient(self) -> None:
+        """Keep the gradients of updates from here on."""
+        self.gradient = _aligned(torch.zeros_like(self.values))
+
     def divide_gradient(self, step: Tensor) -> None:
         """By what was multiplied into what was added, [runs]."""
         if self.gradient is not None:
@@ -62,9 +66,9 @@ class Weight:
     def keep(self, rows: Tensor) -> None:
         """Go on with these runs alone."""
         moves = self.point is not self.values
-        self.values = self.values.index_select(0, rows)
-        self.point = self.point.index_select(0, rows) if moves else self.values
-        self.gradient = None if self.gradient is None else self.gradient.index_select(0, rows)
+        self.values = _aligned(self.values.index_select(0, rows))
+        self.point = _aligned(self.point.index_select(0, rows)) if moves else self.values
+        self.gradient = None if self.gradient is None else _aligned(self.gradient.index_select(0, rows))
         self._gamma = self._gamma.index_select(0, rows)
         self._change = None
 
@@ -72,3 +76,7 @@ class Weight:
         """Make a model's own parameter a view of its place here, and its `.grad` too where gradients are kept."""
         parameter.data = self.values[place]
         parameter.grad = None if self.gradient is None else self.gradient[place]
+
+
+def _aligned(values: Tensor) -> Tensor:
+    return aligned(*values.shape, like=values).copy_(values)

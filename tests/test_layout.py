@@ -57,7 +57,7 @@ ORDER = (
     "postgresql", "databases", "stores", "command", "space", "machine", "fashion_mnist", "tables", "data", "sources",
     "model", "train", "products",
     "stacked_weights", "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes",
-    "two_basins", "engines.base", "engines.execution", "engines.stacking", "engines.orders",
+    "two_basins", "engines.base", "engines.orders", "engines.execution", "engines.stacking",
     "engines.planning", "engines.pool", "engines.local", "engines.cluster", "engines.mailbox", "engines.ray",
     "engines.choice", "screen", "interrupts", "clock", "trial", "storage", "mirror", "sampler", "study",
     "spool_file", "patience", "records", "experiments", "provenance", "handover", "spool", "tracking", "reports",

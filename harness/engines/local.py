@@ -9,12 +9,11 @@ from multiprocessing.connection import Connection
 
 import torch.multiprocessing  # noqa: F401  # knows how to hand over tensors in shared memory
 
-from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import Epoch, Event, Finished, Job, Lost, Proceed
-from harness.engines.orders import Ended, Order
+from harness.engines.orders import Ended, Measure, Order
 from harness.engines.planning import Planner, buried, started
-from harness.engines.pool import BROKEN, Measure, Pool, Setup
+from harness.engines.pool import BROKEN, Pool, Setup
 from harness.metrics import EpochMetrics
 
 
@@ -61,10 +60,10 @@ class LocalEngine:
     def close(self) -> None:
         self._pool.close()
 
-    def _measured(self, config: RunConfig) -> list[dict[int, float]]:
+    def _measured(self, measure: Measure) -> list[dict[int, float]]:
         """By all workers at the same time."""
         for position in range(self._pool.size):
-            self._tell(position, Measure(config))
+            self._tell(position, measure)
         answers = []
         for worker in self._pool:
             with suppress(*BROKEN):  # its death is found when it is given work

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from harness.config import RunConfig
 from harness.defaults import Library
 from harness.engines.base import Ending, Job
 
@@ -15,6 +16,13 @@ class Order(NamedTuple):
     products: Library
     asks: bool
     attempt: int = 1
+
+
+class Measure(NamedTuple):
+    """What updates of this config's shape cost is asked, with these products; the answer is `update_costs`."""
+
+    config: RunConfig
+    products: Library
 
 
 class Ended(NamedTuple):

@@ -7,12 +7,12 @@ from harness.config import RunConfig
 from harness.data import Dataset
 from harness.defaults import Library
 from harness.engines.base import MAX_ATTEMPTS, Ending, Event, Finished, Job, Lost, Started
-from harness.engines.orders import Order
+from harness.engines.orders import Measure, Order
 from harness.engines.stacking import stacks
 from harness.products import choose_library
 
-# What updates of runs of this config's shape cost, by width of a stack, as each of some workers measured it.
-Measured = Callable[[RunConfig], Sequence[dict[int, float]]]
+# What each of some workers answers.
+Measured = Callable[[Measure], Sequence[dict[int, float]]]
 
 
 class Planner:
@@ -42,7 +42,7 @@ class Planner:
         """Of the slowest worker, when all are busy."""
         shape = shape_of(config, self._dataset)
         if shape not in self._costs:
-            answers = self._measured(config)
+            answers = self._measured(Measure(config, self._products))
             widths = set.intersection(*map(set, answers)) if answers else {1}
             self._costs[shape] = {
                 width: max((costs[width] for costs in answers), default=0.0) for width in sorted(widths)

@@ -15,9 +15,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.config import RunConfig
 from harness.engines.base import Ending, Job
-from harness.engines.orders import Ended, Order
+from harness.engines.orders import Ended, Measure, Order
 from harness.metrics import EpochMetrics
 
 if TYPE_CHECKING:
@@ -36,12 +35,6 @@ class Setup(NamedTuple):
 
     dataset: "Dataset"
     device: str
-
-
-class Measure(NamedTuple):
-    """A worker is asked what updates of this config's shape cost; it answers with `update_costs`."""
-
-    config: RunConfig
 
 
 @dataclass
@@ -163,9 +156,9 @@ def _serve(pipe: Connection) -> None:
                 case Order() as order:
                     with library(order.products):
                         execute_all(order.jobs, dataset, device, report, ended, order.stacked)
-                case Measure(config):
+                case Measure() as measure:
                     try:
-                        costs = update_costs(config, dataset, device)
+                        costs = update_costs(measure, dataset, device)
                     except Exception:  # noqa: BLE001  # whatever it is, the run itself meets it and fails by it
                         costs = {1: 0.0}
                     pipe.send(costs)

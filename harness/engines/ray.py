@@ -16,13 +16,12 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import harness
-from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import Ending, Epoch, Event, Finished, Job, Lost, Proceed
 from harness.engines.cluster import Cluster  # first: what Ray reads when it is imported
 from harness.engines.execution import execute_all
 from harness.engines.mailbox import Began, End, Mailbox, Report
-from harness.engines.orders import Order
+from harness.engines.orders import Measure, Order
 from harness.engines.planning import Planner, buried, started
 from harness.engines.stacking import update_costs
 from harness.errors import REMEDY, Stopped
@@ -159,8 +158,8 @@ class RayEngine:
         task.has_returned = True  # what it said last is in the mailbox
         return []
 
-    def _measured(self, config: RunConfig) -> list[dict[int, float]]:
-        tasks = [self._measure.remote(config, self._place) for _ in range(self._cluster.size)]
+    def _measured(self, measure: Measure) -> list[dict[int, float]]:
+        tasks = [self._measure.remote(measure, self._place) for _ in range(self._cluster.size)]
         answers = []
         for task in tasks:
             try:
@@ -186,8 +185,8 @@ def _carry_out(order: Order, number: int, place: _Place, mailbox: Any) -> None:
         execute_all(order.jobs, dataset, place.device, report, ended, order.stacked)
 
 
-def _measure(config: RunConfig, place: _Place) -> dict[int, float]:
-    return update_costs(config, _arrived(place), place.device)
+def _measure(measure: Measure, place: _Place) -> dict[int, float]:
+    return update_costs(measure, _arrived(place), place.device)
 
 
 _ARRIVED: dict[tuple[str, str], Dataset] = {}  # of this process, which carries out one task after another

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import torch
 
@@ -12,15 +12,16 @@ from harness.cohort import shape_of
 from harness.config import RunConfig
 from harness.data import Dataset, training_size
 from harness.engines.base import Job
+from harness.engines.orders import Measure
 from harness.model import MLP, initial_model
-from harness.products import Products
+from harness.products import Products, library
 from harness.stacked_mlp import StackedMLP
 from harness.work import updates
 
 # No wider than this, so that a stack that dies with its worker is no great loss.
 _WIDEST = {"cpu": 16, "cuda": 1_024}
 _IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**20}
-_REPEATS, _WORTHWHILE = 5, 0.97
+_REPEATS, _IN_A_ROW, _WORTHWHILE = 4, 3, 0.97
 
 Seconds = Callable[[RunConfig], dict[int, float]]
 
@@ -86,21 +87,23 @@ def _duration(stack: Sequence[Job], dataset: Dataset, seconds: Seconds) -> float
     return an_update * sum(updates(job.config, images) for job in stack)
 
 
-def update_costs(config: RunConfig, dataset: Dataset, device: str) -> dict[int, float]:
+def update_costs(measure: Measure, dataset: Dataset, device: str) -> dict[int, float]:
     """What an update costs a run in stacks of 1, 2, 4 … runs of its shape, measured here and now: width → seconds.
 
     Up to the width that is cheapest. Takes some tenths of a second. What else runs on the machine counts too, so all
     workers should measure at the same time: together they have less of a cache and of memory's speed than one alone.
     """
+    config = measure.config
     model = initial_model(config, dataset).to(device)
     widths = [1]
     while 2 * widths[-1] <= min(_WIDEST[device], _IMAGES_AT_A_TIME[device] // config.batch_size):
         widths.append(2 * widths[-1])
     measures = {width: _updates(config, dataset, [copy.deepcopy(model) for _ in range(width)]) for width in widths}
     costs = dict.fromkeys(widths, math.inf)
-    for _ in range(_REPEATS):  # in turn, so that a slow moment of the machine does not meet one width alone
-        for width, seconds in measures.items():
-            costs[width] = min(costs[width], next(seconds) / width)
+    with library(measure.products):
+        for _ in range(_REPEATS):  # in turn, so that a slow moment of the machine does not meet one width alone
+            for width, seconds in measures.items():
+                costs[width] = min(costs[width], next(seconds) / width)
     cheapest = widths[0]
     for width in widths[1:]:
         cheapest = width if costs[width] < _WORTHWHILE * costs[cheapest] else cheapest
@@ -108,17 +111,23 @@ def update_costs(config: RunConfig, dataset: Dataset, device: str) -> dict[int, 
 
 
 def _updates(config: RunConfig, dataset: Dataset, models: Sequence[MLP]) -> Iterator[float]:
-    """Seconds of each of some updates of a stack."""
+    """Seconds of an update of a stack, some times over: the least of some in a row, as its weights may be out of the
+    cache at the first."""
     runs, weights, labels = len(models), models[0].hidden.weight, dataset.train_labels
     gamma = weights.new_full((runs,), 0.5)
     stack = StackedMLP(models, dataset.train_inputs, gamma, Products(config.precision))
     step = weights.new_zeros(runs, 1, 1)
-    images = torch.randint(len(labels), (_REPEATS, runs, config.batch_size), device=weights.device)
-    pixels = weights.new_full((_REPEATS, runs, 1), 0.5) if stack.needs_statistics else None
-    for batch in stack.batches(images, labels[images], pixels, pixels):
-        if weights.is_cuda:
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        sums, _hits = stack.update(batch, step)
-        sums.tolist()
-        yield time.perf_counter() - start
+    updates = _REPEATS * _IN_A_ROW
+    images = torch.randint(len(labels), (updates, runs, config.batch_size), device=weights.device)
+    pixels = weights.new_full((updates, runs, 1), 0.5) if stack.needs_statistics else None
+    batches = stack.batches(images, labels[images], pixels, pixels)
+    while some := list(islice(batches, _IN_A_ROW)):
+        taken = []
+        for batch in some:
+            if weights.is_cuda:
+                torch.cuda.synchronize()
+            start = time.perf_counter()
+            sums, _hits = stack.update(batch, step)
+            sums.tolist()
+            taken.append(time.perf_counter() - start)
+        yield min(taken)

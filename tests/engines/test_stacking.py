@@ -1,11 +1,14 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.engines.base import Job
+from harness.engines.orders import Measure
 from harness.engines.stacking import stacks, update_costs
+from harness.stacked_mlp import StackedMLP
 
 
 def job(name, **changes):
@@ -62,16 +65,29 @@ def test_what_has_no_shape_or_another_test_set_watched_is_kept_apart(digits):
 
 
 def test_costs_are_of_widths_that_double_up_to_the_cheapest(digits):
-    measured = update_costs(job("x", batch_size=32).config, digits, "cpu")
+    measured = update_costs(Measure(job("x", batch_size=32).config, "default"), digits, "cpu")
     assert list(measured) == [1, 2, 4, 8, 16][: len(measured)]
     assert min(measured, key=measured.get) == list(measured)[-1]
 
 
 @pytest.mark.parametrize(("size", "widest"), [(512, 2), (1_251, 1)])
 def test_large_batches_are_not_stacked_beyond_what_pays(digits, size, widest):
-    assert max(update_costs(job("x", batch_size=size).config, digits, "cpu")) <= widest
+    assert max(update_costs(Measure(job("x", batch_size=size).config, "default"), digits, "cpu")) <= widest
 
 
 def test_small_batches_are_worth_a_stack(digits):
     """They pay for Python and dispatch once instead of four times: this is why there are stacks at all."""
-    assert max(update_costs(job("x", batch_size=1, batch_norm=True).config, digits, "cpu")) >= 4
+    assert max(update_costs(Measure(job("x", batch_size=1, batch_norm=True).config, "default"), digits, "cpu")) >= 4
+
+
+def test_costs_are_measured_with_the_products_that_the_runs_will_have(digits, monkeypatch):
+    used = set()
+    update = StackedMLP.update
+
+    def noted(stack, batch, step):
+        used.add(torch.get_float32_matmul_precision())
+        return update(stack, batch, step)
+
+    monkeypatch.setattr(StackedMLP, "update", noted)
+    update_costs(Measure(job("x", batch_size=32).config, "onednn"), digits, "cpu")
+    assert used == {"medium"}
