@@ -12,12 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
 from joblib import cpu_count
 
 from harness.data import Dataset
 from harness.data_choice import DataChoice
 from harness.environment import environment
 from harness.fashion_mnist import is_present
+from harness.products import choose_library
 from harness.sources import load
 
 _OTHERS = ("lightning", "skorch", "scikit-learn", "jax", "optuna", "mlflow")
@@ -38,7 +40,8 @@ def fashion_mnist(parser: argparse.ArgumentParser, data_dir: Path) -> Dataset:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, versions and date: what a figure is worth nothing without."""
+    """Processor, its instructions and the library of products, cores, versions and date: a figure is worth nothing
+    without."""
     found = dict(environment())
     for name in _OTHERS:
         try:
@@ -47,6 +50,8 @@ def machine() -> dict[str, Any]:
             found[name] = "not installed"
     return {
         **found,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "products": choose_library(),
         "cores": cpu_count(only_physical_cores=True),
         "system": platform.system(),
         "date": datetime.now(UTC).date().isoformat(),

@@ -6,8 +6,10 @@ Imports no torch; `log_model` is handed a ready module.
 import io
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
@@ -157,13 +159,17 @@ class Tracking(Records):
         self._log(run_id, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
         self.client.set_status(run_id, STATUS[state])
 
+    def prepare_model(self) -> None:
+        """Import in the background what `log_model` needs, which takes seconds."""
+        threading.Thread(target=import_module, args=["mlflow.pytorch"], daemon=True).start()
+
     def log_model(self, run_id: str, model: Any, example: Any, metadata: dict[str, Any]) -> None:
         """Log a torch module as an MLflow model of a run, and its address (`models:/…`) as the run's tag.
 
         `example` is a numpy batch of at least two inputs; the logged model takes batches of any size. It is saved as
         an exported graph (pt2), without pickle.
         """
-        import mlflow
+        import mlflow.pytorch
         import numpy as np
         import torch
         from mlflow.models import ModelSignature

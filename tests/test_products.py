@@ -39,11 +39,20 @@ def test_a_library_is_used_inside_alone():
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+def tf32(factor):
+    """Ten bits behind the point, as that unit reads them."""
+    return (factor.view(torch.int32) + 2**12).bitwise_and(-(2**13)).view(torch.float32)
+
+
+def bfloat16(factor):
+    return factor.bfloat16().float()
+
+
 class Bench:
     """Stands for a machine: how its two libraries multiply, and how long they take."""
 
-    def __init__(self, monkeypatch, error=0.0, seconds=(1.0, 1.0), by_stack=False):
-        self.now, self.error, self.seconds, self.by_stack = 0.0, error, seconds, by_stack
+    def __init__(self, monkeypatch, error=0.0, seconds=(1.0, 1.0), by_stack=False, unit=None):
+        self.now, self.error, self.seconds, self.by_stack, self.unit = 0.0, error, seconds, by_stack, unit
         self.exact = torch.bmm
         monkeypatch.setattr(products.torch, "bmm", self.bmm)
         monkeypatch.setattr(products.time, "perf_counter", lambda: self.now)
@@ -51,6 +60,8 @@ class Bench:
     def bmm(self, left, right):
         other = torch.get_float32_matmul_precision() == "medium"
         self.now += self.seconds[other]
+        if other and left.dtype == torch.float32 and self.unit:
+            left, right = self.unit(left), self.unit(right)
         with library("default"):  # whatever this machine's own other library does
             product = self.exact(left, right)
         if other and left.dtype == torch.float32:
@@ -70,11 +81,12 @@ def test_the_other_library_is_taken_where_it_is_as_exact_and_clearly_faster(monk
     "machine",
     [
         {"error": 0.0, "seconds": (2.0, 1.0)},  # the same library under both names
-        {"error": 1e-5, "seconds": (2.0, 1.0)},  # TF32's
+        {"unit": tf32, "seconds": (2.0, 1.0)},
+        {"unit": bfloat16, "seconds": (2.0, 1.0)},
         {"error": 1e-7, "seconds": (1.1, 1.0)},
         {"error": 1e-7, "seconds": (2.0, 1.0), "by_stack": True},
     ],
-    ids=["the same", "less exact", "hardly faster", "depends on the stack"],
+    ids=["the same", "TF32", "bfloat16", "hardly faster", "depends on the stack"],
 )
 def test_otherwise_torchs_own_choice_stays(monkeypatch, machine):
     Bench(monkeypatch, **machine)
