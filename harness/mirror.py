@@ -1,10 +1,10 @@
-"""An Optuna study that is read from memory, while each change of a trial is written to its storage first.
+"""An Optuna study that is read from memory, while each change of a trial is written to its storage as well.
 
 Whoever holds the study is alone in changing it, so memory is never behind. Optuna itself reads all open trials from
 the storage, for each proposal and at each epoch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import optuna
@@ -17,6 +17,16 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.errors import Stopped
 
 
+class _Memory(InMemoryStorage):
+    """Without a shortcut of Optuna's, which takes it that no trial waits again that was running."""
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        wanted = None if states is None else {state for state in TrialState if state in states}
+        return super().get_all_trials(study_id, deepcopy, wanted)
+
+
 class Mirror:
     """The study `name` in `storage`, made if it is not there; of no use any more once `storage` has failed.
 
@@ -24,12 +34,13 @@ class Mirror:
     """
 
     def __init__(self, storage: RDBStorage, name: str, pruner: BasePruner) -> None:
-        self._storage, self._in_memory = storage, InMemoryStorage()
+        self._storage, self._in_memory = storage, _Memory()
         self.kept = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
         self.memory = optuna.create_study(study_name=name, storage=self._in_memory, direction="maximize", pruner=pruner)
         self._kept_id = storage.get_study_id_from_name(name)
         self._memory_id = self._in_memory.get_study_id_from_name(name)
-        self.memory.add_trials(self.kept.get_trials(deepcopy=False))
+        for trial in self.kept.get_trials(deepcopy=False):  # whatever they are: `add_trials` is strict
+            self._in_memory.create_new_trial(self._memory_id, template_trial=trial)
         self._count = len(self.trials())  # of those in the storage
         self._ids: dict[int, int] = {}  # of trials in the storage, by number
 
@@ -47,6 +58,7 @@ class Mirror:
         """The first trial that waits, or a new one with `params` or else what `sampler` proposes; it is running now.
 
         A new trial comes to the storage whole or not at all. Raises `Stopped` where somebody else has added one there.
+        Memory is changed first, here and in `tell`: if the storage then fails, it is not looked at again.
         """
         if params is not None:
             self.memory.enqueue_trial(dict(params))
@@ -59,10 +71,11 @@ class Mirror:
         else:
             kept_id = self._id(trial.number)
             self._storage.set_trial_state_values(kept_id, TrialState.RUNNING)
-            for name in trial.params.keys() - drawn:  # somebody enqueued it
-                distribution = trial.distributions[name]
-                internal = distribution.to_internal_repr(trial.params[name])
-                self._storage.set_trial_param(kept_id, name, internal, distribution)
+            for name, value in trial.params.items():
+                if name not in drawn:  # somebody enqueued it
+                    distribution = trial.distributions[name]
+                    internal = distribution.to_internal_repr(value)
+                    self._storage.set_trial_param(kept_id, name, internal, distribution)
         return trial
 
     def report(self, number: int, value: float, step: int) -> None:

@@ -6,6 +6,7 @@ no narrower unit for it. So oneDNN is taken where it is measured to be as exact,
 
 A product of one run should have the same bits whatever is stacked with it. For that its matrices start where they do
 when it is alone (`aligned`), and libraries are chosen, and single columns multiplied, by the size of a run's own.
+In bfloat16 that does not hold for products of less than some thousand multiplications.
 """
 
 import math

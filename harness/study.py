@@ -1,6 +1,6 @@
 """One Optuna study that can be stopped at any moment: ask, tell, prune, resume.
 
-The only file that asks and tells. It runs nothing and tracks nothing.
+Decides what is asked and told, through a `Mirror`. It runs nothing and tracks nothing.
 
 Trials are asked in rounds, run anywhere in any order, and told in ask order once their round is over. While a round
 runs, pruning looks only at earlier rounds, and each trial is sampled with a seed of its own. So proposals, pruning

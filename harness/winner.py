@@ -60,7 +60,7 @@ def crown(
     """Train and test `configs`. The model of one that was chosen beforehand is logged, whichever of them tests best."""
     jobs = [Job(f"winner {best.number} seed {config.seed}", config, final=True) for config in configs]
     tags = {job.name: {TRIAL: str(best.number)} for job in jobs}
-    if jobs:
+    if model_of in configs:
         tracking.prepare_model()
     screen.progress(0, len(jobs), "winner runs")
     with closing(recorder.run(jobs, "winner", None, tags)) as records:

@@ -13,6 +13,7 @@ from harness.defaults import LESSON
 from harness.errors import Stopped, UserError
 from harness.sampler import Sampler
 from harness.space import DEFAULT_SPACE, read_space
+from harness.storage import open_storage
 from harness.study import Study
 from harness.trial import Outcome
 
@@ -167,20 +168,24 @@ def test_a_search_killed_between_two_asks_goes_on_as_if_it_had_not_been(undistur
 
 @pytest.mark.parametrize("asked_before", [0, 5, 13])
 def test_a_trial_that_died_while_it_was_written_down_is_drawn_again(undisturbed, monkeypatch, asked_before):
-    def die(trial, session):
-        raise SystemExit
-
     study = open_study()
     for _ in range(asked_before // ROUND):
         trials = study.open_round(ROUND, TOTAL)
         for trial in trials:
             run_trial(study, trial)
         study.close_round(trials)
-    study.open_round(asked_before % ROUND, TOTAL)
+    count, in_all = TrialModel.count_past_trials, []
+
+    def counted(trial, session):
+        if len(in_all) == asked_before % ROUND:
+            raise SystemExit
+        in_all.append(trial)
+        return count(trial, session)
+
     with monkeypatch.context() as patch:
-        patch.setattr(TrialModel, "count_past_trials", die)  # the last step, when its parameters are there
+        patch.setattr(TrialModel, "count_past_trials", counted)  # the last step, when its parameters are there
         with pytest.raises(SystemExit):
-            study.open_round(1, TOTAL)
+            study.open_round(ROUND, TOTAL)
     resumed = open_study()
     assert len(resumed.trials()) == asked_before
     resumed.recover()
@@ -208,6 +213,27 @@ def test_a_trial_that_somebody_enqueued_is_run():
     (kept,) = kept_trials()
     assert kept.params == trial.params == trial.params | enqueued
     assert kept.state.name == "RUNNING"
+
+
+def test_a_trial_that_somebody_enqueued_outside_the_space_or_failed_does_not_close_the_study():
+    open_study()
+    theirs = optuna.load_study(study_name="study", storage=URL)
+    theirs.enqueue_trial({"lr": 0.2})
+    open_storage(URL).set_trial_state_values(theirs.trials[0]._trial_id, optuna.trial.TrialState.FAIL)
+    theirs.enqueue_trial({"lr": 2.0})
+    with pytest.warns(UserWarning, match="out of range"):
+        assert [trial.params["lr"] for trial in open_study().open_round(1, TOTAL)] == [2.0]
+    again = open_study()
+    again.recover()
+    assert [trial.number for trial in again.trials()] == [1]
+
+
+def test_a_round_that_was_put_back_is_asked_again_by_the_same_study():
+    study = open_study()
+    first = study.open_round(3, TOTAL)
+    study.put_back(first)
+    assert study.open_round(3, TOTAL) == first
+    assert len(kept_trials()) == 3
 
 
 def test_a_trial_that_somebody_adds_meanwhile_stops_the_search_and_is_taken_up_by_the_next():

@@ -30,13 +30,13 @@ class Planner:
         if not self._cohort:
             return [Order([job], False, "default", asks) for job in jobs]
         made = stacks(jobs, self._dataset, self._seconds, workers)
-        return [Order(together, stacked, self._products, asks) for together, stacked in made]
+        return [Order(together, stacked, self._products if stacked else "default", asks) for together, stacked in made]
 
     def again(self, lost: Lost, asks: bool) -> Order:
         """The next attempt of a lost job, alone: whichever of a stack it was that killed the worker, the others get
         through."""
         stacked = self._cohort and shape_of(lost.job.config, self._dataset) is not None
-        return Order([lost.job], stacked, self._products, asks, lost.attempt + 1)
+        return Order([lost.job], stacked, self._products if stacked else "default", asks, lost.attempt + 1)
 
     def _seconds(self, config: RunConfig) -> dict[int, float]:
         """Of the slowest worker, when all are busy."""

@@ -117,9 +117,9 @@ def _updates(config: RunConfig, dataset: Dataset, models: Sequence[MLP]) -> Iter
     gamma = weights.new_full((runs,), 0.5)
     stack = StackedMLP(models, dataset.train_inputs, gamma, Products(config.precision))
     step = weights.new_zeros(runs, 1, 1)
-    updates = _REPEATS * _IN_A_ROW
-    images = torch.randint(len(labels), (updates, runs, config.batch_size), device=weights.device)
-    pixels = weights.new_full((updates, runs, 1), 0.5) if stack.needs_statistics else None
+    count = _REPEATS * _IN_A_ROW
+    images = torch.randint(len(labels), (count, runs, config.batch_size), device=weights.device)
+    pixels = weights.new_full((count, runs, 1), 0.5) if stack.needs_statistics else None
     batches = stack.batches(images, labels[images], pixels, pixels)
     while some := list(islice(batches, _IN_A_ROW)):
         taken = []

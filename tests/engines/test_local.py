@@ -23,6 +23,7 @@ from harness.engines.base import Epoch, Finished, Job, Lost, Started
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.model import initial_model
+from harness.products import choose_library, library
 from harness.train import evaluate, train
 
 
@@ -45,7 +46,8 @@ def endings(events):
 
 def stacked_alone(config, digits):
     """The run's records when it is the only one of its stack."""
-    return [records[0] for records in Cohort([config], digits, [initial_model(config, digits)]).epochs()]
+    with library(choose_library()):
+        return [records[0] for records in Cohort([config], digits, [initial_model(config, digits)]).epochs()]
 
 
 def worker_of(engine, job):
@@ -174,7 +176,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
     (lost,) = [event for event in events if isinstance(event, Lost)]
     assert lost.note == f"worker {killed[0]} was killed by SIGKILL in attempt 1 of 3"
     after = events[events.index(lost) :]
-    assert Started(lost.job, 2, stack=1, products="default") in after
+    assert Started(lost.job, 2, stack=1, products=choose_library()) in after
     assert numbers(epochs_of(after, lost.job.name)) == numbers(stacked_alone(lost.job.config, digits))
     assert {ending.state for ending in endings(events).values()} == {"complete"}
 
@@ -196,8 +198,8 @@ def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_othe
     again = {event.job.name: event.stack for event in events if isinstance(event, Started) and event.attempt > 1}
     assert again == dict.fromkeys(lost, 1)
     for each in jobs[1:]:
-        last = max(position for position, event in enumerate(events) if event == Started(each, 1, 2, "default")
-                   or event == Started(each, 2, 1, "default"))  # fmt: skip
+        last = max(position for position, event in enumerate(events) if event == Started(each, 1, 2, choose_library())
+                   or event == Started(each, 2, 1, choose_library()))  # fmt: skip
         assert numbers(epochs_of(events[last:], each.name)) == numbers(stacked_alone(each.config, digits))
 
 
@@ -322,6 +324,7 @@ from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.model import initial_model
+from harness.products import choose_library, library
 if __name__ == "__main__":
     engine = LocalEngine(load(DataChoice("digits")), Pool(2), device="cpu")
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
