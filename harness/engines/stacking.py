@@ -90,8 +90,9 @@ def _duration(stack: Sequence[Job], dataset: Dataset, seconds: Seconds) -> float
 def update_costs(measure: Measure, dataset: Dataset, device: str) -> dict[int, float]:
     """What an update costs a run in stacks of 1, 2, 4 … runs of its shape, measured here and now: width → seconds.
 
-    Up to the width that is cheapest. Takes some tenths of a second. What else runs on the machine counts too, so all
-    workers should measure at the same time: together they have less of a cache and of memory's speed than one alone.
+    Up to the width that is cheapest. Takes some tenths of a second, with batches of all images one or two. What else
+    runs on the machine counts too, so all workers should measure at the same time: together they have less of a cache
+    and of memory's speed than one alone.
     """
     config = measure.config
     model = initial_model(config, dataset).to(device)
