@@ -1,7 +1,7 @@
 """Runs of one shape, trained together: what `train` does for one config, for a stack of them.
 
-A run comes out as `train` makes it, up to rounding, and bit for bit the same whatever shares its stack; what is left in
-the weights of one that has diverged is nobody's business. The same rules hold: no I/O, no Optuna, no MLflow.
+A run comes out as `train` makes it, up to rounding, and bit for bit the same whatever shares its stack; of one
+that has diverged this holds for its records alone. The same rules hold: no I/O, no Optuna, no MLflow.
 """
 
 import math
