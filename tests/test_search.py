@@ -267,6 +267,7 @@ def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, comm
 def test_who_joins_waits_and_goes_on_where_the_other_one_died(searched, tmp_path, store):
     first = start(tmp_path, "--trials", "12", "--workers", "1")
     wait_for(lambda: len(running(tmp_path)) >= 3)
+    first.send_signal(signal.SIGSTOP)  # so that it does not end before the second one is there
     second = start(tmp_path, "--trials", "12", "--workers", "1", "--join")
     said = ""
     while f" {first.pid} " not in said:
