@@ -1,15 +1,9 @@
-"""Writes to MLflow: runs, params, metrics, statuses, artifacts, models. Reading is `records.py`.
-
-Imports no torch; `log_model` is handed a ready module.
-"""
+"""Writes to MLflow: runs, params, metrics, statuses, artifacts. Reading is `records.py`, models `logged_model.py`."""
 
 import io
 import json
 import logging
-import threading
-import warnings
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
@@ -26,7 +20,6 @@ from harness.records import (
     DATASET_FALLBACK,
     DATASET_SHA256,
     KIND,
-    MODEL,
     NOTE,
     OWNER,
     STATE,
@@ -158,46 +151,6 @@ class Tracking(Records):
         """Close a run with its state, in words as a tag and as MLflow's status."""
         self._log(run_id, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
         self.client.set_status(run_id, STATUS[state])
-
-    def prepare_model(self) -> None:
-        """Import in the background what `log_model` needs, which takes seconds."""
-        threading.Thread(target=import_module, args=["mlflow.pytorch"], daemon=True).start()
-
-    def log_model(self, run_id: str, model: Any, example: Any, metadata: dict[str, Any]) -> None:
-        """Log a torch module as an MLflow model of a run, and its address (`models:/…`) as the run's tag.
-
-        `example` is a numpy batch of at least two inputs; the logged model takes batches of any size. It is saved as
-        an exported graph (pt2), without pickle.
-        """
-        import mlflow.pytorch
-        import numpy as np
-        import torch
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
-            outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
-        )
-
-        own_id = self.id_of(run_id)
-
-        def log() -> Any:
-            mlflow.set_tracking_uri(self.uri)
-            with mlflow.start_run(run_id=own_id), warnings.catch_warnings():
-                # torch up to 2.11 warns of its own way to write an exported graph.
-                warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
-                return mlflow.pytorch.log_model(
-                    model,
-                    name="model",
-                    signature=signature,
-                    input_example=example,
-                    pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
-                    metadata=metadata,
-                )
-
-        logged = self.client.call(log)
-        self._log(run_id, tags={MODEL: logged.model_uri})
 
     def log_texts(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Store each text as an artifact under its name."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from harness import logged_model
 from harness.config import RunConfig
 from harness.data import Dataset
 from harness.engines.base import Job
@@ -61,7 +62,7 @@ def crown(
     jobs = [Job(f"winner {best.number} seed {config.seed}", config, final=True) for config in configs]
     tags = {job.name: {TRIAL: str(best.number)} for job in jobs}
     if model_of in configs:
-        tracking.prepare_model()
+        logged_model.prepare()
     screen.progress(0, len(jobs), "winner runs")
     with closing(recorder.run(jobs, "winner", None, tags)) as records:
         for done, record in enumerate(records, start=1):
@@ -94,4 +95,5 @@ def _log_model(record: Record, weights: Mapping[str, Any], tracking: Tracking, d
     model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     example = dataset.train_inputs[:_EXAMPLE_INPUTS].numpy()
     taken = f"rows, float32: {', '.join(dataset.columns)}" if dataset.columns else "grey levels, uint8"
-    tracking.log_model(record.run_id, Classifier(model), example, {"classes": list(dataset.classes), "input": taken})
+    described = {"classes": list(dataset.classes), "input": taken}
+    logged_model.log_model(tracking, record.run_id, Classifier(model), example, described)

@@ -17,6 +17,7 @@ from harness.config import make_config
 from harness.defaults import LESSON
 from harness.errors import Stopped
 from harness.handover import mergeable, merged
+from harness.logged_model import log_model
 from harness.metrics import DatasetRecord, EpochMetrics
 from harness.model import Classifier, initial_model
 from harness.records import Records
@@ -161,7 +162,7 @@ def test_a_model_waits_for_the_server(gate, tracking, digits):
     gate.state = "failing"
     threading.Timer(5.0, setattr, (gate, "state", "open")).start()
     example = digits.test_inputs[:2].numpy()
-    tracking.log_model(run, Classifier(initial_model(CONFIG, digits)), example, {})
+    log_model(tracking, run, Classifier(initial_model(CONFIG, digits)), example, {})
     (winner,) = tracking.children(parent)
     assert winner.tags["harness.model"].startswith("models:/m-")
 
