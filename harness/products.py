@@ -5,14 +5,13 @@ processors unused; "medium" precision makes it ask oneDNN instead, which multipl
 no narrower unit for it. So oneDNN is taken where it is measured to be as exact, and clearly faster.
 
 A product of one run should have the same bits whatever is stacked with it. For that its matrices start where they do
-when it is alone (`aligned`), and libraries are chosen, and single columns multiplied, by the size of a run's own.
-In bfloat16 that does not hold for products of less than some thousand multiplications.
+when it is alone (`aligned`), small products are made run by run, and single columns are multiplied in another way.
 """
 
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -50,19 +49,24 @@ class Products:
 
     def multiply(self, left: Tensor, right: Tensor, alpha: float, out: Tensor) -> None:
         """`alpha` · left · right into `out`: [runs, n, k] times [runs, k, m] to [runs, n, m]."""
+        if _is_small(left, right):
+            for one, other, its in zip(left.split(1), right.split(1), out.split(1), strict=True):
+                self.multiply(one, other, alpha, its)
+            return
         if out.shape[2] == 1:
             left, right, out = right.reshape(len(out), 1, -1), left.transpose(1, 2), out.transpose(1, 2)
         if self._narrow is None:
-            with _library_for(left, right):
-                torch.baddbmm(out, left, right, beta=0, alpha=alpha, out=out)
+            torch.baddbmm(out, left, right, beta=0, alpha=alpha, out=out)
         else:
             torch.mul(torch.bmm(left.to(self._narrow), right.to(self._narrow)), alpha, out=out)
 
     def add(self, target: Tensor, left: Tensor, right: Tensor, alpha: float = 1.0) -> None:
         """`target` += `alpha` · left · right."""
-        if self._narrow is None:
-            with _library_for(left, right):
-                target.baddbmm_(left, right, alpha=alpha)
+        if _is_small(left, right):
+            for its, one, other in zip(target.split(1), left.split(1), right.split(1), strict=True):
+                self.add(its, one, other, alpha)
+        elif self._narrow is None:
+            target.baddbmm_(left, right, alpha=alpha)
         else:
             target.add_(torch.bmm(left.to(self._narrow), right.to(self._narrow)), alpha=alpha)
 
@@ -81,9 +85,9 @@ def library(name: Library) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _library_for(left: Tensor, right: Tensor) -> AbstractContextManager[None]:
-    is_small = left.shape[1] * left.shape[2] * right.shape[2] <= _FOR_ONEDNN
-    return library("default") if is_small else nullcontext()
+def _is_small(left: Tensor, right: Tensor) -> bool:
+    """Whether it depends on the stack by which library torch makes this."""
+    return len(left) > 1 and left.shape[1] * left.shape[2] * right.shape[2] <= _FOR_ONEDNN
 
 
 def choose_library() -> Library:

@@ -1,8 +1,10 @@
+import itertools
+
 import pytest
 import torch
 
 from harness import products
-from harness.products import Products, choose_library, library
+from harness.products import Products, aligned, choose_library, library
 
 
 @pytest.fixture
@@ -98,3 +100,29 @@ def test_the_choice_of_this_machine_leaves_its_settings_alone():
     assert choose_library() in ("default", "onednn")
     assert torch.get_num_threads() == threads
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["default", "onednn"])
+def test_a_small_product_does_not_depend_on_its_stack(precision, name):
+    generator, products = torch.Generator().manual_seed(1), Products(precision)
+
+    def in_place(runs, *shape):
+        return aligned(runs, *shape, like=torch.empty(())).copy_(torch.rand(runs, *shape, generator=generator) - 0.5)
+
+    different = []
+    with library(name):
+        for n, k, m, runs in itertools.product((1, 3, 7, 10, 12), (5, 12, 33, 64), (1, 2, 4, 5, 9, 31), (2, 5, 16)):
+            left, right, together, target = (
+                in_place(runs, n, k), in_place(runs, k, m), in_place(runs, n, m), in_place(runs, n, m)
+            )  # fmt: skip
+            added = aligned(runs, n, m, like=target).copy_(target)
+            products.multiply(left, right, 0.5, out=together)
+            products.add(added, left, right, 0.5)
+            for run in range(runs):
+                own = [aligned(1, *one.shape[1:], like=one).copy_(one[run]) for one in (left, right, together, target)]
+                products.multiply(own[0], own[1], 0.5, out=own[2])
+                products.add(own[3], own[0], own[1], 0.5)
+                if not (torch.equal(own[2][0], together[run]) and torch.equal(own[3][0], added[run])):
+                    different.append((n, k, m, runs))
+    assert not different
