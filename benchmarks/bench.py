@@ -19,7 +19,7 @@ from harness.data import Dataset
 from harness.data_choice import DataChoice
 from harness.environment import environment
 from harness.fashion_mnist import is_present
-from harness.products import choose_library
+from harness.product_library import choose_library
 from harness.sources import load
 
 _OTHERS = ("lightning", "skorch", "scikit-learn", "jax", "optuna", "mlflow")

@@ -26,7 +26,8 @@ from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.machine import physical_cores
-from harness.products import choose_library, library
+from harness.product_library import choose_library
+from harness.products import library
 from harness.train import train
 
 SIZES = (32, 128, 1_024)

@@ -18,7 +18,8 @@ from harness.cohort import Cohort
 from harness.config import make_config
 from harness.defaults import LESSON
 from harness.model import initial_model
-from harness.products import choose_library, library
+from harness.product_library import choose_library
+from harness.products import library
 
 UPDATES, LINES = 300, 14
 

@@ -10,7 +10,8 @@ from harness.config import make_config
 from harness.defaults import LESSON
 from harness.model import initial_model
 from harness.probes import Probes
-from harness.products import choose_library, library
+from harness.product_library import choose_library
+from harness.products import library
 from harness.train import train
 
 

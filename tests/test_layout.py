@@ -65,7 +65,7 @@ ORDER = (
     "errors", "defaults", "data_choice", "options", "seeds", "metrics", "environment", "config", "work", "toml_text",
     "estimands", "claims", "claim_lines", "claim_checks", "claim_complaints", "claim_file", "owner", "addresses",
     "postgresql", "databases", "stores", "command", "space", "machine", "fashion_mnist", "tables", "data", "sources",
-    "model", "train", "products",
+    "model", "train", "products", "product_library",
     "stacked_weights", "stacked_norms", "stacked_mlp", "cohort", "probe", "loss_probes", "path_probes", "probes",
     "two_basins", "engines.base", "engines.orders", "engines.execution", "engines.stacking",
     "engines.planning", "engines.pool", "engines.local", "engines.cluster", "engines.mailbox", "engines.ray",

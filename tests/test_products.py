@@ -3,8 +3,9 @@ import itertools
 import pytest
 import torch
 
-from harness import products
-from harness.products import Products, aligned, choose_library, library
+from harness import product_library
+from harness.product_library import choose_library
+from harness.products import Products, aligned, library
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ class Bench:
     def __init__(self, monkeypatch, error=0.0, seconds=(1.0, 1.0), by_stack=False, unit=None):
         self.now, self.error, self.seconds, self.by_stack, self.unit = 0.0, error, seconds, by_stack, unit
         self.exact = torch.baddbmm
-        monkeypatch.setattr(products.torch, "baddbmm", self.baddbmm)
-        monkeypatch.setattr(products.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(torch, "baddbmm", self.baddbmm)
+        monkeypatch.setattr(product_library.time, "perf_counter", lambda: self.now)
 
     def baddbmm(self, given, left, right, beta, alpha, out):
         other = torch.get_float32_matmul_precision() == "medium"

@@ -9,7 +9,7 @@ from harness.defaults import Library
 from harness.engines.base import MAX_ATTEMPTS, Ending, Event, Finished, Job, Lost, Started
 from harness.engines.orders import Measure, Order
 from harness.engines.stacking import stacks
-from harness.products import choose_library
+from harness.product_library import choose_library
 
 # What each of some workers answers.
 Measured = Callable[[Measure], Sequence[dict[int, float]]]

@@ -23,7 +23,8 @@ from harness.engines.base import Epoch, Finished, Job, Lost, Started
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.model import initial_model
-from harness.products import choose_library, library
+from harness.product_library import choose_library
+from harness.products import library
 from harness.train import evaluate, train
 
 
@@ -324,7 +325,8 @@ from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.model import initial_model
-from harness.products import choose_library, library
+from harness.product_library import choose_library
+from harness.products import library
 if __name__ == "__main__":
     engine = LocalEngine(load(DataChoice("digits")), Pool(2), device="cpu")
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
