@@ -102,13 +102,14 @@ def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None 
     """
     chosen = torch.arange(len(labels)) if indices is None else indices
     model.eval()
-    loss, correct = 0.0, 0
+    losses, hits = [], []
     with torch.no_grad():
         for some in chosen.to(labels.device).split(_EVALUATION_BATCH):
             targets = labels.index_select(0, some)
             log_probabilities = model(inputs.index_select(0, some))
-            loss += nll_loss(log_probabilities, targets, reduction="sum").item()
-            correct += int((log_probabilities.argmax(dim=1) == targets).sum())
+            losses.append(nll_loss(log_probabilities, targets, reduction="sum"))
+            hits.append((log_probabilities.argmax(dim=1) == targets).sum())
+    loss, correct = (sum(torch.stack(parts).cpu().tolist()) for parts in (losses, hits))  # fetched as a whole
     return loss / len(chosen), correct / len(chosen)
 
 

@@ -86,6 +86,32 @@ def test_the_sampler_proposes_what_optunas_own_tpe_does():
     assert proposals[0] == proposals[1]
 
 
+def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them():
+    """As TPE proposes when it is given those alone, so that the 10,000th proposal costs no more than the 2,000th."""
+    space = read_space(DEFAULT_SPACE).distributions()
+    drawn = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
+    for number in range(1_240):
+        trial = drawn.ask(space)
+        if number >= 1_200:
+            continue  # it runs
+        if number % 7:
+            drawn.tell(trial, 1 - number / 1_200 if number % 2 else 0.1)
+        else:
+            drawn.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    trials = drawn.get_trials(deepcopy=False)
+    best = [trial for trial in trials[:200] if trial.value and trial.value > 0.1][:25]
+    proposals = []
+    for given, sampler in (
+        (trials, Sampler(space, 5)),
+        (best + trials[200:], TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)),
+        (trials[200:], TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)),
+    ):
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(given)
+        proposals.append(study.ask(space).params)
+    assert proposals[0] == proposals[1] != proposals[2]
+
+
 def test_pruning_is_what_optunas_own_call_says_of_the_storage(monkeypatch):
     study = open_study()
     ours, theirs = [], []

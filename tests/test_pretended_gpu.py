@@ -1,0 +1,66 @@
+"""Stacks on a GPU that torch only pretends to have: its tensors have shapes and a place, but no numbers."""
+
+import pytest
+import torch
+from test_cohort import SHAPES, mixture
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from harness.cohort import Cohort
+from harness.data import split_indices
+from harness.model import initial_model
+from harness.train import evaluate
+
+GPU = torch.device("cuda", 0)
+
+
+class PretendedGPU(FakeTensorMode):
+    """Raises where a tensor on the CPU meets one on the GPU. `waits` counts the numbers that were read from the GPU,
+    for each of which a real one would have to catch up first; what is read is always 1."""
+
+    def __init__(self):
+        super().__init__(allow_non_fake_inputs=True)
+        self.waits = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is not torch.ops.aten._local_scalar_dense.default:
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        (tensor,) = args
+        self.waits += isinstance(tensor, FakeTensor) and tensor.device == GPU
+        return 1.0 if tensor.is_floating_point() else 1
+
+
+def move(model):
+    """To the GPU, as `.to` does, which does not know pretended tensors."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, torch.nn.Parameter(parameter.detach().to(GPU)))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, buffer.to(GPU))
+    return model
+
+
+def stack(digits, configs, **options):
+    models = [initial_model(one, digits) for one in configs]
+    gpu = PretendedGPU()
+    with gpu:
+        return gpu, Cohort(configs, digits.to(GPU), [move(model) for model in models], **options)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_an_epoch_runs_on_the_gpu_alone_and_waits_for_it_once_at_its_end(digits, shape):
+    gpu, cohort = stack(digits, mixture(**shape | {"split": "lesson"}))
+    gpu.waits = 0
+    with gpu:
+        records = next(cohort.epochs())
+    assert len(records) == 5
+    assert gpu.waits == 0  # what an epoch gives is fetched as a whole
+
+
+def test_evaluation_runs_on_the_gpu_too(digits):
+    one, *_ = mixture()
+    model, validation = initial_model(one, digits), split_indices(digits.train_labels, one.split, one.seed).validation
+    gpu = PretendedGPU()
+    with gpu:
+        there = digits.to(GPU)
+        evaluate(move(model), there.train_inputs, there.train_labels, validation)
+    assert gpu.waits == 0
