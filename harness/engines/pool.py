@@ -26,7 +26,7 @@ BROKEN = (EOFError, ConnectionError)  # what a pipe raises whose other end has d
 
 _SECONDS_TO_END = 2
 _SECONDS_TO_START, _SECONDS_BETWEEN_TRIES = 10, 0.1
-_IMPORTED_ONCE = ["torch.multiprocessing", "harness.engines.execution", "harness.engines.stacking"]
+_IMPORTED_ONCE = "harness.engines.preload"
 _CONTEXT = get_context("forkserver")
 
 
@@ -64,7 +64,7 @@ class Pool:
 
     def prepare(self) -> None:
         """Have a process import torch in the background, of which the workers are then forked."""
-        _CONTEXT.set_forkserver_preload(_IMPORTED_ONCE)
+        _CONTEXT.set_forkserver_preload([_IMPORTED_ONCE])
         with _signals_ignored():
             forkserver.ensure_running()
 
