@@ -139,8 +139,10 @@ def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
     if isinstance(model.scale, UnitRange):
         model.scale = UnitRange.fitted(_training_parts(config, dataset))
     if isinstance(model.standardize, Standardize):
-        parts, scale = _training_parts(config, dataset), model.scale
-        mean, sd = _column_statistics(parts, scale) if isinstance(scale, UnitRange) else _pixel_statistics(parts, scale)
+        if isinstance(model.scale, UnitRange):
+            mean, sd = _column_statistics(_training_parts(config, dataset), model.scale)
+        else:
+            mean, sd = _pixel_statistics(config, dataset)
         model.standardize.mean.copy_(mean)
         model.standardize.sd.copy_(torch.where(sd == 0, 1.0, sd))
     generator = torch.Generator().manual_seed(derive(config.seed, "weights"))
@@ -156,15 +158,13 @@ def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:
         yield dataset.train_inputs.index_select(0, some).cpu()
 
 
-def _pixel_statistics(parts: Iterator[Tensor], scale: GreyLevels) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over all pixels of images, in units of `max_level`."""
-    counts = torch.zeros(scale.max_level + 1, dtype=torch.float64)
-    for images in parts:
-        counts += torch.bincount(images.flatten(), minlength=len(counts))
-    levels = torch.arange(len(counts), dtype=torch.float64) / scale.max_level
-    mean = (counts @ levels) / counts.sum()
-    variance = (counts @ (levels - mean).square()) / counts.sum()
-    return mean, variance.sqrt()
+def _pixel_statistics(config: RunConfig, dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over all pixels of the images that train, in units of `max_level`."""
+    indices = split_indices(dataset.train_labels, config.split, config.seed).train
+    total, squares = (sums.cpu()[indices].sum().double() for sums in dataset.pixel_sums)
+    level, pixels = dataset.max_level or 1, len(indices) * math.prod(dataset.shape)
+    mean = total / (pixels * level)
+    return mean, (squares / (pixels * level**2) - mean.square()).sqrt()
 
 
 def _column_statistics(parts: Iterator[Tensor], scale: UnitRange) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,11 @@ def is_scheduled(update: int) -> bool:
     return math.floor(PER_DECADE * math.log10(update)) > math.floor(PER_DECADE * math.log10(update - 1))
 
 
+def read_gradients(names: Sequence[ProbeName]) -> bool:
+    """Whether one of these probes looks at gradients, which a stack then has to keep."""
+    return any(_PROBES[name].reads_gradients for name in names)
+
+
 class Probes:
     """The `Observer` of one run: all probes of these names, made before the run starts, on its model and dataset.
 
@@ -42,16 +47,13 @@ class Probes:
     """
 
     def __init__(self, names: Sequence[ProbeName], config: RunConfig, dataset: Dataset, model: MLP) -> None:
+        self.reads_gradients = read_gradients(names)
         self._epochs = config.epochs
         self._updates = config.updates
         self._seen = 0
         self._probes = [_PROBES[name](config, dataset, model) for name in names]
         for probe in self._probes:
             probe.started()
-
-    @property
-    def reads_gradients(self) -> bool:
-        return any(probe.reads_gradients for probe in self._probes)
 
     def updated(self, number: int) -> None:
         self._seen = number

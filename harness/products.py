@@ -79,4 +79,5 @@ def library(name: Library) -> Iterator[None]:
 
 def _is_small(left: Tensor, right: Tensor) -> bool:
     """Whether it depends on the stack by which library torch makes this."""
-    return len(left) > 1 and left.shape[1] * left.shape[2] * right.shape[2] <= _FOR_ONEDNN
+    runs, rows, inner = left.shape  # `len` of a tensor takes a while
+    return runs > 1 and rows * inner * right.shape[2] <= _FOR_ONEDNN

@@ -14,6 +14,7 @@ from harness.data import Dataset, training_size
 from harness.engines.base import Job
 from harness.engines.orders import Measure
 from harness.model import MLP, initial_model
+from harness.probes import read_gradients
 from harness.products import Products, library
 from harness.stacked_mlp import StackedMLP
 from harness.work import updates
@@ -40,7 +41,7 @@ def stacks(jobs: Sequence[Job], dataset: Dataset, seconds: Seconds, workers: int
         if shape is None:
             alone.append(([job], False))
         else:
-            groups.setdefault((shape, job.watch_test), []).append(job)
+            groups.setdefault((shape, job.watch_test, read_gradients(job.probes)), []).append(job)
     made = []
     for group in groups.values():
         costs = seconds(group[0].config) if len(group) > 1 else {1: 0.0}

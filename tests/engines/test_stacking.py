@@ -57,11 +57,16 @@ def test_a_stack_stays_whole_beside_other_work_that_lasts_as_long(digits):
     assert names(stacks(jobs, digits, steady, workers=2)) == [["long0"], ["a0", "a1", "a2", "a3"]]
 
 
-def test_what_has_no_shape_or_another_test_set_watched_is_kept_apart(digits):
+def test_what_has_no_shape_watches_the_test_set_or_needs_gradients_is_kept_apart(digits):
     toys = [job("toy 1", dataset="two-basins"), job("toy 2", dataset="two-basins")]
-    made = stacks([*toys, job("a"), replace(job("b"), watch_test=True)], digits, steady, workers=1)
-    assert names(made) == [["toy 1"], ["toy 2"], ["a"], ["b"]]
-    assert [stacked for _together, stacked in made] == [False, False, True, True]
+    others = [
+        replace(job("b"), watch_test=True),
+        replace(job("c"), probes=("path",)),
+        replace(job("d"), probes=("loss",)),
+    ]
+    made = stacks([*toys, job("a"), *others], digits, steady, workers=1)
+    assert names(made) == [["toy 1"], ["toy 2"], ["a", "d"], ["b"], ["c"]]
+    assert [stacked for _together, stacked in made] == [False, False, True, True, True]
 
 
 def test_costs_are_of_widths_that_double_up_to_the_cheapest(digits):
