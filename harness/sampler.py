@@ -40,6 +40,8 @@ class _Seen(optuna.Study):
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         trials = super()._get_trials(deepcopy, states, use_cache)
+        if use_cache:  # they are only counted
+            return trials
         ended = [trial for trial in trials if trial.state is not TrialState.RUNNING]
         older = (trial for trial in ended[:-_NEWEST] if trial.state is TrialState.COMPLETE)
         seen = heapq.nlargest(_BEST, older, key=lambda trial: trial.value or 0.0) + ended[-_NEWEST:]
