@@ -55,7 +55,6 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
     from analysis.judge import judge_claim
     from analysis.page import Page, text_table, write
 
-    command.keep_what_is_imported()
     uri = tracking_uri()
     judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
     checks, checks_run = _exact(uri) if with_exact else ([], "")

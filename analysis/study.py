@@ -111,7 +111,6 @@ def _interval(test: "MeanInterval") -> str:
 def _write_page(frames: "StudyFrames", out: Path) -> Path:
     from analysis import study_plots
 
-    command.keep_what_is_imported()
     best = int(_best(frames)["trial"])
     pictures = {
         "Validation accuracy of each trial by epoch": study_plots.learning_curves(frames.epochs, best),

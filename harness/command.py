@@ -37,14 +37,6 @@ def run(app: typer.Typer) -> None:
         _end(f"error: {_one_line(error.format_message().replace('Value error, ', ''))} (see --help)", _BAD_INPUT)
 
 
-def keep_what_is_imported() -> None:
-    """Spare the garbage collector torch, Optuna and MLflow from here on: half a million objects that stay.
-
-    It would look through them when the command ends, too, which took two seconds.
-    """
-    gc.freeze()
-
-
 @contextmanager
 def one_line_endings(debug: bool) -> Iterator[None]:
     """Turn what a command raises into one line on stderr and an exit status; with `debug`, let tracebacks through."""

@@ -137,7 +137,6 @@ def _replicate_on(
     from harness.sources import load
     from harness.tracking import Tracking
 
-    command.keep_what_is_imported()
     dataset = load(wanted, data_dir)
     for claim in claims:
         _check_batches(claim, dataset)

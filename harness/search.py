@@ -162,7 +162,6 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
         from harness.tracking import Tracking
         from harness.trial import Shared
 
-        command.keep_what_is_imported()
         tracking = Tracking(tracking_uri(), f"search/{dataset.name}", record, device)
         shared = Shared(plan.seed, dataset.name, plan.precision)
         sitting = Sitting(study, engine, tracking, screen, dataset, shared, held)
