@@ -161,10 +161,10 @@ def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:
 def _pixel_statistics(config: RunConfig, dataset: Dataset) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over all pixels of the images that train, in units of `max_level`."""
     indices = split_indices(dataset.train_labels, config.split, config.seed).train
-    total, squares = (sums.cpu()[indices].sum().double() for sums in dataset.pixel_sums)
+    total, squares = (int(sums.cpu()[indices].sum()) for sums in dataset.pixel_sums)
     level, pixels = dataset.max_level or 1, len(indices) * math.prod(dataset.shape)
-    mean = total / (pixels * level)
-    return mean, (squares / (pixels * level**2) - mean.square()).sqrt()
+    variance = (pixels * squares - total**2) / (pixels * level) ** 2  # of whole numbers: exactly 0 where all are equal
+    return torch.tensor(total / (pixels * level)), torch.tensor(math.sqrt(variance))
 
 
 def _column_statistics(parts: Iterator[Tensor], scale: UnitRange) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""TPE as a study uses it: told its space, seeded anew for each trial, and at the same cost however long a study is."""
+"""TPE as a study uses it: told its space, seeded anew for each trial, and shown a bounded part of a long study."""
 
 import heapq
 from collections.abc import Container

@@ -53,6 +53,22 @@ def test_the_weights_are_torchs_default_and_torchs_generator_is_left_alone(digit
     assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
+def test_images_are_standardised_by_all_pixels_that_train(digits):
+    standardize = initial_model(config(standardize=True), digits).standardize
+    pixels = digits.train_inputs[split_indices(digits.train_labels, "search", 420).train].double() / 16
+    assert float(standardize.mean) == pytest.approx(float(pixels.mean()), rel=1e-7)
+    assert float(standardize.sd) == pytest.approx(float(pixels.std(correction=0)), rel=1e-7)
+
+
+def test_images_of_one_grey_level_are_standardised_to_zeros(digits):
+    """Where rounding would leave a standard deviation of nearly 0, or the root of less than 0."""
+    for level in range(1, 256, 6):
+        grey = replace(digits, train_inputs=torch.full_like(digits.train_inputs, level), max_level=255)
+        standardize = initial_model(config(standardize=True), grey).standardize
+        assert float(standardize.sd) == 1
+        assert float(standardize(torch.full((2, 1), level / 255)).abs().max()) == 0
+
+
 def rows_of(breast_cancer, **changes):
     """The features of 100 test rows, scaled by hand with the least and greatest values of the rows that train."""
     settings = config(dataset="breast-cancer", **changes)

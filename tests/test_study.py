@@ -87,7 +87,7 @@ def test_the_sampler_proposes_what_optunas_own_tpe_does():
 
 
 def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them():
-    """As TPE proposes when it is given those alone, so that the 10,000th proposal costs no more than the 2,000th."""
+    """As TPE proposes when it is given those alone."""
     space = read_space(DEFAULT_SPACE).distributions()
     drawn = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
     for number in range(1_240):

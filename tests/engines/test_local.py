@@ -344,3 +344,15 @@ if __name__ == "__main__":
         coordinator.kill()
     gone, alive = psutil.wait_procs(workers, timeout=30)
     assert (len(gone), alive) == (2, [])
+
+
+def test_what_workers_import_is_imported_before_they_are_forked_and_kept_from_the_garbage_collector():
+    """A package that could not be imported there would go unnoticed: every worker would import it again."""
+    code = """
+import gc, sys, harness.engines.preload
+for needed in ("torch.multiprocessing", "harness.engines.execution", "harness.engines.stacking", "harness.products"):
+    assert needed in sys.modules, needed
+assert gc.isenabled()
+assert gc.get_freeze_count() > 50_000, gc.get_freeze_count()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
