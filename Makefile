@@ -41,6 +41,7 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/search_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/growth_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/memory_cost.py $(ARGS)
+	@$(BIN)/python benchmarks/gpu_cost.py $(ARGS)
 
 bench-aa: $(READY)
 	@$(BIN)/python benchmarks/aa_study.py $(ARGS)

@@ -6,7 +6,7 @@ that has diverged this holds for its records alone. The same rules hold: no I/O,
 
 import math
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from harness.metrics import EpochMetrics
 from harness.model import MLP
 from harness.products import Products
 from harness.seeds import derive
+from harness.stacked_graph import Graphed
 from harness.stacked_mlp import Batch, StackedMLP
 from harness.train import Observer, with_evaluations
 
@@ -65,6 +66,7 @@ class Cohort:
         self._step = (-like.new_tensor([config.lr for config in configs]) / (1 - gamma)).view(-1, 1, 1)
         with_gradients = any(observer is not None and observer.reads_gradients for observer in self._observers)
         self._stack = StackedMLP(models, dataset.train_inputs, gamma, Products(first.precision), with_gradients)
+        self._update = self._updates_of_the_stack()
 
     def epochs(self) -> Iterator[dict[int, EpochMetrics]]:
         """Train; after each epoch the record of every run that trained it, by its number in `configs`.
@@ -91,6 +93,10 @@ class Cohort:
             if rows:
                 self._stack.keep(rows)
                 self._step = self._step[rows]
+                self._update = self._updates_of_the_stack()
+
+    def _updates_of_the_stack(self) -> Callable[[Batch, Tensor], tuple[Tensor, Tensor]]:
+        return Graphed(self._stack, self._configs[0].batch_size).update if self._step.is_cuda else self._stack.update
 
     def _train_epoch(self, limit: int | None) -> dict[int, EpochMetrics]:
         self._epoch += 1
@@ -103,7 +109,7 @@ class Cohort:
             if self._updates == limit:
                 break
             size = batch.labels.shape[2]
-            log_probabilities, right = self._stack.update(batch, self._step / size)
+            log_probabilities, right = self._update(batch, self._step / size)
             self._updates += 1
             sums.append(log_probabilities)
             hits.append(right)

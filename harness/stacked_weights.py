@@ -21,17 +21,18 @@ class Weight:
         self.values = _aligned(values)
         self.gradient: Tensor | None = None
         self._gamma = gamma.view(-1, *[1] * (values.dim() - 1))
-        self._change: Tensor | None = None
+        self._change: Tensor | None = None  # stays where it is: a CUDA graph writes to it
+        self._in_parts = False
         self._targets: list[Tensor] = []
         self.point = _aligned(values) if gamma.any() else self.values
 
     def begin(self, in_parts: bool) -> None:
         """A batch begins; `in_parts`: w must stand still until all of it was added."""
+        self._in_parts = in_parts
         if in_parts:
             self._change = _aligned(torch.zeros_like(self.values)) if self._change is None else self._change.zero_()
             self._targets = [self._change]
         else:
-            self._change = None
             self._targets = [self.point]
             if self.gradient is not None:
                 self._targets.append(self.gradient.zero_())
@@ -47,7 +48,7 @@ class Weight:
 
     def follow(self) -> None:
         """Move w after z."""
-        if self._change is not None:
+        if self._in_parts and self._change is not None:
             self.point.add_(self._change)
             if self.gradient is not None:
                 self.gradient.copy_(self._change)

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import harness.stacked_graph
 from harness.cohort import Cohort, shape_of
 from harness.config import make_config
 from harness.defaults import LESSON
@@ -208,7 +209,9 @@ def test_an_epoch_of_the_real_images_ends_where_train_ends(fashion_mnist):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_stack_trains_on_a_gpu(digits):
+@pytest.mark.parametrize("before", [2, 300], ids=["as graphs", "operation by operation"])
+def test_a_stack_trains_on_a_gpu(digits, monkeypatch, before):
+    monkeypatch.setattr(harness.stacked_graph, "UPDATES_BEFORE", before)
     configs = mixture()
     here = train_together(configs, digits, models_of(configs, digits))
     cuda = torch.device("cuda")

@@ -1,10 +1,14 @@
 """Stacks on a GPU that torch only pretends to have: its tensors have shapes and a place, but no numbers."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+from pretended_graph import pretend
 from test_cohort import SHAPES, mixture
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+import harness.stacked_graph
 from harness.cohort import Cohort
 from harness.data import split_indices
 from harness.model import initial_model
@@ -57,6 +61,24 @@ def test_an_epoch_runs_on_the_gpu_alone_and_waits_for_it_only_at_its_end(digits,
         records = next(cohort.epochs())
     assert len(records) == 5
     assert gpu.waits == 2  # losses and hits of all its updates
+
+
+class EmptyGraph(nullcontext):
+    replays = 0
+
+    def replay(self):
+        self.replays += 1
+
+
+def test_an_epoch_of_graphs_waits_for_the_gpu_only_at_its_end(digits, monkeypatch):
+    graphs = pretend(monkeypatch, EmptyGraph)
+    monkeypatch.setattr(harness.stacked_graph, "UPDATES_BEFORE", 2)
+    gpu, cohort = stack(digits, mixture(split="lesson"))
+    gpu.waits = 0
+    with gpu:
+        next(cohort.epochs())
+    assert graphs[0].replays
+    assert gpu.waits == 2
 
 
 def test_evaluation_runs_on_the_gpu_too(digits):

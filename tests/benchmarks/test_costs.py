@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from places import DATA_DIR, PROJECT
 
 
@@ -56,6 +57,21 @@ def test_memory_by_workers(tmp_path):
     _, memory = run(tmp_path, "memory_cost", "--quick")
     assert memory["images_mib"] == pytest.approx(70_000 * 784 / 2**20, rel=1e-3)
     assert list(memory["peak_mib_by_workers"]) == ["1", "2"]
+
+
+@pytest.mark.slow
+@pytest.mark.fashion_mnist
+def test_many_runs_on_one_device(tmp_path):
+    printed, cost = run(tmp_path, "gpu_cost", "--quick", "--device", "cpu")
+    assert printed.startswith(f"20 runs of 2 epochs on the CPU: {cost['seconds']:.1f} s\n")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_many_runs_are_skipped_by_name():
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "benchmarks" / "gpu_cost.py")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "skipped, as torch sees no GPU here: 1,000 runs of 10 epochs on one\n")
 
 
 @pytest.mark.parametrize("name", ["epoch_cost", "search_cost", "memory_cost", "update_profile"])

@@ -1,0 +1,57 @@
+"""Seconds for 1,000 runs of 10 epochs of Fashion-MNIST on this machine's GPU, the start of the workers included.
+
+The real engine with a worker a core, all on the one GPU. Skipped where torch sees none. `--quick`: 20 runs of two
+epochs; with `--device cpu` it shows that the benchmark itself works.
+"""
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torch
+from bench import fashion_mnist, seconds_of, with_data_dir, write
+
+from harness.config import make_config
+from harness.data import Dataset
+from harness.defaults import LESSON
+from harness.engines.base import Finished, Job
+from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
+from harness.errors import UserError
+from harness.machine import find_device, physical_cores
+
+
+def train(dataset: Dataset, device: str, runs: int, epochs: int) -> None:
+    """Seeds of the lesson's arm, from no worker to the last epoch's record."""
+    settings = LESSON | {"epochs": epochs, "dataset": dataset.name, "split": "lesson"}
+    jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(runs)]
+    with closing(LocalEngine(dataset, Pool(physical_cores()), device)) as engine:
+        endings = [event.ending.state for event in engine.run(jobs, None) if isinstance(event, Finished)]
+    assert endings == ["complete"] * runs
+
+
+def main() -> None:
+    """Print the seconds, write JSON."""
+    parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
+    parser.add_argument("--quick", action="store_true", help="20 runs of two epochs")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--out", type=Path, default=Path("reports/gpu_cost.json"))
+    given = parser.parse_args()
+    try:
+        device = find_device(given.device)
+    except UserError:
+        print("skipped, as torch sees no GPU here: 1,000 runs of 10 epochs on one")
+        return
+    dataset = fashion_mnist(parser, given.data_dir)
+    runs, epochs = (20, 2) if given.quick else (1_000, 10)
+    name = torch.cuda.get_device_name() if device == "cuda" else "the CPU"
+    seconds = seconds_of(lambda: train(dataset, device, runs, epochs))
+    print(f"{runs:,} runs of {epochs} epochs on {name}: {seconds:.1f} s")
+    write(given.out, {"device": name, "runs": runs, "epochs": epochs, "seconds": seconds})
+
+
+if __name__ == "__main__":
+    main()

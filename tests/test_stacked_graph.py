@@ -1,0 +1,56 @@
+"""Stacks whose updates are launched as graphs, held to stacks that ask for each operation: pretended, on a CPU."""
+
+import pytest
+import torch
+from pretended_graph import pretend
+from test_cohort import config, mixture, models_of, timeless
+
+import harness.stacked_graph
+from harness.cohort import Cohort
+from harness.probes import Probes
+from harness.stacked_graph import Graphed
+
+SHAPES = {
+    "search": {},
+    "BatchNorm after the hidden layer": {"hidden_batch_norm": True},
+    "stopped in mid-epoch": {"updates": 20},
+    "in parts, the last batch at once": {"batch_size": 600, "split": "lesson"},
+    "in bfloat16": {"precision": "bfloat16"},
+}
+
+
+def with_graphs(monkeypatch):
+    """Have every stack that is made from now on use graphs, from its third update on; the graphs that they capture."""
+    monkeypatch.setattr(harness.stacked_graph, "UPDATES_BEFORE", 2)
+    monkeypatch.setattr(
+        Cohort, "_updates_of_the_stack", lambda self: Graphed(self._stack, self._configs[0].batch_size).update
+    )
+    return pretend(monkeypatch)
+
+
+def together(configs, dataset, probes=()):
+    models = models_of(configs, dataset)
+    observers = [Probes(probes, one, dataset, model) for one, model in zip(configs, models, strict=True)]
+    cohort = Cohort(configs, dataset, models, observers=observers)
+    return [{number: timeless(one) for number, one in epoch.items()} for epoch in cohort.epochs()], models
+
+
+@pytest.mark.parametrize("probes", [(), ("path",)], ids=["plain", "with gradients"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_stack_with_graphs_is_bit_for_bit_one_without(digits, monkeypatch, shape, probes):
+    usual, usual_models = together(mixture(**shape), digits, probes)
+    graphs = with_graphs(monkeypatch)
+    records, models = together(mixture(**shape), digits, probes)
+    assert repr(records) == repr(usual)
+    for model, other in zip(models, usual_models, strict=True):
+        for after, before in zip(model.state_dict().values(), other.state_dict().values(), strict=True):
+            assert torch.equal(after, before)
+    assert graphs[0].replays
+    assert len(graphs) == (1 if "updates" in shape else 2)  # the second without the run of two epochs
+
+
+def test_a_batch_of_another_size_is_not_in_the_graph(digits, monkeypatch):
+    graphs = with_graphs(monkeypatch)
+    ((records,), _) = together([config(epochs=1)], digits)
+    (graph,) = graphs
+    assert graph.replays == records[0].steps - 3  # without the first two, and the last
