@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 import pytest
-import typer
 from places import PROJECT
 
 from harness import command
@@ -48,20 +47,61 @@ def test_the_command_can_be_typed_again(monkeypatch):
     assert command.this_command().endswith("-m harness.search --study 'a b'")
 
 
-def test_a_wrong_option_is_one_line(monkeypatch, capsys):
-    app = typer.Typer()
+def script(tmp_path, *lines):
+    """A command whose body these lines are."""
+    path = tmp_path / "command.py"
+    body = "".join(f"    {line}\n" for line in lines)
+    head = "import typer\nfrom harness import command\napp = typer.Typer()\n@app.command()\n"
+    path.write_text(f"{head}def main(number: int = 1) -> None:\n{body}command.run(app)\n")
+    return [sys.executable, "-W", "error", str(path)]
 
-    @app.command()
-    def main(number: int = 1) -> None:
-        pass
 
-    monkeypatch.setattr(sys, "argv", ["prog", "--number", "x"])
-    with pytest.raises(SystemExit) as end:
-        command.run(app)
-    assert end.value.code == 2
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: Invalid value for '--number'")
-    assert shown.count("\n") == 1
+def ended(command, *arguments):
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_wrong_option_is_one_line(tmp_path):
+    done = ended(script(tmp_path, "pass"), "--number", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: Invalid value for '--number'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_command_ends_with_what_was_to_be_done_and_without_taking_all_apart(tmp_path):
+    command = script(
+        tmp_path,
+        "import atexit, gc",
+        "class Kept:",
+        "    def __del__(self): print('taken apart')",
+        "kept = Kept(); kept.itself = kept; command.kept = kept",
+        "atexit.register(print, 'goodbye')",
+        "print('hello')",
+        "raise typer.Exit(number)",
+    )
+    done = ended(command, "--number", "3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "hello\ngoodbye\n", "")
+
+
+def test_a_command_leaves_nothing_of_a_database_beside_it(tmp_path):
+    done = ended(
+        script(
+            tmp_path,
+            "from sqlalchemy import create_engine, text",
+            f"command.engine = create_engine('sqlite:///{tmp_path}/kept.db')",
+            "with command.engine.begin() as connection:",
+            "    connection.execute(text('pragma journal_mode=wal'))",
+            "    connection.execute(text('create table kept (number integer)'))",
+        )
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("kept.db*")] == ["kept.db"]
+
+
+def test_an_error_that_is_to_be_seen_is_seen(tmp_path):
+    done = ended(script(tmp_path, "raise ZeroDivisionError"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback") and done.stderr.endswith("ZeroDivisionError\n")
 
 
 def test_what_was_typed_is_repeated_without_its_passwords(monkeypatch):
