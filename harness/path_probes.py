@@ -27,17 +27,19 @@ class Path(Probe):
 
     def started(self) -> None:
         self._first = _flat(self.model)
-        self._last = self._first
-        self._gradient: Tensor | None = None
+        self._last, self._weights = self._first.clone(), torch.empty_like(self._first)
+        # Swapped, like the weights: memory that is asked for anew at each update costs more than what is done with it.
+        self._last_gradient, self._gradient = torch.empty_like(self._first), torch.empty_like(self._first)
         self._length = self._gradients = self._cosines = 0.0
 
-    def updated(self, _number: int, /) -> None:
-        weights, gradient = _flat(self.model), _flat_gradient(self.model)
+    def updated(self, number: int, /) -> None:
+        weights, gradient = _flat(self.model, out=self._weights), _flat_gradient(self.model, out=self._gradient)
         self._length += torch.dist(weights, self._last).item()
         self._gradients += self.config.lr * gradient.norm().item()
-        if self._gradient is not None:
-            self._cosines += torch.cosine_similarity(gradient, self._gradient, dim=0).item()
-        self._last, self._gradient = weights, gradient
+        if number > 1:
+            self._cosines += torch.cosine_similarity(gradient, self._last_gradient, dim=0).item()
+        self._last, self._weights = weights, self._last
+        self._last_gradient, self._gradient = gradient, self._last_gradient
 
     def report(self, number: int) -> None:
         self.read("path_length", number, self._length)
@@ -113,10 +115,10 @@ class GradientNoise(Probe):
         return _flat_gradient(frozen)
 
 
-def _flat(model: MLP) -> Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+def _flat(model: MLP, out: Tensor | None = None) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()], out=out)
 
 
-def _flat_gradient(model: MLP) -> Tensor:
+def _flat_gradient(model: MLP, out: Tensor | None = None) -> Tensor:
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    return torch.cat([gradient.flatten() for gradient in gradients])
+    return torch.cat([gradient.flatten() for gradient in gradients], out=out)
