@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -117,7 +118,16 @@ def main() -> None:
             results[str(trials)] = taken
             ask, judge, tell, log = (value * 1e3 for value in taken.values())
             print(f"{trials:>7}  {ask:>8.1f}  {judge:>12.1f}  {tell:>8.1f}  {log:>8.1f}", flush=True)
-    write(given.out, {"seconds_a_trial": results})
+    (first, least), *_, (last, most) = results.items()
+    alone = times(least, most, ("ask", "tell", "log"))
+    print(f"trial {last} takes {alone:.2f} times what trial {first} takes to ask, tell and log", end="")
+    print(f"; {times(least, most, tuple(most)):.2f} times with its epochs judged")
+    write(given.out, {"seconds_a_trial": results, "times": alone})
+
+
+def times(least: Mapping[str, float], most: Mapping[str, float], parts: tuple[str, ...]) -> float:
+    """What these parts cost in `most`, as a multiple of `least`."""
+    return sum(most[part] for part in parts) / sum(least[part] for part in parts)
 
 
 if __name__ == "__main__":

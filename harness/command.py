@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,14 +49,19 @@ def _leave(status: int) -> NoReturn:
     """End the process at once: to take torch, MLflow and Optuna apart, object by object, takes Python seconds."""
     atexit._run_exitfuncs()
     _close_databases()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(BrokenPipeError):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell has closed it
+        try:
             stream.flush()
+        except OSError:  # whoever read our output has gone, or the disk is full
+            status = status or _UNEXPECTED
     os._exit(status)
 
 
 def _close_databases() -> None:
-    """SQLite moves what its write-ahead log holds into the database when the last connection to it is closed."""
+    """SQLite moves what its write-ahead log holds into the database when the last connection to it is closed.
+
+    After a `gc.freeze` they would not be found.
+    """
     if "sqlalchemy" in sys.modules:
         from sqlalchemy import Engine
 

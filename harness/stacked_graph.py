@@ -1,7 +1,7 @@
 """Updates of a stack on a GPU as a CUDA graph: captured once, then launched as a whole.
 
-A GPU is done with an update of a small stack sooner than Python can ask for its thirty operations. A graph asks for all
-of them at once. It reads and writes where it did when it was captured, so each batch is copied there first.
+A GPU is done with an update of a small stack sooner than Python can ask for its twenty to forty operations. A graph
+asks for all of them at once. It reads and writes where it did when captured, so each batch is copied there first.
 """
 
 import torch

@@ -12,7 +12,7 @@ class PretendedGraph(TorchDispatchMode):
     """As a `CUDAGraph`: notes operations without their effect; `replay` does them again, at the same places.
 
     It keeps alive what was made in between, which holds nothing before the first replay, and nothing else: a replay
-    that would touch memory given back since then raises.
+    that would touch memory given back since then raises. What it cannot show: streams, and waiting for the GPU.
     """
 
     def __init__(self):

@@ -210,9 +210,10 @@ def test_an_epoch_of_the_real_images_ends_where_train_ends(fashion_mnist):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("before", [2, 300], ids=["as graphs", "operation by operation"])
-def test_a_stack_trains_on_a_gpu(digits, monkeypatch, before):
+@pytest.mark.parametrize("shape", [{}, {"hidden_batch_norm": True}, {"batch_size": 600, "split": "lesson"}])
+def test_a_stack_trains_on_a_gpu(digits, monkeypatch, shape, before):
     monkeypatch.setattr(harness.stacked_graph, "UPDATES_BEFORE", before)
-    configs = mixture()
+    configs = mixture(**shape)
     here = train_together(configs, digits, models_of(configs, digits))
     cuda = torch.device("cuda")
     there = train_together(configs, digits.to(cuda), [model.to(cuda) for model in models_of(configs, digits)])

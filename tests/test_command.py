@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 
@@ -56,9 +57,14 @@ def script(tmp_path, *lines):
     return [sys.executable, "-W", "error", str(path)]
 
 
+def environment():
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
+        "PYTHONPATH": str(PROJECT)
+    }
+
+
 def ended(command, *arguments):
-    env = os.environ | {"PYTHONPATH": str(PROJECT)}
-    return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run([*command, *arguments], env=environment(), capture_output=True, text=True, check=False)
 
 
 def test_a_wrong_option_is_one_line(tmp_path):
@@ -71,7 +77,7 @@ def test_a_wrong_option_is_one_line(tmp_path):
 def test_a_command_ends_with_what_was_to_be_done_and_without_taking_all_apart(tmp_path):
     command = script(
         tmp_path,
-        "import atexit, gc",
+        "import atexit",
         "class Kept:",
         "    def __del__(self): print('taken apart')",
         "kept = Kept(); kept.itself = kept; command.kept = kept",
@@ -96,6 +102,13 @@ def test_a_command_leaves_nothing_of_a_database_beside_it(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.glob("kept.db*")] == ["kept.db"]
+
+
+@pytest.mark.parametrize(("redirected", "status"), [(">&-", 0), ("2>&-", 0), (">/dev/full", 1)])
+def test_where_output_goes_nowhere_a_command_still_ends(tmp_path, redirected, status):
+    line = shlex.join(script(tmp_path, "print('hello')"))
+    done = subprocess.run(f"{line} {redirected}", shell=True, env=environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (status, b"")
 
 
 def test_an_error_that_is_to_be_seen_is_seen(tmp_path):

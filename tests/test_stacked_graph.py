@@ -54,3 +54,17 @@ def test_a_batch_of_another_size_is_not_in_the_graph(digits, monkeypatch):
     ((records,), _) = together([config(epochs=1)], digits)
     (graph,) = graphs
     assert graph.replays == records[0].steps - 3  # without the first two, and the last
+
+
+def test_what_an_update_is_given_may_change(digits, monkeypatch):
+    """Batches with statistics, and steps, each other than those that were captured."""
+    monkeypatch.setattr(harness.stacked_graph, "UPDATES_BEFORE", 1)
+    pretend(monkeypatch)
+    one = config(batch_norm=True, gamma=0.9)
+    sides = [Cohort([one], digits, models_of([one], digits)) for _ in range(2)]
+    graphed = Graphed(sides[0]._stack, one.batch_size)
+    for number, (batch, same) in enumerate(zip(*(side._batches() for side in sides), strict=True), start=1):
+        step = torch.full((1, 1, 1), -0.1 / number)
+        results = zip(graphed.update(batch, step), sides[1]._stack.update(same, step), strict=True)
+        assert all(torch.equal(mine, theirs) for mine, theirs in results)
+    assert torch.equal(*(side._models[0].hidden.weight for side in sides))

@@ -47,8 +47,9 @@ def test_a_search_against_optuna_with_lightning(tmp_path):
 
 @pytest.mark.slow
 def test_a_study_that_grows(tmp_path):
-    _, growth = run(tmp_path, "growth_cost", "--quick")
+    printed, growth = run(tmp_path, "growth_cost", "--quick")
     assert list(growth["seconds_a_trial"]) == ["10", "100", "1000"]
+    assert f"trial 1000 takes {growth['times']:.2f} times what trial 10 takes to ask, tell and log" in printed
 
 
 @pytest.mark.slow
