@@ -1,6 +1,6 @@
 """Seconds for 1,000 runs of 10 epochs of Fashion-MNIST on this machine's GPU, the start of the workers included.
 
-The real engine with a worker a core, all on the one GPU. Skipped where torch sees none. `--quick`: 20 runs of two
+The real engine with as many workers as a command has. Skipped where torch sees none. `--quick`: 20 runs of two
 epochs; with `--device cpu` it shows that the benchmark itself works.
 """
 
@@ -21,14 +21,14 @@ from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.errors import UserError
-from harness.machine import find_device, physical_cores
+from harness.machine import find_device, usual_workers
 
 
 def train(dataset: Dataset, device: str, runs: int, epochs: int) -> None:
     """Seeds of the lesson's arm, from no worker to the last epoch's record."""
     settings = LESSON | {"epochs": epochs, "dataset": dataset.name, "split": "lesson"}
     jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(runs)]
-    with closing(LocalEngine(dataset, Pool(physical_cores()), device)) as engine:
+    with closing(LocalEngine(dataset, Pool(usual_workers(device)), device)) as engine:
         endings = [event.ending.state for event in engine.run(jobs, None) if isinstance(event, Finished)]
     assert endings == ["complete"] * runs
 

@@ -19,3 +19,8 @@ def physical_cores() -> int:
     from joblib import cpu_count
 
     return int(cpu_count(only_physical_cores=True))
+
+
+def usual_workers(device: str) -> int:
+    """One a core, or two for a GPU: one gets ready for an epoch while the GPU computes for the other."""
+    return 2 if device == "cuda" else physical_cores()

@@ -19,7 +19,8 @@ DataDir = Annotated[
 ]
 Device = Annotated[DeviceChoice, typer.Option(help="Where to train.")]
 Workers = Annotated[
-    int | None, typer.Option(help="Runs or stacks at a time.", show_default="physical cores, or all of the cluster")
+    int | None,
+    typer.Option(help="Runs or stacks at a time.", show_default="one a core, two for a GPU, or all of the cluster"),
 ]
 Engine = Annotated[EngineChoice, typer.Option(help="Workers of this machine, or tasks of a Ray cluster.")]
 RayAddress = Annotated[

@@ -140,7 +140,7 @@ def _replicate_on(
     dataset = load(wanted, data_dir)
     for claim in claims:
         _check_batches(claim, dataset)
-    engine, device = engine_on(workers, dataset, where.device, cohort == "on")
+    engine, device = engine_on(workers, dataset, where, cohort == "on")
     record = record_of(dataset)
     replications = [
         Replication(

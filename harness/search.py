@@ -141,7 +141,7 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
     if dataset.warning:
         screen.warn(dataset.warning)
     space = _fitted(space, dataset, screen, is_default=plan.space is None)
-    engine, device = engine_on(workers, dataset, plan.where.device, plan.cohort == "on")
+    engine, device = engine_on(workers, dataset, plan.where, plan.cohort == "on")
     record = record_of(dataset)
 
     from harness.databases import hold

@@ -17,7 +17,7 @@ _LEAST_OF_A_GPU = 0.0001  # that Ray can tell from none
 
 
 class Where(NamedTuple):
-    """`workers`: None for as many as there are cores, or as the cluster has room for."""
+    """`workers`: None for one a core, two for a GPU, or as many as the cluster has room for."""
 
     engine: EngineChoice
     workers: int | None
@@ -49,24 +49,25 @@ def workers_at(where: Where) -> "Pool | Cluster":
         return Cluster(where.ray_address or "auto", where.workers, where.gpus_per_run)
 
     from harness.engines.pool import Pool
-    from harness.machine import physical_cores
+    from harness.machine import usual_workers
 
-    pool = Pool(where.workers or physical_cores())
+    pool = Pool(where.workers or usual_workers("cpu"))
     pool.prepare()
     return pool
 
 
 def engine_on(
-    workers: "Pool | Cluster", dataset: "Dataset", device: DeviceChoice, cohort: bool
+    workers: "Pool | Cluster", dataset: "Dataset", where: Where, cohort: bool
 ) -> "tuple[LocalEngine | RayEngine, str]":
     """An engine on these workers for this dataset, and the device that it trains on: "cpu" or "cuda"."""
     from harness.engines.pool import Pool
 
     if isinstance(workers, Pool):
         from harness.engines.local import LocalEngine
-        from harness.machine import find_device
+        from harness.machine import find_device, usual_workers
 
-        found = find_device(device)
+        found = find_device(where.device)
+        workers.size = where.workers or usual_workers(found)
         return LocalEngine(dataset, workers, found, cohort), found
 
     from harness.engines.ray import RayEngine

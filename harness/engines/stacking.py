@@ -19,9 +19,9 @@ from harness.products import Products, library
 from harness.stacked_mlp import StackedMLP
 from harness.work import updates
 
-# No wider than this, so that a stack that dies with its worker is no great loss.
-_WIDEST = {"cpu": 16, "cuda": 1_024}
-_IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**20}
+# No wider than this: a stack that dies with its worker is no great loss, and all that are measured fit in memory.
+_WIDEST = {"cpu": 16, "cuda": 512}
+_IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**16}
 _REPEATS, _IN_A_ROW, _WORTHWHILE = 4, 3, 0.97
 
 Seconds = Callable[[RunConfig], dict[int, float]]
