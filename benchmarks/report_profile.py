@@ -29,9 +29,8 @@ def seconds_by_share(lines: Iterable[str], rate: int) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in lines:
         calls, _, count = line.rpartition(" ")
-        counts[next((share for share, parts in SHARES.items() if all(one in calls for one in parts)), REST)] += int(
-            count
-        )
+        fitting = (share for share, parts in SHARES.items() if all(part in calls for part in parts))
+        counts[next(fitting, REST)] += int(count)
     return {share: count / rate for share, count in counts.most_common()}
 
 

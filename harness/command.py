@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -52,8 +52,12 @@ def _leave(status: int) -> NoReturn:
     for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell has closed it
         try:
             stream.flush()
-        except OSError:  # whoever read our output has gone, or the disk is full
+        except BrokenPipeError:  # whoever read our output has gone
             status = status or _UNEXPECTED
+        except OSError as error:
+            status = status or _UNEXPECTED
+            with suppress(OSError):  # there is nowhere left to say it
+                os.write(2, f"error: output could not be written ({error.strerror}); send it elsewhere\n".encode())
     os._exit(status)
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from harness.stacked_mlp import Batch, StackedMLP
 from harness.stacked_norms import PixelStatistics
 
-# Made operation by operation before a graph is captured, which takes a while: stacks shrink, and then begin anew.
+# Made operation by operation before a graph is captured, which takes a while: stacks shrink, and then begin anew. A
+# guess: no GPU was at hand to measure what is best.
 UPDATES_BEFORE = 300
 
 

@@ -50,7 +50,7 @@ class Worker:
 
 
 class Pool:
-    """`size` workers, a number that may change until `start`, which returns at once, while they import torch."""
+    """`size` workers; how many may change until `start`, which returns at once, while they import torch."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -19,7 +19,8 @@ from harness.products import Products, library
 from harness.stacked_mlp import StackedMLP
 from harness.work import updates
 
-# No wider than this: a stack that dies with its worker is no great loss, and all that are measured fit in memory.
+# No wider than this: a stack that dies with its worker is no great loss, and all that are measured fit in memory. For a
+# GPU by estimate, as none was at hand.
 _WIDEST = {"cpu": 16, "cuda": 512}
 _IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**16}
 _REPEATS, _IN_A_ROW, _WORTHWHILE = 4, 3, 0.97
