@@ -194,6 +194,7 @@ def test_a_batch_larger_than_the_training_part_is_refused(digits):
         Cohort([large], digits, models_of([large], digits))
 
 
+@pytest.mark.slow
 @pytest.mark.fashion_mnist
 def test_an_epoch_of_the_real_images_ends_where_train_ends(fashion_mnist):
     """Exactly so in float64. In float32 rounding grows with the updates: here it moves `train` itself by up to 1e-3."""

@@ -112,6 +112,7 @@ def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them
     assert proposals[0] == proposals[1] != proposals[2]
 
 
+@pytest.mark.slow
 def test_pruning_is_what_optunas_own_call_says_of_the_storage(monkeypatch):
     study = open_study()
     ours, theirs = [], []

@@ -67,6 +67,7 @@ def report(store, monkeypatch):
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
+@pytest.mark.slow
 def test_the_report_says_what_the_records_say(command, parent, tmp_path):
     done = command("analysis.study")
     assert done.returncode == 0, done.stderr

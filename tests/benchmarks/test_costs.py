@@ -67,6 +67,7 @@ def test_many_runs_on_one_device(tmp_path):
     assert printed.startswith(f"20 runs of 2 epochs on the CPU: {cost['seconds']:.1f} s\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_gpu_many_runs_are_skipped_by_name():
     done = subprocess.run(
@@ -75,6 +76,7 @@ def test_without_a_gpu_many_runs_are_skipped_by_name():
     assert (done.returncode, done.stdout) == (0, "skipped, as torch sees no GPU here: 1,000 runs of 10 epochs on one\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["epoch_cost", "search_cost", "memory_cost", "update_profile"])
 def test_without_the_data_it_is_one_line(tmp_path, name):
     done = subprocess.run(

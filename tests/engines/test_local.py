@@ -182,6 +182,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
     assert {ending.state for ending in endings(events).values()} == {"complete"}
 
 
+@pytest.mark.slow
 def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_other_with_it(engine, digits, monkeypatch):
     monkeypatch.setattr(engine._planner, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
 
