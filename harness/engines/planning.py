@@ -26,10 +26,10 @@ class Planner:
         self._products: Library = choose_library() if cohort and device == "cpu" else "default"
 
     def orders(self, jobs: Sequence[Job], asks: bool, workers: int) -> list[Order]:
-        """What so many workers should do, in this order."""
+        """What so many workers should do, in this order; the longest first where something waits for all to end."""
         if not self._cohort:
             return [Order([job], False, "default", asks) for job in jobs]
-        made = stacks(jobs, self._dataset, self._seconds, workers)
+        made = stacks(jobs, self._dataset, self._seconds, workers, longest_first=asks)
         return [Order(together, stacked, self._products if stacked else "default", asks) for together, stacked in made]
 
     def again(self, lost: Lost, asks: bool) -> Order:

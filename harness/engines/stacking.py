@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from itertools import islice, pairwise
 
 import torch
@@ -28,12 +29,15 @@ _REPEATS, _IN_A_ROW, _WORTHWHILE = 4, 3, 0.97
 Seconds = Callable[[RunConfig], dict[int, float]]
 
 
-def stacks(jobs: Sequence[Job], dataset: Dataset, seconds: Seconds, workers: int) -> list[tuple[list[Job], bool]]:
+def stacks(
+    jobs: Sequence[Job], dataset: Dataset, seconds: Seconds, workers: int, longest_first: bool
+) -> list[tuple[list[Job], bool]]:
     """The jobs in lists that train together, and whether as a stack (else it is one alone, for `train`).
 
     `seconds` says what an update of one run costs in a stack of each width. Jobs of one shape start in stacks of the
     cheapest width; then the longest stacks are halved as long as `workers`, each taking the longest that waits, are
-    done earlier by that. Lists come in the order of their first jobs.
+    done earlier by that. Lists come in the order of their first jobs, or, with `longest_first`, stacks in that of their
+    lengths, the longest first; where no job shares a stack, nothing is measured, and jobs keep their order.
     """
     groups: dict[Hashable, list[Job]] = {}
     alone = []
@@ -48,8 +52,11 @@ def stacks(jobs: Sequence[Job], dataset: Dataset, seconds: Seconds, workers: int
         costs = seconds(group[0].config) if len(group) > 1 else {1: 0.0}
         parts = -(-len(group) // min(costs, key=lambda width: costs[width]))
         made += _split(group, parts)
-    if len(made) < len(jobs):
-        made = _balanced(made, lambda stack: _duration(stack, dataset, seconds), workers)
+    if any(len(stack) > 1 for stack in made):
+        duration = partial(_duration, dataset=dataset, seconds=seconds)
+        made = _balanced(made, duration, workers)
+        if longest_first:
+            return [*alone, *((stack, True) for stack in sorted(made, key=duration, reverse=True))]
     position = {job.name: number for number, job in enumerate(jobs)}
     return sorted([*alone, *((stack, True) for stack in made)], key=lambda one: position[one[0][0].name])
 
