@@ -24,6 +24,7 @@ from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.machine import physical_cores
+from harness.product_library import choose_library
 from harness.sources import load
 
 PAIRS, FIRST_SEED = 10, 10_000
@@ -38,7 +39,7 @@ def accuracies(dataset_name: str, runs: int) -> dict[str, list[float]]:
         for seed in range(FIRST_SEED, FIRST_SEED + runs)
     ]  # fmt: skip
     found: dict[str, dict[str, float]] = {"train_accuracy": {}, "test_accuracy": {}}
-    with closing(LocalEngine(dataset, Pool(physical_cores()), "cpu")) as engine:
+    with closing(LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_library())) as engine:
         for event in engine.run(jobs, None):
             if isinstance(event, Epoch):
                 found["train_accuracy"][event.job.name] = event.metrics.train_accuracy * 100

@@ -50,7 +50,7 @@ class Cohorts:
     def __init__(self, dataset: Dataset, epochs: int) -> None:
         self._dataset, self._epochs = dataset, epochs
         self._runs = 8 * physical_cores()
-        self._engine = LocalEngine(dataset, Pool(physical_cores()), "cpu")
+        self._engine = LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_library())
 
     def __enter__(self) -> "Cohorts":
         return self

@@ -22,13 +22,14 @@ from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.errors import UserError
 from harness.machine import find_device, usual_workers
+from harness.product_library import choose_library
 
 
 def train(dataset: Dataset, device: str, runs: int, epochs: int) -> None:
     """Seeds of the lesson's arm, from no worker to the last epoch's record."""
     settings = LESSON | {"epochs": epochs, "dataset": dataset.name, "split": "lesson"}
     jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(runs)]
-    with closing(LocalEngine(dataset, Pool(usual_workers(device)), device)) as engine:
+    with closing(LocalEngine(dataset, Pool(usual_workers(device)), device, choose_library(device))) as engine:
         endings = [event.ending.state for event in engine.run(jobs, None) if isinstance(event, Finished)]
     assert endings == ["complete"] * runs
 

@@ -1,34 +1,68 @@
-"""What a study costs as it grows: asking, telling and recording trial 10, 100, 1,000 and 10,000 of one study.
+"""What a study costs as it grows: trial 10, 100, 1,000 and 10,000 of one study, and the epochs of its runs.
 
-Trains nothing: the study's storage is filled with trials that have random values, then one more round is asked, told
-and recorded, piece by piece. `--quick`: up to 1,000.
+The study's storage is filled with trials that have random values. Then one more round is asked, told and recorded,
+piece by piece, without training; and some rounds are trained by the search's own coordinator, each run with the
+lesson's config on Fashion-MNIST, whatever was proposed: seconds of a round, divided by the epochs in it. `--quick`: up
+to 1,000, on scikit-learn's digits.
 """
 
 import argparse
+import io
 import json
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import optuna
-from bench import write
+from bench import fashion_mnist, seconds_of, with_data_dir, write
+from rich.console import Console
 
-from harness.config import make_config
+from harness.config import RunConfig, make_config
+from harness.coordinator import Coordinator
 from harness.data import record_of
 from harness.data_choice import DataChoice
+from harness.defaults import LESSON
+from harness.engines.base import Event, Job, Proceed
+from harness.engines.local import LocalEngine
+from harness.engines.pool import Pool
+from harness.machine import physical_cores
 from harness.metrics import EpochMetrics
+from harness.product_library import choose_library
+from harness.recorder import Recorder
+from harness.screen import Screen
 from harness.sources import load
 from harness.space import DEFAULT_SPACE, Space, read_space
 from harness.study import Study
 from harness.tracking import Tracking
-from harness.trial import Outcome
+from harness.trial import Outcome, Shared
 
-NAME, ROUND, EPOCHS = "growing", 8, 5
+NAME, ROUND, EPOCHS, SEED = "growing", 8, 5, 1
+TRAINED_ROUNDS = 3
+
+
+class Alike:
+    """The engine of a search, on which every run has the same config, so that rounds cost the same."""
+
+    def __init__(self, engine: LocalEngine, config: RunConfig) -> None:
+        self._engine = engine
+        self._config = config
+
+    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
+        return self._engine.run([replace(job, config=self._config) for job in jobs], proceed)
+
+    def drain(self) -> None:
+        self._engine.drain()
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 def fill(storage: str, space: Space, trials: int, rng: np.random.Generator) -> None:
@@ -93,36 +127,60 @@ def seconds_of_a_trial(study: Study, tracking: Tracking, parent: str, rng: np.ra
     return taken
 
 
+def seconds_of_an_epoch(study: Study, tracking: Tracking, parent: str, engine: Alike) -> float:
+    """Seconds of a trained round, from its proposals to its last record, for each epoch of its runs."""
+    screen = Screen(Console(file=io.StringIO()))
+    recorder = Recorder(engine, tracking, screen, parent)
+    shared = Shared(SEED, tracking.dataset.name, "float32")
+    coordinator = Coordinator(study, engine, tracking, recorder, screen, parent, shared, lambda: None)
+    before = len(study.finished())
+
+    def a_round() -> None:
+        coordinator.search(before + ROUND, ROUND, None)
+        tracking.id_of(parent)  # waits until all of it is there
+
+    seconds = seconds_of(a_round)
+    outcomes = [trial.outcome for trial in study.finished()[before:]]
+    return seconds / sum(len(outcome.accuracies) for outcome in outcomes if outcome)
+
+
 def main() -> None:
     """Print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="up to 1,000 trials")
+    parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
+    parser.add_argument("--quick", action="store_true", help="up to 1,000 trials, on scikit-learn's digits")
     parser.add_argument("--out", type=Path, default=Path("reports/growth_cost.json"))
     given = parser.parse_args()
+    dataset = load(DataChoice("digits")) if given.quick else fashion_mnist(parser, given.data_dir)
+    config = make_config(**LESSON | {"epochs": EPOCHS}, seed=SEED, dataset=dataset.name, split="search")
     rng = np.random.default_rng(1)
     space = read_space(DEFAULT_SPACE)
-    results = {}
-    with tempfile.TemporaryDirectory() as place:
+    results: dict[str, dict[str, float]] = {}
+    epochs: dict[str, float] = {}
+    workers = LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_library())
+    with tempfile.TemporaryDirectory() as place, closing(Alike(workers, config)) as engine:
         storage = f"sqlite:///{place}/optuna.db"
-        Study(storage, NAME, space, 1, {})
-        tracking = Tracking(
-            f"sqlite:///{place}/mlflow.db", "search/digits", record_of(load(DataChoice("digits"))), "cpu"
-        )
+        Study(storage, NAME, space, SEED, {})
+        tracking = Tracking(f"sqlite:///{place}/mlflow.db", f"search/{dataset.name}", record_of(dataset), "cpu")
         parent = tracking.open_parent(NAME, "study", {})
-        print(f"{'trials':>7}  {'ask':>8}  {'judge epochs':>12}  {'tell':>8}  {'log':>8}   ms a trial")
+        list(engine.run([Job(f"first of worker {number}", config) for number in range(physical_cores())], None))
+        print(f"{'trials':>7}  {'ask':>8}  {'judge epochs':>12}  {'tell':>8}  {'log':>8}  {'an epoch':>8}   ms")
         for trials in (10, 100, 1_000) if given.quick else (10, 100, 1_000, 10_000):
             fill(storage, space, trials, rng)
-            study = Study(storage, NAME, space, 1, {})
+            study = Study(storage, NAME, space, SEED, {})
             seconds_of_a_trial(study, tracking, parent, rng)
-            taken = seconds_of_a_trial(study, tracking, parent, rng)
-            results[str(trials)] = taken
+            taken = results[str(trials)] = seconds_of_a_trial(study, tracking, parent, rng)
+            rounds = [seconds_of_an_epoch(study, tracking, parent, engine) for _ in range(TRAINED_ROUNDS)]
+            epochs[str(trials)] = statistics.median(rounds)
             ask, judge, tell, log = (value * 1e3 for value in taken.values())
-            print(f"{trials:>7}  {ask:>8.1f}  {judge:>12.1f}  {tell:>8.1f}  {log:>8.1f}", flush=True)
+            print(f"{trials:>7}  {ask:>8.1f}  {judge:>12.1f}  {tell:>8.1f}  {log:>8.1f}", end="")
+            print(f"  {epochs[str(trials)] * 1e3:>8.1f}", flush=True)
     (first, least), *_, (last, most) = results.items()
     alone = times(least, most, ("ask", "tell", "log"))
     print(f"trial {last} takes {alone:.2f} times what trial {first} takes to ask, tell and log", end="")
     print(f"; {times(least, most, tuple(most)):.2f} times with its epochs judged")
-    write(given.out, {"seconds_a_trial": results, "times": alone})
+    grown = epochs[last] / epochs[first]
+    print(f"an epoch of a run takes {grown:.2f} times what it takes at trial {first}, all of this included")
+    write(given.out, {"seconds_a_trial": results, "seconds_an_epoch": epochs, "times": alone, "times_an_epoch": grown})
 
 
 def times(least: Mapping[str, float], most: Mapping[str, float], parts: tuple[str, ...]) -> float:

@@ -7,7 +7,8 @@ and its workers together: pages that several processes share count once. `--quic
 import argparse
 import os
 import sys
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -18,26 +19,41 @@ from bench import fashion_mnist, with_data_dir, write
 from harness.config import make_config
 from harness.data import Dataset
 from harness.defaults import LESSON
-from harness.engines.base import Epoch, Job
+from harness.engines.base import Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
+from harness.product_library import choose_library
+
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def peak(dataset: Dataset, workers: int) -> float:
-    """MiB, the most that was seen at the end of an epoch of any of the workers' runs."""
+    """MiB, the most that was seen by looking again and again while they train."""
     settings = LESSON | {"epochs": 2, "dataset": dataset.name, "split": "search"}
     jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(4 * workers)]
-    most = 0.0
-    with closing(LocalEngine(dataset, Pool(workers), "cpu")) as engine:
-        for event in engine.run(jobs, None):
-            if isinstance(event, Epoch):
-                most = max(most, _now())
-    return most
+    seen, is_over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(_SECONDS_BETWEEN_LOOKS):
+            seen.append(_now())
+
+    looking = threading.Thread(target=look)
+    with closing(LocalEngine(dataset, Pool(workers), "cpu", choose_library())) as engine:
+        looking.start()
+        for _event in engine.run(jobs, None):
+            pass
+        is_over.set()
+        looking.join()
+    return max(seen)
 
 
 def _now() -> float:
     here = psutil.Process(os.getpid())
-    return sum(process.memory_full_info().pss for process in [here, *here.children(recursive=True)]) / 2**20
+    total = 0
+    for process in [here, *here.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
+    return total / 2**20
 
 
 def main() -> None:

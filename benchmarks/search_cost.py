@@ -2,8 +2,8 @@
 
 First the search itself, as a person types it: 30 trials, tracking, plots, and the winner's three runs on top. Then the
 same 30 configs, each for as many epochs as it was trained here, as others would run them: Optuna asks, Lightning trains
-and validates, its MLflow logger records, Optuna's plots are made; without a winner. `--quick`: few trials of
-scikit-learn's digits.
+and validates, its MLflow logger records, Optuna's plots are made; without a winner. Writes JSON and a picture.
+`--quick`: few trials of scikit-learn's digits.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,11 @@ def trials_of(folder: Path, dataset: str, study_name: str = "first") -> list[Tra
     return sorted(runs, key=lambda run: int(run.tags["harness.trial"]))
 
 
-def first_trial(folder: Path, run: TrackedRun, dataset: str) -> float:
-    """When it was handed to a worker, in seconds since 1970."""
+def times_of(folder: Path, run: TrackedRun, dataset: str) -> tuple[float, float]:
+    """When it was handed to a worker, and when it ended, in seconds since 1970."""
     client = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}").client
-    return float(client.get_run(run.id).info.start_time) / 1000
+    info = client.get_run(run.id).info
+    return info.start_time / 1000, info.end_time / 1000
 
 
 def epochs_of(folder: Path, run: TrackedRun, dataset: str) -> int:
@@ -142,8 +144,11 @@ def their_search(folder: Path, configs: list[tuple[dict[str, str], int]], datase
     return seconds_of(search)
 
 
-def tracking_share(dataset: str, epochs: int, trials: int, seconds: float) -> float:
-    """What MLflow's calls for so many trials and epochs cost, made again alone, as a share of `seconds`."""
+def tracking_share(dataset: str, epochs: Sequence[int], seconds: float) -> float:
+    """What MLflow's calls for trials of so many epochs each cost, made again alone, as a share of `seconds`.
+
+    Not in it: MLflow's import, the making of its tables, the winner's model.
+    """
     from harness.config import make_config
     from harness.data import record_of
     from harness.metrics import EpochMetrics
@@ -157,9 +162,9 @@ def tracking_share(dataset: str, epochs: int, trials: int, seconds: float) -> fl
             lr=0.1, gamma=0.0, batch_size=32, epochs=1, batch_norm=False, seed=1, dataset=dataset, split="search"
         )
         start = time.perf_counter()
-        for trial in range(trials):
+        for trial, last in enumerate(epochs):
             run_id = tracking.start(parent, f"trial {trial}", "trial", config, {})
-            for epoch in range(1, max(1, epochs // trials) + 1):
+            for epoch in range(1, last + 1):
                 tracking.log_epoch(run_id, EpochMetrics(epoch, 0.5, 0.8, 0.5, 0.8, 1.0, 5e4, 391))
             tracking.finish(run_id, "complete")
         tracking.close(wait=True)
@@ -167,7 +172,7 @@ def tracking_share(dataset: str, epochs: int, trials: int, seconds: float) -> fl
 
 
 def main() -> None:
-    """Print both costs and their ratio, write JSON."""
+    """Print both costs and their ratio, write JSON and a picture."""
     parser = with_data_dir(argparse.ArgumentParser(description=__doc__.partition("\n")[0]))
     parser.add_argument("--quick", action="store_true", help="4 trials of the digits")
     parser.add_argument("--out", type=Path, default=Path("reports/search_cost.json"))
@@ -181,18 +186,20 @@ def main() -> None:
         results["this_project_seconds"] = ours = our_search(folder, trials, name, given.data_dir.absolute())
         print(f"this project, {trials} trials and its winner: {ours:.1f} s")
         runs = trials_of(folder, name)
-        results["first_trial_after_seconds"] = wait = min(first_trial(folder, run, name) for run in runs) - begun
+        starts, ends = zip(*(times_of(folder, run, name) for run in runs), strict=True)
+        results["first_trial_after_seconds"] = wait = min(starts) - begun
+        results["trials_seconds"] = max(ends) - min(starts)
         print(f"from the command to its first trial, in an empty folder: {wait:.1f} s")
         begun = time.time()
         our_search(folder, 1, name, given.data_dir.absolute(), "second")
         (run,) = trials_of(folder, name, "second")
-        results["first_trial_again_after_seconds"] = wait = first_trial(folder, run, name) - begun
+        results["first_trial_again_after_seconds"] = wait = times_of(folder, run, name)[0] - begun
         print(f"where databases are there already: {wait:.1f} s")
         configs = [(dict(run.params), epochs_of(folder, run, name)) for run in runs]
-        epochs = sum(count for _, count in configs)
-        results["epochs"] = epochs
-        results["tracking_share"] = share = tracking_share(name, epochs, len(runs), ours)
-        print(f"of that, MLflow's calls for {len(runs)} trials and {epochs} epochs: {share:.1%}")
+        epochs = [count for _, count in configs]
+        results["epochs"] = sum(epochs)
+        results["tracking_share"] = share = tracking_share(name, epochs, ours)
+        print(f"of that, MLflow's calls for {len(runs)} trials and {sum(epochs)} epochs: {share:.1%}")
     try:
         import lightning  # noqa: F401
     except ImportError:
@@ -204,6 +211,29 @@ def main() -> None:
         print(f"the same configs and epochs with Optuna, Lightning and its MLflow logger: {theirs:.1f} s")
         print(f"{theirs / ours:.1f} times as long, without a winner")
     write(given.out, results)
+    picture(results, given.out.with_suffix(".png"))
+
+
+def picture(results: dict[str, Any], path: Path) -> None:
+    """A bar for each side, this project's in three parts."""
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    import seaborn as sns
+
+    ours, start, trials = (
+        results[name] for name in ("this_project_seconds", "first_trial_after_seconds", "trials_seconds")
+    )
+    bars = {"this project": {"start": start, "trials": trials, "winner, page, end": ours - start - trials}}
+    if "ratio" in results:
+        bars["Optuna, Lightning, MLflow"] = {"trials": results["optuna_lightning_mlflow_seconds"]}
+    sns.set_theme(style="whitegrid", palette="colorblind")
+    figure, axes = plt.subplots(figsize=(9, 2.6), layout="constrained")
+    pd.DataFrame(bars).T.iloc[::-1].plot.barh(stacked=True, width=0.6, ax=axes)
+    axes.set(xlabel="seconds", ylabel="")
+    axes.set_title(f"A search of {results['trials']} trials, from the command to its end", loc="left")
+    axes.legend(loc="upper right")
+    figure.savefig(path, dpi=150)
+    print(f"drawn to {path}")
 
 
 if __name__ == "__main__":

@@ -118,10 +118,11 @@ class Cohort:
                 paused = time.perf_counter()
                 self._observe(log_probabilities, standing)
                 observing += time.perf_counter() - paused
+        fetched = torch.stack(sums).cpu(), torch.stack(hits).cpu()  # a GPU is done with the epoch only now
         seconds = (time.perf_counter() - start - observing) / len(self._running)
         for number in self._running:
             _count_batches(self._models[number], sizes)
-        return self._records(torch.stack(sums).cpu(), torch.stack(hits).cpu(), sizes, seconds)
+        return self._records(*fetched, sizes, seconds)
 
     def _records(self, sums: Tensor, hits: Tensor, sizes: list[int], seconds: float) -> dict[int, EpochMetrics]:
         """From the summed log-probabilities and hits of every update, [updates, runs]; a run has diverged at its first

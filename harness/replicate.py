@@ -13,7 +13,7 @@ import typer
 from harness import command
 from harness.data_choice import DataChoice, data_choice
 from harness.defaults import Switch
-from harness.engines.choice import Where, engine_on, workers_at
+from harness.engines.choice import Where, device_of, engine_on, workers_at
 from harness.errors import Stopped, UserError
 from harness.options import (
     Cohort,
@@ -133,6 +133,7 @@ def _replicate_on(
     from harness.clock import Clock
     from harness.data import record_of, training_size
     from harness.interrupts import stop_on_signals
+    from harness.product_library import choose_library
     from harness.replication import Replication
     from harness.sources import load
     from harness.tracking import Tracking
@@ -140,7 +141,8 @@ def _replicate_on(
     dataset = load(wanted, data_dir)
     for claim in claims:
         _check_batches(claim, dataset)
-    engine, device = engine_on(workers, dataset, where, cohort == "on")
+    device = device_of(workers, where)
+    engine = engine_on(workers, dataset, device, choose_library(device) if cohort == "on" else None)
     record = record_of(dataset)
     replications = [
         Replication(

@@ -11,7 +11,7 @@ import typer
 
 from harness import command
 from harness.data_choice import DataChoice, data_choice
-from harness.defaults import LESSON_SEED, Precision, Switch
+from harness.defaults import LESSON_SEED, Library, Precision, Switch
 from harness.engines.choice import Where
 from harness.errors import UserError
 from harness.options import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from harness.metrics import DatasetRecord
     from harness.screen import Screen
     from harness.space import Space
+    from harness.study import Study
     from harness.summary import Summary
 
 _GREATEST_SEED = 2**32 - 4  # the winner's fresh runs take the three seeds above it
@@ -134,14 +135,14 @@ def _search(plan: Plan) -> None:
 
 def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text: str, screen: "Screen") -> None:
     from harness.data import record_of
-    from harness.engines.choice import engine_on
+    from harness.engines.choice import device_of, engine_on
     from harness.sources import load
 
     dataset = load(plan.dataset, plan.data_dir)
     if dataset.warning:
         screen.warn(dataset.warning)
     space = _fitted(space, dataset, screen, is_default=plan.space is None)
-    engine, device = engine_on(workers, dataset, plan.where, plan.cohort == "on")
+    device = device_of(workers, plan.where)
     record = record_of(dataset)
 
     from harness.databases import hold
@@ -155,6 +156,7 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
     with hold(plan.storage, f"study {name!r}", waiting) as held, stops_where_it_fails(plan.storage):
         study = Study(plan.storage, name, space, plan.seed, settings)
         left = max(plan.trials - len(study.finished()), 0)
+        engine = engine_on(workers, dataset, device, _products(study, device) if plan.cohort == "on" else None)
         if left:
             engine.start()  # workers get ready while this process imports MLflow
 
@@ -181,6 +183,15 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
             with screen:
                 summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_text})
     _show(screen, summary, record, plan)
+
+
+def _products(study: "Study", device: str) -> Library:
+    """By which library the products of stacks are made: as when the study began, where this machine can."""
+    from harness.product_library import choose_library
+
+    chosen = choose_library(device, study.products)
+    study.keep_products(chosen)
+    return chosen
 
 
 def _show(screen: "Screen", summary: "Summary", record: "DatasetRecord", plan: Plan) -> None:

@@ -19,7 +19,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.defaults import LESSON
+from harness.defaults import LESSON, Library
 from harness.errors import UserError
 from harness.mirror import Mirror
 from harness.sampler import Sampler
@@ -30,6 +30,7 @@ from harness.trial import Outcome, Trial
 
 _OUTCOME = "outcome"
 _SETTINGS = "settings"
+_PRODUCTS = "products"
 _PRUNER = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
 # Diverged trials are told as pruned: Optuna's samplers learn from those, while a failed trial teaches them nothing.
 _TOLD_AS = {
@@ -81,6 +82,17 @@ class Study:
             self._best = max(complete, key=lambda trial: trial.value, default=None)
             self._best_is_known = True
         return self._best
+
+    @property
+    def products(self) -> Library | None:
+        """By which library the products of its stacks are made; None as long as that is not kept."""
+        kept: Library | None = self._mirror.kept.user_attrs.get(_PRODUCTS)
+        return kept
+
+    def keep_products(self, products: Library) -> None:
+        """Write this down, if nothing is yet, for whoever goes on with the study."""
+        if self.products is None:
+            self._mirror.kept.set_user_attr(_PRODUCTS, products)
 
     @property
     def space_without_lesson(self) -> list[str]:

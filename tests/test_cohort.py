@@ -1,6 +1,7 @@
 """Stacks of runs held to `train`, the reference, and to themselves in other company."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -82,6 +83,20 @@ ODD_SHAPES = {  # whose products a library makes in another way for a stack, if 
     "few products": {"hidden": 7, "batch_size": 5, "updates": 40},
     "odd sizes": {"hidden": 35, "batch_size": 157, "hidden_batch_norm": True},
 }
+
+
+def test_the_clock_of_an_epoch_runs_until_its_losses_are_fetched(digits, monkeypatch):
+    """On a GPU nothing waits before that, and the clock would tell how long it took to ask."""
+    fetch, configs = torch.Tensor.cpu, mixture()
+    cohort = Cohort(configs, digits, models_of(configs, digits))
+
+    def slowly(tensor):
+        time.sleep(0.1)
+        return fetch(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", slowly)
+    records = next(cohort.epochs())
+    assert sum(metrics.seconds for metrics in records.values()) > 0.2
 
 
 @pytest.mark.parametrize("products", ["default", "onednn"])

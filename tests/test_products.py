@@ -96,6 +96,23 @@ def test_otherwise_torchs_own_choice_stays(monkeypatch, machine):
     assert choose_library() == "default"
 
 
+@pytest.mark.parametrize("seconds", [(2.0, 1.0), (1.0, 2.0)])
+@pytest.mark.parametrize("before", ["default", "onednn"])
+def test_what_was_chosen_before_stays_whatever_it_takes_now(monkeypatch, before, seconds):
+    Bench(monkeypatch, error=1e-7, seconds=seconds)
+    assert choose_library(before=before) == before
+
+
+def test_what_was_chosen_before_on_a_machine_where_it_was_exact_does_not_stay_where_it_is_not(monkeypatch):
+    Bench(monkeypatch, unit=bfloat16)
+    assert choose_library(before="onednn") == "default"
+
+
+def test_on_a_gpu_there_is_nothing_to_choose(monkeypatch):
+    Bench(monkeypatch, error=1e-7, seconds=(2.0, 1.0))
+    assert choose_library("cuda", before="onednn") == "default"
+
+
 def test_the_choice_of_this_machine_leaves_its_settings_alone():
     threads = torch.get_num_threads()
     assert choose_library() in ("default", "onednn")

@@ -9,6 +9,7 @@ import pytest
 from optuna.samplers import TPESampler
 from optuna.storages._rdb.models import TrialModel
 
+from harness import product_library, search
 from harness.defaults import LESSON
 from harness.errors import Stopped, UserError
 from harness.sampler import Sampler
@@ -230,6 +231,18 @@ def test_the_storage_holds_what_the_study_says():
     kept = [(one.params, one.state, one.value, one.user_attrs, one.intermediate_values) for one in kept_trials()]
     assert kept == ours
     assert {one.state.name for one in kept_trials()} == {"COMPLETE", "PRUNED"}
+
+
+def test_whoever_goes_on_makes_products_as_the_study_began(monkeypatch):
+    choices = {None: "onednn", "onednn": "onednn", "default": "default"}
+    monkeypatch.setattr(product_library, "choose_library", lambda device, before: choices[before])
+    assert search._products(open_study(), "cpu") == "onednn"
+    choices[None] = "default"  # measured another time, near the bound
+    assert search._products(open_study(), "cpu") == "onednn"
+    assert search._products(open_study(name="another"), "cpu") == "default"
+    choices["onednn"] = "default"  # another machine, where it is not as exact
+    assert search._products(open_study(), "cpu") == "default"
+    assert open_study().products == "onednn"
 
 
 def test_a_trial_that_somebody_enqueued_is_run():

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.defaults import DeviceChoice, EngineChoice
+from harness.defaults import DeviceChoice, EngineChoice, Library
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,20 +56,31 @@ def workers_at(where: Where) -> "Pool | Cluster":
     return pool
 
 
+def device_of(workers: "Pool | Cluster", where: Where) -> str:
+    """On what these workers train, "cpu" or "cuda"; a pool gets as many as that is good for."""
+    from harness.engines.pool import Pool
+
+    if not isinstance(workers, Pool):
+        return workers.device
+
+    from harness.machine import find_device, usual_workers
+
+    found = find_device(where.device)
+    workers.size = where.workers or usual_workers(found)
+    return found
+
+
 def engine_on(
-    workers: "Pool | Cluster", dataset: "Dataset", where: Where, cohort: bool
-) -> "tuple[LocalEngine | RayEngine, str]":
-    """An engine on these workers for this dataset, and the device that it trains on: "cpu" or "cuda"."""
+    workers: "Pool | Cluster", dataset: "Dataset", device: str, products: Library | None
+) -> "LocalEngine | RayEngine":
+    """An engine on these workers for this dataset. `products`: of stacks; None: every run is trained alone."""
     from harness.engines.pool import Pool
 
     if isinstance(workers, Pool):
         from harness.engines.local import LocalEngine
-        from harness.machine import find_device, usual_workers
 
-        found = find_device(where.device)
-        workers.size = where.workers or usual_workers(found)
-        return LocalEngine(dataset, workers, found, cohort), found
+        return LocalEngine(dataset, workers, device, products)
 
     from harness.engines.ray import RayEngine
 
-    return RayEngine(dataset, workers, cohort), workers.device
+    return RayEngine(dataset, workers, products)

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 import torch.multiprocessing  # noqa: F401  # knows how to hand over tensors in shared memory
 
 from harness.data import Dataset
+from harness.defaults import Library
 from harness.engines.base import Epoch, Event, Finished, Job, Lost, Proceed
 from harness.engines.orders import Ended, Measure, Order
 from harness.engines.planning import Planner, buried, started
@@ -20,15 +21,15 @@ from harness.metrics import EpochMetrics
 class LocalEngine:
     """An `Engine` on the workers of `pool`, which share one copy of the dataset. `close` ends them.
 
-    Without `cohort` every job is trained alone, by `train`.
+    `products`: by which library those of stacks are made; None: every job is trained alone, by `train`.
     """
 
-    def __init__(self, dataset: Dataset, pool: Pool, device: str, cohort: bool = True) -> None:
+    def __init__(self, dataset: Dataset, pool: Pool, device: str, products: Library | None) -> None:
         self._dataset = dataset
         self._pool = pool
         self._device = device
         self._draining = False
-        self._planner = Planner(dataset, device, cohort, self._measured)
+        self._planner = Planner(dataset, products, self._measured)
 
     def start(self) -> None:
         """Start the workers, if they are not there yet, and give them the dataset."""

@@ -9,25 +9,23 @@ from harness.defaults import Library
 from harness.engines.base import MAX_ATTEMPTS, Ending, Event, Finished, Job, Lost, Started
 from harness.engines.orders import Measure, Order
 from harness.engines.stacking import stacks
-from harness.product_library import choose_library
 
 # What each of some workers answers.
 Measured = Callable[[Measure], Sequence[dict[int, float]]]
 
 
 class Planner:
-    """Plans for one dataset and device; measures each shape once. Without `cohort` every job is an order of its own."""
+    """Plans for one dataset; measures a shape once. `products`: of stacks; None: every job is an order of its own."""
 
-    def __init__(self, dataset: Dataset, device: str, cohort: bool, measured: Measured) -> None:
+    def __init__(self, dataset: Dataset, products: Library | None, measured: Measured) -> None:
         self._dataset = dataset
-        self._cohort = cohort
+        self._products = products
         self._measured = measured
         self._costs: dict[Hashable, dict[int, float]] = {}
-        self._products: Library = choose_library() if cohort and device == "cpu" else "default"
 
     def orders(self, jobs: Sequence[Job], asks: bool, workers: int) -> list[Order]:
         """What so many workers should do, in this order; the longest first where something waits for all to end."""
-        if not self._cohort:
+        if self._products is None:
             return [Order([job], False, "default", asks) for job in jobs]
         made = stacks(jobs, self._dataset, self._seconds, workers, longest_first=asks)
         return [Order(together, stacked, self._products if stacked else "default", asks) for together, stacked in made]
@@ -35,14 +33,15 @@ class Planner:
     def again(self, lost: Lost, asks: bool) -> Order:
         """The next attempt of a lost job, alone: whichever of a stack it was that killed the worker, the others get
         through."""
-        stacked = self._cohort and shape_of(lost.job.config, self._dataset) is not None
-        return Order([lost.job], stacked, self._products if stacked else "default", asks, lost.attempt + 1)
+        if self._products is None or shape_of(lost.job.config, self._dataset) is None:
+            return Order([lost.job], False, "default", asks, lost.attempt + 1)
+        return Order([lost.job], True, self._products, asks, lost.attempt + 1)
 
     def _seconds(self, config: RunConfig) -> dict[int, float]:
         """Of the slowest worker, when all are busy."""
         shape = shape_of(config, self._dataset)
         if shape not in self._costs:
-            answers = self._measured(Measure(config, self._products))
+            answers = self._measured(Measure(config, self._products or "default"))
             widths = set.intersection(*map(set, answers)) if answers else {1}
             self._costs[shape] = {
                 width: max((costs[width] for costs in answers), default=0.0) for width in sorted(widths)

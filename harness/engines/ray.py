@@ -17,6 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import harness
 from harness.data import Dataset
+from harness.defaults import Library
 from harness.engines.base import Ending, Epoch, Event, Finished, Job, Lost, Proceed
 from harness.engines.cluster import Cluster  # first: what Ray reads when it is imported
 from harness.engines.execution import execute_all
@@ -54,9 +55,12 @@ class _Task:
 
 
 class RayEngine:
-    """An `Engine` on `cluster`, which it leaves when it is closed. Each node holds one copy of the dataset."""
+    """An `Engine` on `cluster`, which it leaves when it is closed. Each node holds one copy of the dataset.
 
-    def __init__(self, dataset: Dataset, cluster: Cluster, cohort: bool = True) -> None:
+    `products`: by which library those of stacks are made; None: every job is trained alone, by `train`.
+    """
+
+    def __init__(self, dataset: Dataset, cluster: Cluster, products: Library | None) -> None:
         self._cluster = cluster
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox: Any = (
@@ -66,7 +70,7 @@ class RayEngine:
         how = {"num_cpus": 1, "num_gpus": cluster.gpus_per_run, "max_retries": 0, "scheduling_strategy": "SPREAD"}
         self._carry_out = ray.remote(_carry_out).options(**how)
         self._measure = ray.remote(_measure).options(**how)
-        self._planner = Planner(dataset, cluster.device, cohort, self._measured)
+        self._planner = Planner(dataset, products, self._measured)
         self._numbers = count()
         self._tasks: dict[Any, tuple[int, _Task]] = {}
         self._taking: Any = None

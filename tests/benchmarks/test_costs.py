@@ -42,6 +42,8 @@ def test_a_search_against_optuna_with_lightning(tmp_path):
     printed, results = run(tmp_path, "search_cost", "--quick")
     assert results["epochs"] > 0 and results["this_project_seconds"] > results["first_trial_after_seconds"] > 0
     assert results["first_trial_again_after_seconds"] > 0
+    assert results["this_project_seconds"] > results["first_trial_after_seconds"] + results["trials_seconds"] > 0
+    assert (tmp_path / "search_cost.png").stat().st_size > 10_000
     assert ("ratio" in results) == ("skipped, as it is not installed" not in printed)
 
 
@@ -50,6 +52,8 @@ def test_a_study_that_grows(tmp_path):
     printed, growth = run(tmp_path, "growth_cost", "--quick")
     assert list(growth["seconds_a_trial"]) == ["10", "100", "1000"]
     assert f"trial 1000 takes {growth['times']:.2f} times what trial 10 takes to ask, tell and log" in printed
+    assert growth["seconds_an_epoch"].keys() == growth["seconds_a_trial"].keys()
+    assert f"an epoch of a run takes {growth['times_an_epoch']:.2f} times what it takes at trial 10" in printed
 
 
 @pytest.mark.slow
@@ -77,7 +81,7 @@ def test_without_a_gpu_many_runs_are_skipped_by_name():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["epoch_cost", "search_cost", "memory_cost", "update_profile"])
+@pytest.mark.parametrize("name", ["epoch_cost", "search_cost", "growth_cost", "memory_cost", "update_profile"])
 def test_without_the_data_it_is_one_line(tmp_path, name):
     done = subprocess.run(
         [sys.executable, str(PROJECT / "benchmarks" / f"{name}.py"), "--data-dir", str(tmp_path)],

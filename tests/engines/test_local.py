@@ -57,7 +57,7 @@ def worker_of(engine, job):
 
 @pytest.fixture(scope="module")
 def engine(digits):
-    with closing(LocalEngine(digits, Pool(2), device="cpu")) as engine:
+    with closing(LocalEngine(digits, Pool(2), "cpu", choose_library())) as engine:
         yield engine
 
 
@@ -87,7 +87,7 @@ def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
 
 
 def test_a_worker_that_dies_while_it_measures_is_replaced(digits):
-    with closing(LocalEngine(digits, Pool(2), device="cpu")) as engine:
+    with closing(LocalEngine(digits, Pool(2), "cpu", choose_library())) as engine:
         engine._pool.start()
         pids = [worker.process.pid for worker in engine._pool]
         os.kill(pids[0], signal.SIGSTOP)  # so that it is alive when it is asked, and never answers
@@ -107,7 +107,7 @@ def test_a_run_that_cannot_even_be_measured_fails_and_no_other(engine):
 @pytest.mark.slow
 def test_without_cohorts_each_job_is_trained_by_train(digits):
     jobs = [job("a"), job("b", seed=1)]
-    with closing(LocalEngine(digits, Pool(1), device="cpu", cohort=False)) as engine:
+    with closing(LocalEngine(digits, Pool(1), "cpu", products=None)) as engine:
         events = list(engine.run(jobs, always))
     assert [event.stack for event in events if isinstance(event, Started)] == [0, 0]
     for each in jobs:
@@ -158,7 +158,7 @@ def test_a_pool_is_started_before_torch_is_imported():
 
 
 def test_nothing_to_do_starts_no_worker(digits):
-    idle = LocalEngine(digits, Pool(2), device="cpu")
+    idle = LocalEngine(digits, Pool(2), "cpu", choose_library())
     assert list(idle.run([], always)) == []
     assert list(idle._pool) == []
 
@@ -244,7 +244,7 @@ def test_a_dead_forkserver_costs_what_its_workers_were_at(digits):
         return True
 
     killed = []
-    with closing(LocalEngine(digits, Pool(2), device="cpu")) as engine:
+    with closing(LocalEngine(digits, Pool(2), "cpu", choose_library())) as engine:
         events = list(engine.run([job("a"), job("b", seed=1)], kill_once))
     assert killed
     assert {ending.state for ending in endings(events).values()} == {"complete"}
@@ -278,7 +278,7 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
 )
 def test_draining_stops_what_runs_and_starts_nothing_more(digits, proceed, epochs, most):
     """A worker that is not asked may be ahead of what is read; it stops after the epoch in which it is told."""
-    with closing(LocalEngine(digits, Pool(1), device="cpu")) as engine:
+    with closing(LocalEngine(digits, Pool(1), "cpu", choose_library())) as engine:
         events = []
         for event in engine.run([job("runs", epochs=epochs), job("never starts", batch_size=64)], proceed):
             events.append(event)
@@ -305,7 +305,7 @@ def test_a_million_rows_are_not_copied_to_every_worker():
             used.extend(psutil.Process(worker.process.pid).memory_full_info().uss for worker in engine._pool)
             return True
 
-        with closing(LocalEngine(table, Pool(2), device="cpu")) as engine:
+        with closing(LocalEngine(table, Pool(2), "cpu", choose_library())) as engine:
             jobs = [job(name, epochs=1, batch_size=100, dataset="table", lr=0.01) for name in ("a", "b")]
             assert {ending.state for ending in endings(engine.run(jobs, proceed)).values()} == {"complete"}
         return max(used)
@@ -329,7 +329,7 @@ from harness.model import initial_model
 from harness.product_library import choose_library
 from harness.products import library
 if __name__ == "__main__":
-    engine = LocalEngine(load(DataChoice("digits")), Pool(2), device="cpu")
+    engine = LocalEngine(load(DataChoice("digits")), Pool(2), "cpu", choose_library())
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
     events = engine.run([Job("a", config), Job("b", config)], lambda job, metrics: True)
     while not isinstance(next(events), Epoch):

@@ -1,6 +1,5 @@
 from harness.config import make_config
 from harness.defaults import LESSON
-from harness.engines import planning
 from harness.engines.base import Job, Lost
 from harness.engines.planning import Planner
 
@@ -9,10 +8,9 @@ def job(name, **changes):
     return Job(name, make_config(**LESSON | {"seed": 420, "dataset": "digits", "split": "search"} | changes))
 
 
-def test_what_trains_alone_has_torchs_own_products(digits, monkeypatch):
+def test_what_trains_alone_has_torchs_own_products(digits):
     """No tag says which products it had, and replay takes torch's own."""
-    monkeypatch.setattr(planning, "choose_library", lambda: "onednn")
-    planner = Planner(digits, "cpu", True, lambda _measure: [{1: 1.0}])
+    planner = Planner(digits, "onednn", lambda _measure: [{1: 1.0}])
     jobs = [job("alone", hidden=1), job("stacked")]
     orders = planner.orders(jobs, asks=True, workers=1)
     orders += [planner.again(Lost(one, 1, "killed"), asks=True) for one in jobs]
