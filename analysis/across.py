@@ -7,7 +7,10 @@ from analysis.measures import measure
 from analysis.section import Judged
 from analysis.stats import holm
 
-QUICK_WARNING = "A QUICK LOOK: few seeds and short runs. It shows that everything works; it is no evidence."
+QUICK_WARNING = (
+    "A QUICK LOOK: few seeds, and runs a third as long as the words say. It shows that everything works; it is no"
+    " evidence."
+)
 _LEVEL = 0.05
 
 

@@ -78,6 +78,7 @@ def text_table(judged: Judged) -> str:
         mark = "*" if verdict.estimand.primary else " "
         lines.append(f" {mark}{verdict.word:<15} {words.effect(verdict):<34} {words.sentence(verdict)}")
         lines.append(f"  {'':<15} {words.reason(verdict)} p {words.p_value(verdict)}, n = {verdict.result.n}")
+    lines.append(" * gives the claim its verdict")
     return "\n".join(lines)
 
 

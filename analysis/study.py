@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from analysis.study_frames import StudyFrames
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-_EXPERIMENTS = ("search/fashion-mnist", "search/digits")
 _COLUMNS = ["trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "run_id"]
 _CAUTION = (
     "A search looks for a good config; it is no evidence about its parameters. Its trials are chosen by looking at"
@@ -52,19 +51,14 @@ def main(
 
 
 def _read(uri: str, study: str) -> "StudyFrames":
-    from analysis.study_frames import study_frames, study_names
-    from harness.records import Records
+    from analysis.study_frames import study_frames
+    from harness.records import Records, parents_anywhere
 
-    known: list[str] = []
-    for experiment in _EXPERIMENTS:
-        try:
-            records = Records(uri, experiment)
-        except UserError:  # that data set was never searched here
-            continue
-        names = study_names(records)
-        if names and (not study or study in names):
-            return study_frames(records, experiment, study or names[0])
-        known += names
+    known = []
+    for experiment, run in parents_anywhere(uri, "study"):
+        if study in ("", run.name):
+            return study_frames(Records(uri, experiment), experiment, run.name)
+        known.append(run.name)
     wanted = f"no study is called {study!r}" if study else "no study is recorded"
     there = f"there are: {', '.join(known)}" if known else "run harness.search first"
     raise UserError(f"{wanted} in {without_password(uri)}; {there}")
@@ -85,7 +79,6 @@ def _tests(frames: "StudyFrames") -> "tuple[pd.DataFrame, MeanInterval]":
 def _text(frames: "StudyFrames") -> str:
     best, (runs, test) = _best(frames), _tests(frames)
     states = ", ".join(f"{count} {state}" for state, count in frames.trials["state"].value_counts().items())
-    top = frames.trials.sort_values("val_accuracy", ascending=False).head(10)
     return "\n".join(
         [
             f"study {frames.name} ({frames.experiment}, run {frames.parent_id})",
@@ -94,11 +87,27 @@ def _text(frames: "StudyFrames") -> str:
             f"best  trial {best['trial']}, validation accuracy {best['val_accuracy']:.4f} (run {best['run_id']})",
             f"test  {_interval(test)} (runs {', '.join(runs['run_id'])})",
             "",
-            top[_COLUMNS].to_string(index=False, float_format=lambda value: f"{value:.4g}"),
+            _ranked(frames).head(10).to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"),
             "",
+            *filter(None, [_earlier(frames)]),
             _CAUTION,
         ]
     )
+
+
+def _ranked(frames: "StudyFrames") -> "pd.DataFrame":
+    """All trials, the best first, as they are shown."""
+    table = frames.trials[_COLUMNS].sort_values("val_accuracy", ascending=False)
+    return table.assign(batch_norm=table["batch_norm"].map({True: "on", False: "off"}))
+
+
+def _earlier(frames: "StudyFrames") -> str:
+    """Which other trials had won while the study had fewer, or ""."""
+    best = _best(frames)["trial"]
+    others = [f"trial {trial}" for trial in frames.winner["trial"].unique() if trial != best]
+    if not others:
+        return ""
+    return f"The study grew: {', '.join(others)} had won before, and the test set was used for that winner too."
 
 
 def _interval(test: "MeanInterval") -> str:
@@ -112,20 +121,20 @@ def _write_page(frames: "StudyFrames", out: Path) -> Path:
     from analysis import study_plots
 
     best = int(_best(frames)["trial"])
+    runs, test = _tests(frames)
     pictures = {
         "Validation accuracy of each trial by epoch": study_plots.learning_curves(frames.epochs, best),
         "Validation accuracy by each parameter": study_plots.parameter_slices(frames.trials, best),
     }
-    _, test = _tests(frames)
-    table = frames.trials[_COLUMNS].sort_values("val_accuracy", ascending=False)
     page = _PAGE.format(
         name=html.escape(frames.name),
         experiment=html.escape(frames.experiment),
         interval=html.escape(_interval(test)),
         caution=html.escape(_CAUTION),
         pictures="\n".join(f'<img alt="{alt}" src="{_png(figure)}">' for alt, figure in pictures.items()),
-        table=table.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}"),
-        winner=frames.winner.to_html(index=False, border=0, float_format=lambda value: f"{value:.4f}"),
+        table=_ranked(frames).to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.4g}"),
+        winner=runs.to_html(index=False, border=0, float_format=lambda value: f"{value:.4f}"),
+        earlier=html.escape(_earlier(frames)),
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -158,6 +167,7 @@ th, td {{ padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid #
 <p>{caution}</p>
 <h2>Trials</h2><div class="wide">{table}</div>
 <h2>Runs of the winner, tested once each</h2><div class="wide">{winner}</div>
+<p>{earlier}</p>
 </body></html>
 """
 

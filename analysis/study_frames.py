@@ -28,11 +28,6 @@ class StudyFrames(NamedTuple):
     epochs: pd.DataFrame
 
 
-def study_names(records: Records) -> list[str]:
-    """The studies of an experiment, newest first."""
-    return [run.name for run in records.parents("study")]
-
-
 def study_frames(records: Records, experiment: str, name: str) -> StudyFrames:
     """Read one study. Runs that were interrupted, lost or superseded by a later attempt are left out.
 
@@ -40,7 +35,7 @@ def study_frames(records: Records, experiment: str, name: str) -> StudyFrames:
     """
     parents = records.parents("study", name)
     if len(parents) != 1:
-        known = ", ".join(study_names(records)) or "none"
+        known = ", ".join(run.name for run in records.parents("study")) or "none"
         raise UserError(f"{len(parents)} studies in {experiment} are called {name!r}; there are: {known}")
     parent = parents[0]
     if parent.status != "FINISHED":

@@ -93,6 +93,8 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
     needed = 0
     if outcome == "open" and math.isfinite(result.sd):
         needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
+    if outcome == "open" and not math.isfinite(result.center):
+        reason = "too few pairs have a number"
     if outcome == "open" and result.undefined:
         reason += f"; {result.undefined} of {result.n} pairs have no value"
     arms = claim.arm_names(estimand.arms)

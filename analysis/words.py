@@ -42,7 +42,7 @@ _ELSEWHERE: dict[Outcome, str] = {
     "reversed": "is reversed",
     "open": "is open",
 }
-QUICK = "a quick look, no evidence"
+QUICK = "a quick look, its runs a third as long as the words say; no evidence"
 LOST = "a run that diverged or never got there"
 _BUT = "but:"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0

@@ -42,7 +42,8 @@ def _status_of(app: typer.Typer) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's and typer's own usage errors have it
             raise
-        _end(f"error: {_one_line(error.format_message().replace('Value error, ', ''))} (see --help)", _BAD_INPUT)
+        complaint = _one_line(error.format_message().replace("Value error, ", "")).rstrip(".")
+        _end(f"error: {complaint} (see --help)", _BAD_INPUT)
 
 
 def _leave(status: int) -> NoReturn:

@@ -9,6 +9,7 @@ from harness.databases import Hold
 from harness.engines.base import Engine
 from harness.errors import Stopped, UserError
 from harness.interrupts import stop_on_signals
+from harness.owner import told
 from harness.recorder import Recorder
 from harness.records import State
 from harness.screen import Screen
@@ -59,7 +60,7 @@ class Sitting:
         owner = None if self._hold.is_everywhere else self._tracking.live_owner(name, "study")
         if owner:
             raise UserError(
-                f"study {name!r} is being run by another process ({owner}): wait for it, or use --study NAME"
+                f"study {name!r} is being run by another process ({told(owner)}): wait for it, or use --study NAME"
             )
         parent_id = self._tracking.open_parent(name, "study", {"seed": self._shared.seed, "round": round_size})
         recorder = Recorder(self._engine, self._tracking, self._screen, parent_id)

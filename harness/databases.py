@@ -95,7 +95,7 @@ def _held(url: str, what: str) -> Iterator[Hold]:
 
     from filelock import FileLock, Timeout
 
-    from harness.owner import this_process
+    from harness.owner import this_process, told
 
     stem = f".{path.name}.{sha256(what.encode()).hexdigest()[:12]}"
     holder = path.with_name(f"{stem}.owner")
@@ -104,7 +104,7 @@ def _held(url: str, what: str) -> Iterator[Hold]:
         with _writable(path):
             lock.acquire()
     except Timeout:
-        owner = f" ({holder.read_text()})" if holder.exists() else ""
+        owner = f" ({told(holder.read_text())})" if holder.exists() else ""
         raise Held(f"{what} is being run by another process{owner}") from None
     try:
         holder.write_text(this_process())

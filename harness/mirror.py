@@ -4,7 +4,7 @@ Whoever holds the study is alone in changing it, so memory is never behind. Optu
 the storage, for each proposal and at each epoch.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from typing import Any
 
 import optuna
@@ -18,13 +18,42 @@ from harness.errors import Stopped
 
 
 class _Memory(InMemoryStorage):
-    """Without a shortcut of Optuna's, which takes it that no trial waits again that was running."""
+    """Without a shortcut of Optuna's, which takes it that no trial waits again that was running.
+
+    Trials whose numbers are `veiled` are shown as if they still ran and had not reported.
+    """
+
+    veiled: Collection[int] = ()
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         wanted = None if states is None else {state for state in TrialState if state in states}
-        return super().get_all_trials(study_id, deepcopy, wanted)
+        if not self.veiled:
+            return super().get_all_trials(study_id, deepcopy, wanted)
+        trials = super().get_all_trials(study_id, deepcopy)
+        shown = [_as_running(trial) if trial.number in self.veiled else trial for trial in trials]
+        return [trial for trial in shown if wanted is None or trial.state in wanted]
+
+    def as_they_are(self, study_id: int, states: Collection[TrialState]) -> list[FrozenTrial]:
+        """All trials in one of `states`, or in any, veiled or not; to be read only."""
+        return super().get_all_trials(study_id, deepcopy=False, states=set(states) or None)
+
+
+def _as_running(trial: FrozenTrial) -> FrozenTrial:
+    return FrozenTrial(
+        number=trial.number,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=trial.datetime_start,
+        datetime_complete=None,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
+        system_attrs=trial.system_attrs,
+        intermediate_values={},
+        trial_id=trial._trial_id,
+    )
 
 
 class Mirror:
@@ -46,7 +75,11 @@ class Mirror:
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Those in one of `states`, or all, in ask order; to be read only."""
-        return self.memory.get_trials(deepcopy=False, states=states or None)
+        return self._in_memory.as_they_are(self._memory_id, states)
+
+    def veil(self, numbers: Collection[int]) -> None:
+        """From here on sampler and pruner, and whoever reads `memory`, see these trials as if they still ran."""
+        self._in_memory.veiled = frozenset(numbers)
 
     def trial(self, number: int) -> FrozenTrial:
         """One trial; to be read only."""

@@ -14,6 +14,15 @@ def this_process() -> str:
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
 
 
+def told(owner: str) -> str:
+    """The same for a person: `process 4711 on host`."""
+    match owner.split(" "):
+        case host, pid, _start:
+            return f"process {pid} on {host}"
+        case _:  # not written by this project, or cut short
+            return owner
+
+
 def is_alive(owner: str) -> bool:
     """Whether the process that wrote `owner` still runs. On another host nobody can tell: that counts as alive."""
     try:

@@ -30,7 +30,7 @@ def locked(url: str, what: str, wait: bool) -> Iterator[Callable[[], None]]:
     from sqlalchemy import NullPool, create_engine, text
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    from harness.owner import this_process
+    from harness.owner import this_process, told
 
     key = int.from_bytes(sha256(what.encode()).digest()[:8], "big", signed=True)
     try:
@@ -46,7 +46,7 @@ def locked(url: str, what: str, wait: bool) -> Iterator[Callable[[], None]]:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
         elif not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             owner = connection.execute(text(_WHO), {"key": key}).scalar()
-            raise Held(f"{what} is being run by another process ({owner or 'just ended'})")
+            raise Held(f"{what} is being run by another process ({told(owner) if owner else 'just ended'})")
 
         def check() -> None:
             try:

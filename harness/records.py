@@ -141,15 +141,29 @@ class Records:
             return np.load(path, allow_pickle=False)
 
     def _search(self, filter_string: str, order_by: list[str]) -> Iterator[TrackedRun]:
-        token = None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment_id], filter_string, ViewType.ACTIVE_ONLY, order_by=order_by, page_token=token
-            )
-            yield from map(_tracked, page)
-            token = page.token
-            if not token:
-                return
+        return map(_tracked, _runs(self.client, [self.experiment_id], filter_string, order_by))
+
+
+def parents_anywhere(uri: str, kind: Kind) -> list[tuple[str, TrackedRun]]:
+    """The parent runs of this kind in all experiments, newest first, each with the name of its experiment."""
+    calm()
+    check_recorded(uri)
+    client: Any = Patient(uri)
+    names = {found.experiment_id: found.name for found in client.search_experiments()}
+    runs = _runs(client, list(names), f"tags.`{KIND}` = '{kind}'", ["attributes.start_time DESC"])
+    return [(names[run.info.experiment_id], _tracked(run)) for run in runs]
+
+
+def _runs(client: Any, experiment_ids: list[str], filter_string: str, order_by: list[str]) -> Iterator[Run]:
+    token = None
+    while True:
+        page = client.search_runs(
+            experiment_ids, filter_string, ViewType.ACTIVE_ONLY, order_by=order_by, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def find_run(uri: str, run_id: str) -> tuple[Records, TrackedRun]:

@@ -109,6 +109,8 @@ def _load(run: "TrackedRun", data_dir: Path | None) -> "Dataset":
     from harness.sources import load
 
     choice = DataChoice(run.tags.get(DATA, run.params["dataset"]), run.tags.get(TARGET, ""))
+    if choice.path is not None and not choice.path.exists():
+        raise UserError(f"{choice.path}, on which the run was trained, is not there any more: bring it back")
     dataset = load(choice, data_dir)
     recorded = run.tags[DATASET_SHA256]
     if dataset.sha256 != recorded:

@@ -13,6 +13,7 @@ from harness.clock import Clock, Pace
 from harness.databases import hold
 from harness.engines.base import Engine, Job
 from harness.errors import UserError
+from harness.owner import told
 from harness.recorder import Record, Recorder
 from harness.records import (
     ARM,
@@ -124,8 +125,8 @@ class Replication:
         owner = self._tracking.live_owner(self._name, "claim")
         if owner:
             raise UserError(
-                f"claim {self._claim.name!r} is being replicated by another process ({owner}): let it end, or, if that"
-                " host is gone, set the status of the run in MLflow to KILLED"
+                f"claim {self._claim.name!r} is being replicated by another process ({told(owner)}): let it end, or, if"
+                " that host is gone, set the status of the run in MLflow to KILLED"
             )
 
     def _missing_in(self, parent_id: str) -> list[Task]:

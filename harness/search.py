@@ -161,6 +161,7 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
             engine.start()  # workers get ready while this process imports MLflow
 
         from harness.conduct import Sitting
+        from harness.summary import counted
         from harness.tracking import Tracking
         from harness.trial import Shared
 
@@ -169,7 +170,8 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
         sitting = Sitting(study, engine, tracking, screen, dataset, shared, held)
         summary = sitting.finished(plan.trials)
         if summary:
-            screen.say(f"study {name!r} has {len(summary.trials)} trials and its winner: nothing is left to do")
+            has = counted(len(summary.trials), "trial")
+            screen.say(f"study {name!r} has {has} and its winner: nothing is left to do")
         else:
             screen.say(
                 f"study {name!r}: {left} of {plan.trials} trials to run on {workers.size} workers ({device}),"
@@ -182,7 +184,7 @@ def _search_on(workers: "Pool | Cluster", plan: Plan, space: "Space", space_text
                 )
             with screen:
                 summary = sitting.run(plan.trials, plan.round, plan.timeout, {"search.toml": space_text})
-    _show(screen, summary, record, plan)
+    _show(screen, summary, record)
 
 
 def _products(study: "Study", device: str) -> Library:
@@ -194,7 +196,7 @@ def _products(study: "Study", device: str) -> Library:
     return chosen
 
 
-def _show(screen: "Screen", summary: "Summary", record: "DatasetRecord", plan: Plan) -> None:
+def _show(screen: "Screen", summary: "Summary", record: "DatasetRecord") -> None:
     from harness import summary as words
     from harness.screen import show_params
 
@@ -220,7 +222,7 @@ def _show(screen: "Screen", summary: "Summary", record: "DatasetRecord", plan: P
         {
             "MLflow UI": f"{python} -m harness.ui   (or make ui)",
             "report": f"{python} -m analysis.study --study {summary.name}",
-            "more trials": f"--trials {plan.trials + 10} adds ten",
+            "more trials": f"--trials {len(summary.trials) + 10} adds ten",
         }
     )
 

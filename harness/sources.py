@@ -35,10 +35,10 @@ def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
     except fashion_mnist.DownloadFailed as failure:
         if choice.wish == "fashion-mnist":
             raise UserError(
-                f"no Fashion-MNIST in {folder} and {failure}; put the four official .gz files into"
+                f"no whole Fashion-MNIST in {folder} and {failure}; put the four official .gz files into"
                 f" {fashion_mnist.raw_folder(folder)}, or name a folder that has them with --data-dir"
             ) from None
-        return _digits(fallback=f"no Fashion-MNIST in {folder} and {failure}")
+        return _digits(fallback=f"no whole Fashion-MNIST in {folder} and {failure}")
 
 
 def _fashion_mnist(folder: Path) -> Dataset:

@@ -156,10 +156,11 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices:
     if not isinstance(table, dict):
         raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, or choices")
     kind = Choices if "choices" in table or name == "batch_norm" else Range
+    form = "choices, as [false, true]" if name == "batch_norm" else "low and high, or choices"
     try:
         domain = kind.model_validate(table)
     except ValidationError as error:
-        raise UserError(f"{path}: [{name}] {_complaint(error)}") from None
+        raise UserError(f"{path}: [{name}] {_complaint(error, form)}") from None
     values = domain.choices if isinstance(domain, Choices) else (domain.low, domain.high)
     for value in values:
         whole = isinstance(domain, Range) and name in _WHOLE_NUMBERS and value == value // 1
@@ -170,13 +171,15 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices:
     return domain
 
 
-def _complaint(error: ValidationError) -> str:
+def _complaint(error: ValidationError, form: str) -> str:
     complaint = error.errors()[0]
     if complaint["type"] == "value_error":
         return str(complaint["ctx"]["error"])
-    field = ".".join(str(part) for part in complaint["loc"])
+    field, *inside = complaint["loc"]
     if complaint["type"] == "missing":
-        return f"lacks {field}: give low and high, or choices (batch_norm takes choices only)"
+        return f"lacks {field}: give {form}"
     if complaint["type"] == "extra_forbidden":
         return f"has a field {field!r} that does not fit: give low, high and log, or choices alone"
+    if inside:
+        return f"{field} holds {complaint['input']!r}: each should be a number, or true or false"
     return f"{field} is {complaint['input']!r}: it {complaint['msg'].removeprefix('Input ')}"

@@ -4,8 +4,9 @@ Decides what is asked and told, through a `Mirror`. It runs nothing and tracks n
 
 Trials are asked in rounds, run anywhere in any order, and told in ask order once their round is over. While a round
 runs, pruning looks only at earlier rounds, and each trial is sampled with a seed of its own. So proposals, pruning
-and results depend on the seed alone, not on how many workers there are, which of them is faster, or where the search
-was stopped and resumed. An outcome is written down when its trial ends; a stop puts the open round back as waiting.
+and results depend on the seed alone, not on how many workers there are, which of them is faster, where the search was
+stopped and resumed, or how many trials it had before. An outcome is written down when its trial ends; a stop puts the
+open round back as waiting.
 """
 
 import json
@@ -109,12 +110,18 @@ class Study:
 
         What an earlier process asked and did not tell comes first, with its outcome where it had ended. If all of
         those had, the round holds just them: its other members were told before the stop.
+
+        A study that ended within a round goes on with the rest of it: what was told of that round is hidden from
+        sampler and pruner until it is closed, as it would have been if the study had been that large from the start.
         """
         waiting = self._mirror.trials(TrialState.WAITING)
-        done = len(self.finished())
+        done = self.finished()
+        begun = len(done) % size
         ended = len(waiting) > 0 and all(_OUTCOME in frozen.user_attrs for frozen in waiting)
-        members = len(waiting) if ended else min(size, total - done)
-        return [self._ask(done + position) for position in range(members)]
+        members = len(waiting) if ended else min(size - begun, total - len(done))
+        if members > 0:
+            self._mirror.veil([trial.number for trial in done[len(done) - begun :]])
+        return [self._ask(len(done) + position) for position in range(members)]
 
     def proceed(self, trial: Trial, epoch: int, val_accuracy: float, last_epoch: int) -> bool:
         """Record a trial's validation accuracy after `epoch`; whether it should train on (False: prune it).
@@ -135,7 +142,9 @@ class Study:
 
     def close_round(self, trials: Sequence[Trial]) -> list[Trial]:
         """Tell a round, all of whose trials have an outcome, in ask order."""
-        return [self._tell(trial) for trial in trials]
+        told = [self._tell(trial) for trial in trials]
+        self._mirror.veil(())
+        return told
 
     def put_back(self, trials: Sequence[Trial]) -> None:
         """Leave an unfinished round as waiting: the next process takes it up where it is, outcomes included."""

@@ -60,7 +60,12 @@ def states_text(summary: Summary) -> str:
     """`30 trials: 18 complete, 11 pruned, 1 diverged`, and how many of them were copies of an earlier one."""
     parts = ", ".join(f"{count} {state}" for state, count in summary.states.most_common())
     copies = f"; {summary.copies} repeat an earlier config, not trained again" if summary.copies else ""
-    return f"{len(summary.trials)} trials: {parts}{copies}"
+    return f"{counted(len(summary.trials), 'trial')}: {parts}{copies}"
+
+
+def counted(count: int, what: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def importances_text(summary: Summary) -> str:

@@ -70,7 +70,7 @@ def read_csv(path: Path, target: str = "") -> Table:
         raise UserError(f"{path}: two columns are called {twice!r}; give each a name of its own")
     label = _label_column(path, names, target, has_header)
     frame = _read(path, names, label, has_header)
-    file = _File(path, has_header)
+    file = _File(path, has_header, len(names))
     features = np.empty((len(frame), len(names) - 1), dtype=np.float32)
     columns = [name for name in names if name != label]
     for position, name in enumerate(columns):
@@ -84,17 +84,23 @@ class _File(NamedTuple):
 
     path: Path
     has_header: bool
+    width: int
 
     def place(self, position: int, column: object) -> str:
-        """Where the data row at `position` (from 0) is in a spreadsheet, blank rows counted."""
+        """Where the data row at `position` (from 0) is in a spreadsheet, blank rows counted.
+
+        Raises `UserError` where that row is short, so that what is wrong in it is not the cell.
+        """
         with self.path.open(newline="", encoding="utf-8-sig") as text:
             lines = enumerate(csv.reader(text, skipinitialspace=True), start=1)
-            rows = (number for number, row in lines if not _is_blank(row))
+            rows = ((number, len(row)) for number, row in lines if not _is_blank(row))
             try:
-                row = next(islice(rows, position + self.has_header, None), None)
+                row, width = next(islice(rows, position + self.has_header, None), (0, self.width))
             except csv.Error:  # a cell that is too long for it, though not for pandas
-                row = None
-        where = f"data row {position + 1}" if row is None else f"row {row}"
+                row, width = 0, self.width
+        where = f"row {row}" if row else f"data row {position + 1}"
+        if width < self.width:
+            raise UserError(f"{self.path}, {where} has {width} values: it should have {self.width}, one a column")
         return f"{self.path}, {where}, column {column!r}"
 
 
@@ -176,6 +182,8 @@ def _numbers(file: _File, column: "pd.Series[Any]") -> NDArray[np.float64]:
         cell = column.iloc[position]
         found = "empty" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
         names = "" if file.has_header or position else "; if row 1 holds names, let none of them be a number"
+        if file.has_header and isinstance(cell, str):
+            names = "; if these are the labels, name the column as the target"
         raise UserError(
             f"{file.place(position, column.name)} is {found}: it should be a number up to {_LARGEST:.1e} in size; fill"
             f" it in, or leave the row or the column out{names}"

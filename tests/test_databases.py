@@ -111,7 +111,7 @@ def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(tmp_pat
     monkeypatch.chdir(tmp_path)
     with program(HOLD, tmp_path, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
-        message = rf"^study 'a' is being run by another process \(\S+ {other.pid} [\d.]+\): wait"
+        message = rf"^study 'a' is being run by another process \(process {other.pid} on \S+\): wait"
         with pytest.raises(UserError, match=message), hold("sqlite:///o.db", "study 'a'"):
             pass
         with hold("sqlite:///o.db", "study 'b'"):

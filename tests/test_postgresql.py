@@ -90,7 +90,7 @@ def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(databas
     url = databases[0]
     with program(HOLD, tmp_path, url, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
-        message = rf"^study 'a' is being run by another process \(\S+ {other.pid} [\d.]+\): wait"
+        message = rf"^study 'a' is being run by another process \(process {other.pid} on \S+\): wait"
         with pytest.raises(UserError, match=message), hold(url, "study 'a'"):
             pass
         with hold(url, "study 'b'"):

@@ -65,12 +65,14 @@ def test_the_page_holds_the_five_plots_and_needs_no_network(searched):
 def test_the_same_command_again_does_nothing_and_says_so(searched):
     folder, _ = searched
     before = (folder / "mlflow.db").read_bytes()
-    again = subprocess.run(
-        [sys.executable, "-m", *DIGITS, "--trials", "12"],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "nothing is left to do" in again.stdout
-    assert "best config" in again.stdout
+    for trials in ("12", "3"):
+        again = subprocess.run(
+            [sys.executable, "-m", *DIGITS, "--trials", trials],
+            cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert "has 12 trials and its winner: nothing is left to do" in again.stdout
+        assert "best config" in again.stdout
+        assert "--trials 22 adds ten" in again.stdout
     assert (folder / "mlflow.db").read_bytes() == before
 
 
@@ -125,11 +127,11 @@ def test_the_number_of_workers_changes_nothing(searched, command, tmp_path, stor
 
 
 @pytest.mark.slow
-def test_more_trials_are_added_to_those_there_are(searched, command, tmp_path, store):
-    assert command(*DIGITS, "--trials", "8", "--workers", "2").returncode == 0
+def test_a_search_that_is_made_larger_is_the_one_that_was_as_large_from_the_start(searched, command, tmp_path, store):
+    assert command(*DIGITS, "--trials", "5", "--workers", "2").returncode == 0
     more = command(*DIGITS, "--trials", "12", "--workers", "2")
     assert more.returncode == 0
-    assert "4 of 12 trials to run" in more.stdout
+    assert "7 of 12 trials to run" in more.stdout
     trials = {name: value for name, value in what_was_recorded(tmp_path).items() if name.startswith("trial")}
     assert trials == {n: v for n, v in what_was_recorded(searched[0]).items() if n.startswith("trial")}
 
@@ -299,11 +301,12 @@ BAD_INPUT = [
     (("--trials", "0"), "--trials is 0: it should be at least 1"),
     (("--trials", "many"), "Invalid value for '--trials'"),
     (("--workers", "0"), "--workers is 0: it should be at least 1"),
+    (("--workers", "100000"), "--workers is 100000: it should be at most"),
     (("--seed", "-1"), "--seed is -1: it should be at least 0"),
     (("--seed", "4294967293"), "--seed is 4294967293: it should be at most 4294967292"),
     (("--round", "0"), "--round is 0: it should be at least 1"),
     (("--timeout", "nan"), "--timeout is nan: it should be at least 0"),
-    (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of"),
+    (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'cuda' (see --help)"),
     (("--cohort", "some"), "Invalid value for '--cohort': 'some' is not one of"),
     (("--precision", "int8"), "Invalid value for '--precision': 'int8' is not one of"),
     (("--momentum", "1"), "No such option"),
@@ -455,7 +458,7 @@ def test_a_machine_without_data_or_network_searches_digits_and_says_so_loudly(tm
     done = command("harness.search", "--trials", "1", "--workers", "1", **nowhere)
     assert done.returncode == 0, done.stderr
     assert (
-        "warning: THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because no Fashion-MNIST in data"
+        "warning: THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because no whole Fashion-MNIST in data"
         in done.stdout
     )
     here = records(tmp_path)

@@ -31,7 +31,7 @@ def test_auto_falls_back_to_digits_and_says_why(offline):
     dataset = load(DataChoice("auto"), Path("nowhere"))
     assert dataset.name == "digits"
     assert dataset.fallback == (
-        "no Fashion-MNIST in nowhere and train-images could not be downloaded (mirror: no route)"
+        "no whole Fashion-MNIST in nowhere and train-images could not be downloaded (mirror: no route)"
     )
 
 

@@ -176,6 +176,25 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(undisturbed, ro
     assert run_study(resumed) == undisturbed
 
 
+@pytest.mark.parametrize("before", [(1,), (4,), (8, 9), pytest.param((6, 13), marks=pytest.mark.slow)])
+def test_a_study_that_grows_is_the_one_that_was_as_large_from_the_start(undisturbed, before):
+    for total in before:
+        assert len(run_study(open_study(), total=total)) == total
+    assert run_study(open_study()) == undisturbed
+
+
+def test_a_study_that_grows_and_is_stopped_in_a_round_that_it_had_begun_goes_on(undisturbed):
+    run_study(open_study(), total=8)
+    study = open_study()
+    trials = study.open_round(ROUND, TOTAL)
+    assert [trial.number for trial in trials] == [8, 9, 10, 11]
+    run_trial(study, trials[2])
+    study.put_back(trials)
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
 def test_a_search_killed_while_its_trials_are_told_goes_on_as_if_it_had_not_been(undisturbed):
     study = open_study()
     trials = study.open_round(ROUND, TOTAL)

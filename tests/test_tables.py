@@ -93,7 +93,10 @@ def test_a_header_with_a_number_is_one_where_it_names_the_target(csv_file):
         (HEAD + "1,1e300,c\n3,4,d\n", "row 2, column 'b' is 1e+300"),
         (HEAD + '"1,000",2,c\n3,4,d\n', "row 2, column 'a' is '1,000'"),
         (HEAD + "1,2,c\n3,4, \n", "row 3, column 'y' is empty: it should be a label"),
-        (HEAD + "1,2,c\n3,4\n", "row 3, column 'y' is empty: it should be a label"),
+        (HEAD + "1,2,c\n3,4\n", "row 3 has 2 values: it should have 3, one a column"),
+        (HEAD + "1,2,c\n3,d\n", "row 3 has 2 values: it should have 3, one a column"),
+        ("y,a,b\nc,1,2\nd,3,4\n", "row 2, column 'y' is 'c': it should be a number"),
+        ("y,a,b\nc,1,2\nd,3,4\n", "if these are the labels, name the column as the target"),
         (HEAD + "1,2,0.5\n3,4,1\n", "row 2, column 'y' is 0.5: labels should be words or whole numbers"),
         (HEAD + "1,2,c\n3,4,c\n", "column 'y' holds 'c' only: there should be two classes or more"),
         (

@@ -1,5 +1,6 @@
 """Where runs are executed, as the person chose: worker processes of this machine, or a Ray cluster."""
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.defaults import DeviceChoice, EngineChoice, Library
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from harness.engines.ray import RayEngine
 
 
+_MOST_OF_A_CORE = 16
 _LEAST_OF_A_GPU = 0.0001  # that Ray can tell from none
 
 
@@ -29,6 +31,12 @@ class Where(NamedTuple):
         """Raise `UserError` where these do not go together."""
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers is {self.workers}: it should be at least 1")
+        most = _MOST_OF_A_CORE * (os.cpu_count() or 1)
+        if self.engine == "local" and self.workers is not None and self.workers > most:
+            raise UserError(
+                f"--workers is {self.workers}: it should be at most {most} on this machine, {_MOST_OF_A_CORE} a core;"
+                " more would only take memory"
+            )
         if not self.gpus_per_run >= 0:  # so that NaN is refused too
             raise UserError(f"--gpus-per-run is {self.gpus_per_run}: it should be at least 0")
         gpus = self.gpus_per_run

@@ -30,13 +30,18 @@ def parent(tracking):
     add_trial(tracking, parent, 2, "interrupted", [0.6])
     for number, state in STATES.items():
         add_trial(tracking, parent, number, state, CURVES[number])
+    add_winner(tracking, parent, 2)
+    return parent
+
+
+def add_winner(tracking, parent, trial):
+    """And the end of the study."""
     for seed, accuracy in TESTS.items():
         config = make_config(**LESSON, seed=seed, dataset="digits", split="lesson")
-        run_id = tracking.start(parent, f"winner 2 seed {seed}", "winner", config, {"harness.trial": "2"})
+        run_id = tracking.start(parent, f"winner {trial} seed {seed}", "winner", config, {"harness.trial": str(trial)})
         tracking.finish(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
     tracking.finish(parent, "complete")
     tracking.close(wait=True)
-    return parent
 
 
 def add_trial(tracking, parent, number, state, curve):
@@ -102,6 +107,30 @@ def test_a_run_on_other_data_is_refused_by_its_id(store, tracking, parent):
     add_trial(other, parent, 9, "complete", [0.5])
     with pytest.raises(UserError, match=r"run [0-9a-f]{32} of study 'study' was made with other data than its study"):
         study_frames(Records(store, "search/digits"), "search/digits", "study")
+
+
+def test_the_newest_study_is_reported_whatever_it_searched(store, tracking, parent, report, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = DATASET._replace(name="csv-wine", wish="csv:/wine.csv")
+    other = Tracking(store, "search/csv-wine", data, "cpu")
+    newer = other.open_parent("wine", "study", {})
+    add_trial(other, newer, 0, "complete", [0.5])
+    add_winner(other, newer, 0)
+    assert report().stdout.startswith(f"study wine (search/csv-wine, run {newer})\n")
+    assert report("--study", "study").stdout.startswith(f"study study (search/digits, run {parent})\n")
+
+
+def test_an_earlier_winner_of_a_study_that_grew_is_told_and_not_mixed_with_the_one_of_now(
+    tracking, parent, report, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = report().stdout
+    add_winner(tracking, parent, 0)
+    after = report().stdout
+    told = "The study grew: trial 0 had won before, and the test set was used for that winner too."
+    assert told in after and after.replace(f"{told}\n", "") == before
+    page = (tmp_path / "reports" / "study.html").read_text()
+    assert told in page and page.count("<td>0.7200</td>") == 1
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(report, parent):
