@@ -46,7 +46,7 @@ def main() -> None:
     total = sum(one.self_cpu_time_total for one in operations)
     what = f"an update of {given.runs} runs, batch {given.batch_size}, products by {products}"
     print(f"{what}: {total / UPDATES:.0f} µs in all operations")
-    print(f"{'operation':<28} {'a time':>8} {'µs':>8} {'share':>7}")
+    print(f"{'operation':<28} {'calls':>8} {'µs':>8} {'share':>7}")
     for one in operations[:LINES]:
         share, name = one.self_cpu_time_total / total, one.key.removeprefix("aten::")
         print(f"{name:<28} {one.count / UPDATES:>8.1f} {one.self_cpu_time_total / UPDATES:>8.1f} {share:>7.1%}")
