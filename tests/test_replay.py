@@ -12,7 +12,7 @@ from harness.defaults import LESSON
 from harness.engines.base import Epoch, Finished, Job, Started
 from harness.engines.execution import execute
 from harness.recorder import Recorder
-from harness.records import DUPLICATE_OF, GIT_COMMIT, STACK, TRAJECTORY
+from harness.records import DATA, DUPLICATE_OF, GIT_COMMIT, STACK, TRAJECTORY
 from harness.screen import Screen
 from harness.tracking import Tracking
 from harness.trial import Outcome
@@ -160,6 +160,12 @@ def test_other_data_are_refused(tracked, capsys):
     run_id = tracked("trial", tags={"harness.dataset_sha256": "ab" * 32})
     status, _, err = replayed(run_id, capsys)
     assert status == 2 and "the data are not those of the run" in err and "recorded abababababab" in err
+
+
+def test_a_csv_file_that_is_gone_is_named(tracked, capsys):
+    status, _, err = replayed(tracked("trial", tags={DATA: "csv:/gone/wine.csv"}), capsys)
+    assert status == 2
+    assert err == "error: /gone/wine.csv, on which the run was trained, is not there any more: bring it back\n"
 
 
 def test_params_that_were_altered_are_refused(tracked, capsys):
