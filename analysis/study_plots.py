@@ -3,7 +3,7 @@
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from analysis import look  # noqa: F401  # sets the look
 
@@ -27,11 +27,15 @@ def learning_curves(epochs: pd.DataFrame, best_trial: int) -> Figure:
 
 
 def parameter_slices(trials: pd.DataFrame, best_trial: int) -> Figure:
-    """Validation accuracy of the last epoch against each hyperparameter, a point a trial; the best one is ringed."""
+    """Validation accuracy of the last epoch against each hyperparameter; the best trial is ringed.
+
+    A point a trial that has one: what diverged in its first epoch is not drawn.
+    """
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     names = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
+    shown = trials.dropna(subset="val_accuracy")
+    shown = shown.assign(batch_norm=shown["batch_norm"].map({False: "off", True: "on"}))
     for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
-        shown = trials.assign(batch_norm=trials["batch_norm"].map({False: "off", True: "on"}))
         sns.scatterplot(
             shown, x=name, y="val_accuracy", hue="state", palette=STATES, s=90, alpha=0.8, ax=axes, legend=name == "lr"
         )
@@ -39,6 +43,10 @@ def parameter_slices(trials: pd.DataFrame, best_trial: int) -> Figure:
         axes.scatter(best[name], best["val_accuracy"], s=260, facecolors="none", edgecolors="black", linewidths=2.5)
         if name in ("lr", "batch_size"):
             axes.set_xscale("log", base=10 if name == "lr" else 2)
+        if name == "batch_size":
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+        if name == "epochs":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
         axes.set(xlabel=name, ylabel="validation accuracy" if name == "lr" else "")
         axes.margins(x=0.15)
     figure.axes[0].legend(title=None, loc="lower left", fontsize="x-small")
