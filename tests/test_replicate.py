@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 from places import PROJECT
 
+from analysis.judge import judge_claim
 from harness.claim_file import read_claim
 from harness.clock import Clock
 from harness.data_choice import DataChoice
@@ -18,7 +19,7 @@ from harness.databases import hold
 from harness.engines.base import Ending, Epoch, Finished, Started
 from harness.errors import UserError
 from harness.metrics import DatasetRecord, EpochMetrics
-from harness.records import Records, parent_name
+from harness.records import STACK, Records, parent_name
 from harness.replication import Replication
 from harness.screen import Screen
 from harness.tracking import Tracking
@@ -234,6 +235,20 @@ def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, co
     claim_file.write_text(example().replace(old, new), encoding="utf-8")
     done = command("harness.replicate", "hidden_width.toml")
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_verdicts_of_runs_that_train_alone_are_those_of_stacks(replicated, claim_file, tmp_path, command, store):
+    done = command("harness.replicate", "hidden_width.toml", "--cohort", "off")
+    assert done.returncode == 0, done.stderr
+    words = []
+    for folder, stacked in ((replicated[0], True), (tmp_path, False)):
+        judged = judge_claim(read_claim(claim_file), f"sqlite:///{folder}/mlflow.db")
+        words.append({verdict.estimand.name: verdict.word for verdict in judged.verdicts})
+        records = Records(f"sqlite:///{folder}/mlflow.db", "claims/hidden_width")
+        (parent,) = records.parents("claim")
+        assert {STACK in run.tags for run in records.children(parent.id)} == {stacked}
+    assert words[0] == words[1] and "reproduced" in words[0].values()
 
 
 @pytest.mark.slow
