@@ -40,10 +40,12 @@ def peak(dataset: Dataset, workers: int) -> float:
     looking = threading.Thread(target=look)
     with closing(LocalEngine(dataset, Pool(workers), "cpu", choose_library())) as engine:
         looking.start()
-        for _event in engine.run(jobs, None):
-            pass
-        is_over.set()
-        looking.join()
+        try:
+            for _event in engine.run(jobs, None):
+                pass
+        finally:
+            is_over.set()
+            looking.join()
     return max(seen)
 
 

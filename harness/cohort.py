@@ -115,8 +115,9 @@ class Cohort:
             hits.append(right)
             sizes.append(size)
             if observed:
+                losses = log_probabilities.tolist()  # a GPU is done with the update only now
                 paused = time.perf_counter()
-                self._observe(log_probabilities, standing)
+                self._observe(losses, standing)
                 observing += time.perf_counter() - paused
         fetched = torch.stack(sums).cpu(), torch.stack(hits).cpu()  # a GPU is done with the epoch only now
         seconds = (time.perf_counter() - start - observing) / len(self._running)
@@ -175,8 +176,8 @@ class Cohort:
         variance = squares / (pixels * level**2) - mean.square()
         return self._stack.batches(images, labels, mean.to(self._step.dtype), variance.to(self._step.dtype))
 
-    def _observe(self, log_probabilities: Tensor, standing: dict[int, bool]) -> None:
-        for number, loss in zip(self._running, log_probabilities.tolist(), strict=True):
+    def _observe(self, losses: Sequence[float], standing: dict[int, bool]) -> None:
+        for number, loss in zip(self._running, losses, strict=True):
             standing[number] &= math.isfinite(loss)
             observer = self._observers[number]
             if observer and standing[number]:

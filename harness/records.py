@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
@@ -149,17 +149,22 @@ def parents_anywhere(uri: str, kind: Kind) -> list[tuple[str, TrackedRun]]:
     calm()
     check_recorded(uri)
     client: Any = Patient(uri)
-    names = {found.experiment_id: found.name for found in client.search_experiments()}
+    experiments = _all(lambda token: client.search_experiments(page_token=token))
+    names = {found.experiment_id: found.name for found in experiments}
     runs = _runs(client, list(names), f"tags.`{KIND}` = '{kind}'", ["attributes.start_time DESC"])
     return [(names[run.info.experiment_id], _tracked(run)) for run in runs]
 
 
 def _runs(client: Any, experiment_ids: list[str], filter_string: str, order_by: list[str]) -> Iterator[Run]:
+    how = {"run_view_type": ViewType.ACTIVE_ONLY, "order_by": order_by}
+    return _all(lambda token: client.search_runs(experiment_ids, filter_string, **how, page_token=token))
+
+
+def _all(page_at: Callable[[str | None], Any]) -> Iterator[Any]:
+    """What MLflow hands out page by page."""
     token = None
     while True:
-        page = client.search_runs(
-            experiment_ids, filter_string, ViewType.ACTIVE_ONLY, order_by=order_by, page_token=token
-        )
+        page = page_at(token)
         yield from page
         token = page.token
         if not token:

@@ -91,8 +91,8 @@ class Study:
         return kept
 
     def keep_products(self, products: Library) -> None:
-        """Write this down, if nothing is yet, for whoever goes on with the study."""
-        if self.products is None:
+        """Write this down for whoever goes on with the study, if it begins now: earlier code kept nothing."""
+        if self.products is None and not self.trials():
             self._mirror.kept.set_user_attr(_PRODUCTS, products)
 
     @property
@@ -116,11 +116,12 @@ class Study:
         """
         waiting = self._mirror.trials(TrialState.WAITING)
         done = self.finished()
-        begun = len(done) % size
+        run_here = [trial for trial in done if trial.outcome]  # not added by somebody else in Optuna's own ways
+        begun = len(run_here) % size
         ended = len(waiting) > 0 and all(_OUTCOME in frozen.user_attrs for frozen in waiting)
         members = len(waiting) if ended else min(size - begun, total - len(done))
         if members > 0:
-            self._mirror.veil([trial.number for trial in done[len(done) - begun :]])
+            self._mirror.veil([trial.number for trial in run_here[len(run_here) - begun :]])
         return [self._ask(len(done) + position) for position in range(members)]
 
     def proceed(self, trial: Trial, epoch: int, val_accuracy: float, last_epoch: int) -> bool:

@@ -70,7 +70,7 @@ def read_csv(path: Path, target: str = "") -> Table:
         raise UserError(f"{path}: two columns are called {twice!r}; give each a name of its own")
     label = _label_column(path, names, target, has_header)
     frame = _read(path, names, label, has_header)
-    file = _File(path, has_header, len(names))
+    file = _File(path, has_header, len(names), may_be_target=has_header and not target)
     features = np.empty((len(frame), len(names) - 1), dtype=np.float32)
     columns = [name for name in names if name != label]
     for position, name in enumerate(columns):
@@ -85,6 +85,7 @@ class _File(NamedTuple):
     path: Path
     has_header: bool
     width: int
+    may_be_target: bool
 
     def place(self, position: int, column: object) -> str:
         """Where the data row at `position` (from 0) is in a spreadsheet, blank rows counted.
@@ -182,7 +183,7 @@ def _numbers(file: _File, column: "pd.Series[Any]") -> NDArray[np.float64]:
         cell = column.iloc[position]
         found = "empty" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
         names = "" if file.has_header or position else "; if row 1 holds names, let none of them be a number"
-        if file.has_header and isinstance(cell, str):
+        if file.may_be_target and isinstance(cell, str):
             names = "; if these are the labels, name the column as the target"
         raise UserError(
             f"{file.place(position, column.name)} is {found}: it should be a number up to {_LARGEST:.1e} in size; fill"

@@ -99,6 +99,23 @@ def test_the_clock_of_an_epoch_runs_until_its_losses_are_fetched(digits, monkeyp
     assert sum(metrics.seconds for metrics in records.values()) > 0.2
 
 
+def test_the_clock_stands_still_for_probes_and_not_for_what_they_wait_for(digits, monkeypatch):
+    class Slow:
+        reads_gradients = False
+
+        def updated(self, _number):
+            time.sleep(0.1)
+
+        def epoch_ended(self, _number):
+            return ()
+
+    fetch, one = torch.Tensor.tolist, config(epochs=1)
+    cohort = Cohort([one], digits, models_of([one], digits), observers=[Slow()])
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: (time.sleep(0.05), fetch(tensor))[1])
+    (metrics,) = next(cohort.epochs()).values()
+    assert 0.05 * metrics.steps < metrics.seconds < 0.1 * metrics.steps
+
+
 @pytest.mark.parametrize("products", ["default", "onednn"])
 @pytest.mark.parametrize("shape", [*SHAPES.values(), *ODD_SHAPES.values()], ids=[*SHAPES, *ODD_SHAPES])
 def test_no_bit_of_a_run_depends_on_what_shares_its_stack(digits, shape, products):

@@ -264,6 +264,24 @@ def test_whoever_goes_on_makes_products_as_the_study_began(monkeypatch):
     assert open_study().products == "onednn"
 
 
+def test_a_study_that_began_before_this_was_kept_has_its_products_measured_each_time(monkeypatch):
+    run_study(open_study(), total=1)
+    monkeypatch.setattr(product_library, "choose_library", lambda device, before: before or "onednn")
+    assert search._products(open_study(), "cpu") == "onednn"
+    assert open_study().products is None
+
+
+def test_trials_that_somebody_added_stay_in_sight_and_shift_no_round():
+    study = open_study()
+    space = study.space.distributions()
+    params = {name: LESSON[name] for name in space} | {"gamma": 0.5}
+    added = optuna.trial.create_trial(value=0.7, params=params, distributions=space)
+    study._mirror.kept.add_trials([added] * 4)
+    grown = open_study()
+    assert len(grown.open_round(ROUND, TOTAL)) == ROUND
+    assert len(grown.optuna.get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 4
+
+
 def test_a_trial_that_somebody_enqueued_is_run():
     enqueued = {"lr": 0.2, "batch_size": 32}
     open_study()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.engines.ray import RayEngine
 
 
-_MOST_OF_A_CORE = 16
+_MOST_OF_A_CPU = 16
 _LEAST_OF_A_GPU = 0.0001  # that Ray can tell from none
 
 
@@ -31,11 +31,12 @@ class Where(NamedTuple):
         """Raise `UserError` where these do not go together."""
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers is {self.workers}: it should be at least 1")
-        most = _MOST_OF_A_CORE * (os.cpu_count() or 1)
+        cpus = os.cpu_count() or 1
+        most = _MOST_OF_A_CPU * cpus
         if self.engine == "local" and self.workers is not None and self.workers > most:
             raise UserError(
-                f"--workers is {self.workers}: it should be at most {most} on this machine, {_MOST_OF_A_CORE} a core;"
-                " more would only take memory"
+                f"--workers is {self.workers}: it should be at most {most} on this machine,"
+                f" {_MOST_OF_A_CPU} for each of its {cpus} CPUs; more would only take memory"
             )
         if not self.gpus_per_run >= 0:  # so that NaN is refused too
             raise UserError(f"--gpus-per-run is {self.gpus_per_run}: it should be at least 0")

@@ -37,7 +37,7 @@ def stacks(
     `seconds` says what an update of one run costs in a stack of each width. Jobs of one shape start in stacks of the
     cheapest width; then the longest stacks are halved as long as `workers`, each taking the longest that waits, are
     done earlier by that. Lists come in the order of their first jobs, or, with `longest_first`, stacks in that of their
-    lengths, the longest first; where no job shares a stack, nothing is measured, and jobs keep their order.
+    lengths, the longest first; where no job shares a stack, jobs keep their order.
     """
     groups: dict[Hashable, list[Job]] = {}
     alone = []
