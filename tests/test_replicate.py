@@ -243,10 +243,11 @@ def test_verdicts_of_runs_that_train_alone_are_those_of_stacks(replicated, claim
     assert done.returncode == 0, done.stderr
     words = []
     for folder, stacked in ((replicated[0], True), (tmp_path, False)):
-        judged = judge_claim(read_claim(claim_file), f"sqlite:///{folder}/mlflow.db")
+        claim = read_claim(claim_file)
+        judged = judge_claim(claim, f"sqlite:///{folder}/mlflow.db")
         words.append({verdict.estimand.name: verdict.word for verdict in judged.verdicts})
         records = Records(f"sqlite:///{folder}/mlflow.db", "claims/hidden_width")
-        (parent,) = records.parents("claim")
+        (parent,) = records.parents("claim", parent_name(claim))
         assert {STACK in run.tags for run in records.children(parent.id)} == {stacked}
     assert words[0] == words[1] and "reproduced" in words[0].values()
 
@@ -360,7 +361,7 @@ def test_a_claim_that_another_process_replicates_is_left_alone(store, claim_file
     monkeypatch.setattr(Tracking, "live_owner", lambda self, name, kind: "elsewhere 1 2.0")
     for call in (mine.missing, lambda: mine.run(Clock(1.0))):
         with pytest.raises(
-            UserError, match=r"'hidden_width' is being replicated by another process \(elsewhere 1 2.0\)"
+            UserError, match=r"'hidden_width' is being replicated by another process \(process 1 on elsewhere\)"
         ):
             call()
 
