@@ -97,8 +97,12 @@ def _text(frames: "StudyFrames") -> str:
 
 def _ranked(frames: "StudyFrames") -> "pd.DataFrame":
     """All trials, the best first, as they are shown."""
-    table = frames.trials[_COLUMNS].sort_values("val_accuracy", ascending=False)
-    return table.assign(batch_norm=table["batch_norm"].map({True: "on", False: "off"}))
+    return _shown(frames)[_COLUMNS].sort_values("val_accuracy", ascending=False)
+
+
+def _shown(frames: "StudyFrames") -> "pd.DataFrame":
+    """The trials, with what is true or false in words."""
+    return frames.trials.assign(batch_norm=frames.trials["batch_norm"].map({True: "on", False: "off"}))
 
 
 def _earlier(frames: "StudyFrames") -> str:
@@ -124,7 +128,7 @@ def _write_page(frames: "StudyFrames", out: Path) -> Path:
     runs, test = _tests(frames)
     pictures = {
         "Validation accuracy of each trial by epoch": study_plots.learning_curves(frames.epochs, best),
-        "Validation accuracy by each parameter": study_plots.parameter_slices(frames.trials, best),
+        "Validation accuracy by each parameter": study_plots.parameter_slices(_shown(frames), best),
     }
     page = _PAGE.format(
         name=html.escape(frames.name),

@@ -34,7 +34,6 @@ def parameter_slices(trials: pd.DataFrame, best_trial: int) -> Figure:
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     names = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
     shown = trials.dropna(subset="val_accuracy")
-    shown = shown.assign(batch_norm=shown["batch_norm"].map({False: "off", True: "on"}))
     for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
         sns.scatterplot(
             shown, x=name, y="val_accuracy", hue="state", palette=STATES, s=90, alpha=0.8, ax=axes, legend=name == "lr"

@@ -142,7 +142,7 @@ def _replicate_on(
     for claim in claims:
         _check_batches(claim, dataset)
     device = device_of(workers, where)
-    engine = engine_on(workers, dataset, device, choose_library(device) if cohort == "on" else None)
+    engine = engine_on(workers, dataset, where, device, choose_library(device) if cohort == "on" else None)
     record = record_of(dataset)
     replications = [
         Replication(

@@ -72,8 +72,8 @@ ORDER = (
     "engines.ray", "engines.choice", "screen", "interrupts", "clock", "trial", "storage", "mirror", "sampler", "study",
     "spool_file", "patience", "records", "experiments", "provenance", "handover", "spool", "tracking", "reports",
     "curves", "tuning", "task", "recorder", "coordinator", "logged_model", "winner", "summary", "study_page", "conduct",
-    "search", "worked_examples", "exact", "replication", "replicate", "ui", "lesson_loop", "lesson", "comparison",
-    "replay",
+    "search_parts", "search", "worked_examples", "exact", "replication", "replicate", "ui", "lesson_loop", "lesson",
+    "comparison", "replay",
 )  # fmt: skip
 
 

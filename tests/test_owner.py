@@ -5,7 +5,7 @@ import sys
 import pytest
 from places import PROJECT
 
-from harness.owner import is_alive, this_process
+from harness.owner import is_alive, this_process, told
 
 
 def test_this_process_is_alive():
@@ -31,3 +31,8 @@ def test_nobody_can_tell_about_another_host():
 @pytest.mark.parametrize("owner", ["", "somebody", "a b c d"])
 def test_a_name_that_is_no_owner_is_not_alive(owner):
     assert not is_alive(owner)
+
+
+def test_an_owner_is_told_as_a_process_on_a_host():
+    assert told("lab-3 4711 1795624860.73") == "process 4711 on lab-3"
+    assert told("b-3 4711") == "b-3 4711", "what PostgreSQL has cut short is told as it is"

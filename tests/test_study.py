@@ -9,7 +9,7 @@ import pytest
 from optuna.samplers import TPESampler
 from optuna.storages._rdb.models import TrialModel
 
-from harness import product_library, search
+from harness import product_library, search_parts
 from harness.defaults import LESSON
 from harness.errors import Stopped, UserError
 from harness.sampler import Sampler
@@ -255,19 +255,19 @@ def test_the_storage_holds_what_the_study_says():
 def test_whoever_goes_on_makes_products_as_the_study_began(monkeypatch):
     choices = {None: "onednn", "onednn": "onednn", "default": "default"}
     monkeypatch.setattr(product_library, "choose_library", lambda device, before: choices[before])
-    assert search._products(open_study(), "cpu") == "onednn"
+    assert search_parts._products(open_study(), "cpu") == "onednn"
     choices[None] = "default"  # measured another time, near the bound
-    assert search._products(open_study(), "cpu") == "onednn"
-    assert search._products(open_study(name="another"), "cpu") == "default"
+    assert search_parts._products(open_study(), "cpu") == "onednn"
+    assert search_parts._products(open_study(name="another"), "cpu") == "default"
     choices["onednn"] = "default"  # another machine, where it is not as exact
-    assert search._products(open_study(), "cpu") == "default"
+    assert search_parts._products(open_study(), "cpu") == "default"
     assert open_study().products == "onednn"
 
 
 def test_a_study_that_began_before_this_was_kept_has_its_products_measured_each_time(monkeypatch):
     run_study(open_study(), total=1)
     monkeypatch.setattr(product_library, "choose_library", lambda device, before: before or "onednn")
-    assert search._products(open_study(), "cpu") == "onednn"
+    assert search_parts._products(open_study(), "cpu") == "onednn"
     assert open_study().products is None
 
 

@@ -66,28 +66,31 @@ def workers_at(where: Where) -> "Pool | Cluster":
 
 
 def device_of(workers: "Pool | Cluster", where: Where) -> str:
-    """On what these workers train, "cpu" or "cuda"; a pool gets as many as that is good for."""
+    """On what these workers train, "cpu" or "cuda"."""
     from harness.engines.pool import Pool
 
     if not isinstance(workers, Pool):
         return workers.device
 
-    from harness.machine import find_device, usual_workers
+    from harness.machine import find_device
 
-    found = find_device(where.device)
-    workers.size = where.workers or usual_workers(found)
-    return found
+    return find_device(where.device)
 
 
 def engine_on(
-    workers: "Pool | Cluster", dataset: "Dataset", device: str, products: Library | None
+    workers: "Pool | Cluster", dataset: "Dataset", where: Where, device: str, products: Library | None
 ) -> "LocalEngine | RayEngine":
-    """An engine on these workers for this dataset. `products`: of stacks; None: every run is trained alone."""
+    """An engine on these workers for this dataset; a pool gets as many as `device` is good for, or as were asked for.
+
+    `products`: by which library those of stacks are made; None: every run is trained alone.
+    """
     from harness.engines.pool import Pool
 
     if isinstance(workers, Pool):
         from harness.engines.local import LocalEngine
+        from harness.machine import usual_workers
 
+        workers.size = where.workers or usual_workers(device)
         return LocalEngine(dataset, workers, device, products)
 
     from harness.engines.ray import RayEngine
