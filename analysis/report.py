@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import command
-from harness.addresses import without_user
-from harness.data_choice import DataChoice, data_choice
-from harness.errors import UserError
-from harness.options import Debug, OtherDataName, Out
-from harness.stores import check_tracking, tracking_uri
+from harness.cli import command
+from harness.cli.options import Debug, OtherDataName, Out
+from harness.core.errors import UserError
+from harness.data.choice import DataChoice, data_choice
+from harness.storage.checks import check_tracking, tracking_uri
+from harness.storage.urls import without_user
 
 if TYPE_CHECKING:
-    from analysis.page import Check
-    from harness.claims import Claim
+    from analysis.rendering.page import Check
+    from harness.claims.claim import Claim
 
 _TITLE = "How a neural network learns: the lesson's claims, tested"
 
@@ -51,9 +51,9 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
 
     Raises `UserError` where the evidence of one of them will not do: nothing is written then.
     """
-    from analysis.across import adjusted, warnings, with_own_training
-    from analysis.judge import judge_claim
-    from analysis.page import Page, text_table, write
+    from analysis.rendering.page import Page, text_table, write
+    from analysis.sections.across import adjusted, warnings, with_own_training
+    from analysis.sections.registry import judge_claim
 
     uri = tracking_uri()
     judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
@@ -73,15 +73,15 @@ def report(claims: "list[Claim]", out: Path, name: str, title: str, with_exact: 
     files = write(page, out, name)
     typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
     if log:
-        from harness.reports import log_report
+        from harness.tracking.reports import log_report
 
         tags = {f"harness.claim_sha256.{one.claim.name}": one.claim.sha256 for one in judged}
         typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")
 
 
 def _claims(wishes: list[str] | None, quick: bool, data: DataChoice | None) -> "list[Claim]":
-    from analysis.judge import OWN_MODULE
-    from harness.claim_file import claim_files, find_claim, read_claim
+    from analysis.sections.registry import OWN_MODULE
+    from harness.claims.file import claim_files, find_claim, read_claim
 
     claims = [read_claim(path) for path in dict.fromkeys(map(find_claim, wishes) if wishes else claim_files())]
     claims.sort(key=lambda claim: OWN_MODULE.index(claim.name) if claim.name in OWN_MODULE else len(OWN_MODULE))
@@ -96,8 +96,8 @@ def _server(uri: str) -> str:
 
 
 def _exact(uri: str) -> "tuple[list[Check], str]":
-    from analysis.frames import exact_checks
-    from analysis.page import Check
+    from analysis.evidence.claims import exact_checks
+    from analysis.rendering.page import Check
 
     run_id, checks = exact_checks(uri)
     return [Check(*check) for check in checks], run_id

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import command
-from harness.addresses import without_password
-from harness.defaults import SEARCHED
-from harness.errors import UserError
-from harness.options import Debug
-from harness.stores import check_name, check_tracking, tracking_uri
+from harness.cli import command
+from harness.cli.options import Debug
+from harness.core.defaults import SEARCHED
+from harness.core.errors import UserError
+from harness.storage.checks import check_name, check_tracking, tracking_uri
+from harness.storage.urls import without_password
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from analysis.stats import MeanInterval
-    from analysis.study_frames import StudyFrames
+    from analysis.evidence.studies import StudyFrames
+    from analysis.judging.stats import MeanInterval
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _COLUMNS = ["trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "run_id"]
@@ -51,8 +51,8 @@ def main(
 
 
 def _read(uri: str, study: str) -> "StudyFrames":
-    from analysis.study_frames import study_frames
-    from harness.records import Records, parents_anywhere
+    from analysis.evidence.studies import study_frames
+    from harness.tracking.reader import Records, parents_anywhere
 
     known = []
     for experiment, run in parents_anywhere(uri, "study"):
@@ -70,7 +70,7 @@ def _best(frames: "StudyFrames") -> "pd.Series[Any]":
 
 
 def _tests(frames: "StudyFrames") -> "tuple[pd.DataFrame, MeanInterval]":
-    from analysis.stats import mean_interval
+    from analysis.judging.stats import mean_interval
 
     runs = frames.winner[frames.winner["trial"] == _best(frames)["trial"]]
     return runs, mean_interval(runs["test_accuracy"].tolist())
@@ -122,7 +122,7 @@ def _interval(test: "MeanInterval") -> str:
 
 
 def _write_page(frames: "StudyFrames", out: Path) -> Path:
-    from analysis import study_plots
+    from analysis.rendering import study_plots
 
     best = int(_best(frames)["trial"])
     runs, test = _tests(frames)

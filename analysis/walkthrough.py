@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import command
-from harness.errors import Stopped, UserError
-from harness.options import Debug, Out
-from harness.stores import check_tracking, tracking_uri
+from harness.cli import command
+from harness.cli.options import Debug, Out
+from harness.core.errors import Stopped, UserError
+from harness.storage.checks import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
-    from analysis.worked_part import Part
+    from analysis.worked.example import Part
 
 _TITLE = "How a neural network learns: the lesson's worked examples"
 
@@ -43,7 +43,7 @@ def main(
                 typer.echo(f"FAILS: {check.statement}: {check.value}, {check.bound}")
         typer.echo(f"page: {files[0]}   figures: {len(files) - 1}")
         if log:
-            from harness.reports import log_report
+            from harness.tracking.reports import log_report
 
             run = log_report(uri, "walkthrough", out, files, {}, "analysis.walkthrough")
             typer.echo(f"logged to MLflow: run {run} of the experiment reports")
@@ -53,27 +53,27 @@ def main(
 
 def lesson_parts() -> "list[Callable[[], Part]]":
     """The parts in the lesson's order."""
-    from analysis import worked_batches, worked_descent, worked_gradients
+    from analysis.worked import batches, descent, gradients
 
     return [
-        worked_gradients.losses,
-        worked_descent.first_step,
-        worked_descent.surface,
-        worked_gradients.chain_rule,
-        worked_gradients.network,
-        worked_descent.one_step_of_two_sizes,
-        worked_descent.bowl,
-        worked_descent.momentum_by_hand,
-        worked_batches.paths,
-        worked_batches.escape,
-        worked_batches.loaders,
+        gradients.losses,
+        descent.first_step,
+        descent.surface,
+        gradients.chain_rule,
+        gradients.network,
+        descent.one_step_of_two_sizes,
+        descent.bowl,
+        descent.momentum_by_hand,
+        batches.paths,
+        batches.escape,
+        batches.loaders,
     ]
 
 
 def write(parts: "list[Part]", out: Path) -> list[Path]:
     """Write walkthrough.html and its figures below `out`; the files. Raises `UserError` where that cannot be done."""
-    from analysis.page import environment
-    from analysis.worked_part import context
+    from analysis.rendering.page import environment
+    from analysis.worked.example import context
 
     shown = [context(part) for part in parts]
     made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}."

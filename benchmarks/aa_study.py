@@ -16,16 +16,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
-from analysis.stats import paired_effect
-from harness.config import make_config
-from harness.data_choice import DataChoice
-from harness.defaults import LESSON
+from analysis.judging.stats import paired_effect
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.data.choice import DataChoice
+from harness.data.load import load
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
+from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
-from harness.machine import physical_cores
-from harness.product_library import choose_library
-from harness.sources import load
+from harness.training.stacked.matmul_backend import choose_library
 
 PAIRS, FIRST_SEED = 10, 10_000
 

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from joblib import cpu_count
 
-from harness.data import Dataset
-from harness.data_choice import DataChoice
-from harness.environment import environment
-from harness.fashion_mnist import is_present
-from harness.product_library import choose_library
-from harness.sources import load
+from harness.data.choice import DataChoice
+from harness.data.dataset import Dataset
+from harness.data.fashion_mnist import is_present
+from harness.data.load import load
+from harness.tracking.environment import environment
+from harness.training.stacked.matmul_backend import choose_library
 
 _OTHERS = ("lightning", "skorch", "scikit-learn", "jax", "optuna", "mlflow")
 

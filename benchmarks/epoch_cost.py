@@ -19,16 +19,16 @@ import torch
 from bench import fashion_mnist, in_turn, seconds_of, with_data_dir, write
 from rivals import GAMMA, HIDDEN, LR, RIVAL, RIVALS, Epoch, lesson_loop
 
-from harness.config import make_config
-from harness.data import Dataset
-from harness.defaults import LESSON
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.data.dataset import Dataset
 from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
+from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
-from harness.machine import physical_cores
-from harness.product_library import choose_library
-from harness.products import library
-from harness.train import train
+from harness.training.loop import train
+from harness.training.stacked.matmul import library
+from harness.training.stacked.matmul_backend import choose_library
 
 SIZES = (32, 128, 1_024)
 OURS, LIMIT = "this project, cohorts", "matrix products alone"

@@ -22,7 +22,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 import psutil
 from bench import write
-from searching import optuna_states, records, running, start, what_was_recorded
+from support.search_helpers import optuna_states, records, running, start, what_was_recorded
 
 TRIALS = ("--trials", "12", "--workers", "2")
 _LONGEST_WAIT = 120.0

@@ -14,15 +14,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import torch
 from bench import fashion_mnist, seconds_of, with_data_dir, write
 
-from harness.config import make_config
-from harness.data import Dataset
-from harness.defaults import LESSON
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.core.errors import UserError
+from harness.data.dataset import Dataset
 from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
+from harness.engines.machine import find_device, usual_workers
 from harness.engines.pool import Pool
-from harness.errors import UserError
-from harness.machine import find_device, usual_workers
-from harness.product_library import choose_library
+from harness.training.stacked.matmul_backend import choose_library
 
 
 def train(dataset: Dataset, device: str, runs: int, epochs: int) -> None:

@@ -25,24 +25,24 @@ import optuna
 from bench import fashion_mnist, seconds_of, with_data_dir, write
 from rich.console import Console
 
-from harness.config import RunConfig, make_config
-from harness.coordinator import Coordinator
-from harness.data import record_of
-from harness.data_choice import DataChoice
-from harness.defaults import LESSON
+from harness.cli.console import Screen
+from harness.core.config import RunConfig, make_config
+from harness.core.defaults import LESSON
+from harness.core.metrics import EpochMetrics
+from harness.data.choice import DataChoice
+from harness.data.dataset import record_of
+from harness.data.load import load
 from harness.engines.base import Event, Job, Proceed
 from harness.engines.local import LocalEngine
+from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
-from harness.machine import physical_cores
-from harness.metrics import EpochMetrics
-from harness.product_library import choose_library
-from harness.recorder import Recorder
-from harness.screen import Screen
-from harness.sources import load
-from harness.space import DEFAULT_SPACE, Space, read_space
-from harness.study import Study
-from harness.tracking import Tracking
-from harness.trial import Outcome, Shared
+from harness.studies.coordinator import Coordinator
+from harness.studies.space import DEFAULT_SPACE, Space, read_space
+from harness.studies.study import Study
+from harness.studies.trial import Outcome, Shared
+from harness.tracking.recorder import Recorder
+from harness.tracking.writer import Tracking
+from harness.training.stacked.matmul_backend import choose_library
 
 NAME, ROUND, EPOCHS, SEED = "growing", 8, 5, 1
 TRAINED_ROUNDS = 3

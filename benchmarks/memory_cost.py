@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import psutil
 from bench import fashion_mnist, with_data_dir, write
 
-from harness.config import make_config
-from harness.data import Dataset
-from harness.defaults import LESSON
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.data.dataset import Dataset
 from harness.engines.base import Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
-from harness.product_library import choose_library
+from harness.training.stacked.matmul_backend import choose_library
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 

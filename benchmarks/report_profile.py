@@ -14,12 +14,12 @@ from pathlib import Path
 
 SHARES: Mapping[str, tuple[str, ...]] = {
     "measuring widths of stacks": ("update_costs (harness/engines/stacking.py",),
-    "matrix products of updates": ("update (harness/stacked_mlp.py", "(harness/products.py"),
-    "the rest of updates": ("update (harness/stacked_mlp.py",),
-    "probes of loss on fixed images": ("(harness/loss_probes.py",),
-    "probes of weights and gradients": ("(harness/path_probes.py",),
-    "validation and test images": ("with_evaluations (harness/train.py",),
-    "handing records to MLflow": ("_work (harness/spool.py",),
+    "matrix products of updates": ("update (harness/training/stacked/mlp.py", "(harness/training/stacked/matmul.py"),
+    "the rest of updates": ("update (harness/training/stacked/mlp.py",),
+    "probes of loss on fixed images": ("(harness/training/probes/loss.py",),
+    "probes of weights and gradients": ("(harness/training/probes/path.py",),
+    "validation and test images": ("with_evaluations (harness/training/loop.py",),
+    "handing records to MLflow": ("_work (harness/tracking/spool.py",),
 }
 REST = "all else: start, batches, toys"
 

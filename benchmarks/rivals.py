@@ -14,8 +14,8 @@ from bench import seconds_of
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from harness.data import Dataset
-from harness.lesson_loop import LessonModel, fit, samples
+from harness.data.dataset import Dataset
+from harness.reference.lesson_loop import LessonModel, fit, samples
 
 LR, GAMMA, HIDDEN, CLASSES = 0.05, 0.9, 128, 10
 VMAP_RUNS = 8

@@ -18,21 +18,21 @@ PROJECT = Path(__file__).parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 from bench import write
-from gate import free_port, mlflow_server
 from rich.console import Console
+from support.flaky_proxy import free_port, mlflow_server
 
-from harness.coordinator import Coordinator
-from harness.data import record_of
-from harness.data_choice import DataChoice
+from harness.cli.console import Screen
+from harness.core.metrics import EpochMetrics
+from harness.data.choice import DataChoice
+from harness.data.dataset import record_of
+from harness.data.load import load
 from harness.engines.base import Ending, Epoch, Event, Finished, Job, Proceed, Started
-from harness.metrics import EpochMetrics
-from harness.recorder import Recorder
-from harness.screen import Screen
-from harness.sources import load
-from harness.space import DEFAULT_SPACE, read_space
-from harness.study import Study
-from harness.tracking import Tracking
-from harness.trial import Shared
+from harness.studies.coordinator import Coordinator
+from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.studies.study import Study
+from harness.studies.trial import Shared
+from harness.tracking.recorder import Recorder
+from harness.tracking.writer import Tracking
 
 EPOCHS = 5
 

@@ -26,10 +26,10 @@ from bench import fashion_mnist, seconds_of, with_data_dir, write
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
-from harness.data import Dataset, split_indices
-from harness.data_choice import DataChoice
-from harness.records import KIND, Records, TrackedRun
-from harness.sources import load
+from harness.data.choice import DataChoice
+from harness.data.dataset import Dataset, split_indices
+from harness.data.load import load
+from harness.tracking.reader import KIND, Records, TrackedRun
 
 SEED = 420
 
@@ -149,10 +149,10 @@ def tracking_share(dataset: str, epochs: Sequence[int], seconds: float) -> float
 
     Not in it: MLflow's import, the making of its tables, the winner's model.
     """
-    from harness.config import make_config
-    from harness.data import record_of
-    from harness.metrics import EpochMetrics
-    from harness.tracking import Tracking
+    from harness.core.config import make_config
+    from harness.core.metrics import EpochMetrics
+    from harness.data.dataset import record_of
+    from harness.tracking.writer import Tracking
 
     with tempfile.TemporaryDirectory() as place:
         data = record_of(load(DataChoice("digits")))

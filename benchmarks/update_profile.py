@@ -14,12 +14,12 @@ import torch
 from bench import fashion_mnist, with_data_dir
 from torch.profiler import ProfilerActivity, profile
 
-from harness.cohort import Cohort
-from harness.config import make_config
-from harness.defaults import LESSON
-from harness.model import initial_model
-from harness.product_library import choose_library
-from harness.products import library
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.training.model import initial_model
+from harness.training.stacked.loop import Cohort
+from harness.training.stacked.matmul import library
+from harness.training.stacked.matmul_backend import choose_library
 
 UPDATES, LINES = 300, 14
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import command
-from harness.config import RunConfig, make_config
-from harness.data_choice import DataChoice, data_choice
-from harness.defaults import LESSON, LESSON_SEED
-from harness.errors import Stopped, UserError
-from harness.options import DataDir, DataName, Debug, Target
+from harness.cli import command
+from harness.cli.options import DataDir, DataName, Debug, Target
+from harness.core.config import RunConfig, make_config
+from harness.core.defaults import LESSON, LESSON_SEED
+from harness.core.errors import Stopped, UserError
+from harness.data.choice import DataChoice, data_choice
 
 if TYPE_CHECKING:
-    from harness.data import Dataset
-    from harness.lesson_loop import Step
+    from harness.data.dataset import Dataset
+    from harness.reference.lesson_loop import Step
 
 _BATCHES_A_LINE = 125
 _TEST_BATCH = 1_000
@@ -53,8 +53,8 @@ def main(
 def _run(config: RunConfig, choice: DataChoice, data_dir: Path | None) -> None:
     typer.echo("loading torch and the data ...")
 
-    from harness.data import oversize
-    from harness.sources import load
+    from harness.data.dataset import oversize
+    from harness.data.load import load
 
     dataset = load(choice, data_dir)
     if dataset.warning:
@@ -81,7 +81,7 @@ def _train(config: RunConfig, dataset: "Dataset") -> "tuple[Step, float]":
     import torch
     from torch.utils.data import DataLoader
 
-    from harness.lesson_loop import LessonModel, accuracy, fit, samples
+    from harness.reference.lesson_loop import LessonModel, accuracy, fit, samples
 
     torch.manual_seed(config.seed)
     net = LessonModel(dataset.shape, len(dataset.classes), config.batch_norm)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import command
-from harness.errors import Stopped, UserError
-from harness.options import DataDir, Debug
-from harness.stores import check_tracking, tracking_uri
+from harness.cli import command
+from harness.cli.options import DataDir, Debug
+from harness.core.errors import Stopped, UserError
+from harness.storage.checks import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
-    from harness.comparison import Difference
-    from harness.config import RunConfig
-    from harness.data import Dataset
+    from harness.cli.console import Screen
+    from harness.core.config import RunConfig
+    from harness.core.metrics import EpochMetrics, Reading
+    from harness.data.dataset import Dataset
     from harness.engines.base import Ending, Job
-    from harness.metrics import EpochMetrics, Reading
-    from harness.records import Records, TrackedRun
-    from harness.screen import Screen
+    from harness.tracking.comparison import Difference
+    from harness.tracking.reader import Records, TrackedRun
 
 _TRAINED = ("trial", "winner", "arm", "tuning")
 # An interrupted run may have been stopped after its last epoch.
@@ -49,7 +49,7 @@ def main(
     with command.one_line_endings(debug):
         check_tracking(tracking_uri())
 
-        from harness.records import find_run
+        from harness.tracking.reader import find_run
 
         records, run = find_run(tracking_uri(), run_id)
         _check_kind(run)
@@ -57,7 +57,7 @@ def main(
 
 
 def _check_kind(run: "TrackedRun") -> None:
-    from harness.records import DUPLICATE_OF, KIND, NOTE, STATE
+    from harness.tracking.reader import DUPLICATE_OF, KIND, NOTE, STATE
 
     kind, state = run.tags.get(KIND, ""), run.tags.get(STATE, "")
     if kind not in _TRAINED:
@@ -71,9 +71,9 @@ def _check_kind(run: "TrackedRun") -> None:
 
 
 def _replay(records: "Records", run: "TrackedRun", data_dir: Path | None) -> None:
-    from harness.comparison import NOT_COMPARED, differences, is_compared
-    from harness.records import STATE, config_of
-    from harness.screen import Screen, show_params
+    from harness.cli.console import Screen, show_params
+    from harness.tracking.comparison import NOT_COMPARED, differences, is_compared
+    from harness.tracking.reader import STATE, config_of
 
     screen = Screen()
     config = config_of(run)
@@ -104,9 +104,9 @@ def _replay(records: "Records", run: "TrackedRun", data_dir: Path | None) -> Non
 
 
 def _load(run: "TrackedRun", data_dir: Path | None) -> "Dataset":
-    from harness.data_choice import DataChoice
-    from harness.records import DATA, DATASET_SHA256, TARGET
-    from harness.sources import load
+    from harness.data.choice import DataChoice
+    from harness.data.load import load
+    from harness.tracking.reader import DATA, DATASET_SHA256, TARGET
 
     choice = DataChoice(run.tags.get(DATA, run.params["dataset"]), run.tags.get(TARGET, ""))
     if choice.path is not None and not choice.path.exists():
@@ -123,8 +123,8 @@ def _load(run: "TrackedRun", data_dir: Path | None) -> "Dataset":
 
 def _other_circumstances(run: "TrackedRun") -> list[str]:
     """What is not as it was: commit, changes to it, versions, processor. Only what the run has a record of."""
-    from harness.provenance import source_tags
-    from harness.records import GIT_COMMIT, GIT_DIRTY, environment_of
+    from harness.tracking.provenance import source_tags
+    from harness.tracking.reader import GIT_COMMIT, GIT_DIRTY, environment_of
 
     here = source_tags("harness.replay")
     lines = []
@@ -145,7 +145,7 @@ def _other_circumstances(run: "TrackedRun") -> list[str]:
 
 def _job(run: "TrackedRun", config: "RunConfig") -> "Job":
     from harness.engines.base import Job
-    from harness.records import KIND, PROBES
+    from harness.tracking.reader import KIND, PROBES
 
     kind = run.tags[KIND]
     watched = kind == "arm" and "test_accuracy" in run.metrics
@@ -159,12 +159,12 @@ def _train(
     """Every value that the run would log, and its ending; a run that was stopped is stopped after as many epochs."""
     import torch
 
+    from harness.core.metrics import Reading, logged
     from harness.engines.execution import execute
-    from harness.machine import find_device
-    from harness.metrics import Reading, logged
-    from harness.products import library
-    from harness.records import KIND, PRODUCTS, STACK, STATE
-    from harness.trial import Outcome
+    from harness.engines.machine import find_device
+    from harness.studies.trial import Outcome
+    from harness.tracking.reader import KIND, PRODUCTS, STACK, STATE
+    from harness.training.stacked.matmul import library
 
     device = find_device("cuda" if run.params["device"] == "cuda" else "cpu")
     if device == "cpu":
@@ -195,7 +195,7 @@ def _train(
 def _other_ending(records: "Records", run: "TrackedRun", ending: "Ending") -> list[str]:
     import numpy as np
 
-    from harness.records import NOTE, STATE, TRAJECTORY
+    from harness.tracking.reader import NOTE, STATE, TRAJECTORY
 
     lines = []
     if ending.state not in _ENDED_AS[run.tags[STATE]]:

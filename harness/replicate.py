@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import command
-from harness.data_choice import DataChoice, data_choice
-from harness.defaults import Switch
-from harness.engines.choice import Where, device_of, engine_on, workers_at
-from harness.errors import Stopped, UserError
-from harness.options import (
+from harness.cli import command
+from harness.cli.options import (
     Cohort,
     DataDir,
     Debug,
@@ -27,15 +23,19 @@ from harness.options import (
     Target,
     Workers,
 )
-from harness.stores import check_tracking, tracking_uri
+from harness.core.defaults import Switch
+from harness.core.errors import Stopped, UserError
+from harness.data.choice import DataChoice, data_choice
+from harness.engines.choice import Where, device_of, engine_on, workers_at
+from harness.storage.checks import check_tracking, tracking_uri
 
 if TYPE_CHECKING:
-    from harness.claims import Claim
-    from harness.data import Dataset
+    from harness.claims.claim import Claim
+    from harness.claims.replication import Replication
+    from harness.cli.console import Screen
+    from harness.data.dataset import Dataset
     from harness.engines.cluster import Cluster
     from harness.engines.pool import Pool
-    from harness.replication import Replication
-    from harness.screen import Screen
 
 _SOURCE = "harness.replicate"
 
@@ -78,7 +78,7 @@ def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool) 
     if claims and all:
         raise UserError(f"--all and {claims[0]!r}: name claims or say --all, not both")
     if not claims and not all:
-        from harness.claim_file import claim_files
+        from harness.claims.file import claim_files
 
         raise UserError(f"name the claims to replicate, or --all; there are {', '.join(p.stem for p in claim_files())}")
     if seeds is not None and seeds < 2:
@@ -88,7 +88,7 @@ def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool) 
 
 
 def _read(claims: list[str] | None, seeds: int | None, quick: bool) -> "list[Claim]":
-    from harness.claim_file import claim_files, find_claim, read_claim
+    from harness.claims.file import claim_files, find_claim, read_claim
 
     paths = [find_claim(wish) for wish in claims] if claims else claim_files()
     read = [read_claim(path) for path in dict.fromkeys(paths)]
@@ -106,7 +106,7 @@ def _on(claims: "list[Claim]", dataset: str | None, target: str) -> "list[Claim]
 
 
 def _replicate(claims: "list[Claim]", where: Where, data_dir: Path | None, cohort: Switch) -> None:
-    from harness.screen import Screen
+    from harness.cli.console import Screen
 
     screen = Screen()
     with_runs = [claim for claim in claims if claim.arms]
@@ -130,13 +130,13 @@ def _replicate_on(
     data_dir: Path | None,
     cohort: Switch,
 ) -> None:
-    from harness.clock import Clock
-    from harness.data import record_of, training_size
-    from harness.interrupts import stop_on_signals
-    from harness.product_library import choose_library
-    from harness.replication import Replication
-    from harness.sources import load
-    from harness.tracking import Tracking
+    from harness.claims.replication import Replication
+    from harness.cli.progress import Clock
+    from harness.cli.signals import stop_on_signals
+    from harness.data.dataset import record_of, training_size
+    from harness.data.load import load
+    from harness.tracking.writer import Tracking
+    from harness.training.stacked.matmul_backend import choose_library
 
     dataset = load(wanted, data_dir)
     for claim in claims:
@@ -192,7 +192,7 @@ def _ending(replications: "list[Replication]", caught: list[int]) -> None:
 
 
 def _check_batches(claim: "Claim", dataset: "Dataset") -> None:
-    from harness.data import oversize
+    from harness.data.dataset import oversize
 
     for arm in claim.arms.values():
         if arm.fields.get("dataset") is None:
@@ -203,8 +203,8 @@ def _check_batches(claim: "Claim", dataset: "Dataset") -> None:
 
 def _exact_statements() -> None:
     """Check them anew, which takes a second, and write them down as a run of their own."""
-    from harness.exact import exact_checks
-    from harness.reports import log_exact
+    from harness.reference.exact_checks import exact_checks
+    from harness.tracking.reports import log_exact
 
     checks = exact_checks()
     log_exact(tracking_uri(), {check.name: (check.statement, check.value, check.bound) for check in checks})

@@ -5,11 +5,8 @@ from typing import Annotated
 
 import typer
 
-from harness import command
-from harness.data_choice import data_choice
-from harness.defaults import LESSON_SEED, Precision
-from harness.engines.choice import Where
-from harness.options import (
+from harness.cli import command
+from harness.cli.options import (
     Cohort,
     DataDir,
     DataName,
@@ -21,8 +18,11 @@ from harness.options import (
     Target,
     Workers,
 )
-from harness.search_parts import Plan, carry_out
-from harness.stores import OPTUNA_DEFAULT
+from harness.core.defaults import LESSON_SEED, Precision
+from harness.data.choice import data_choice
+from harness.engines.choice import Where
+from harness.storage.checks import OPTUNA_DEFAULT
+from harness.studies.run import Plan, carry_out
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from harness import command
-from harness.addresses import sqlite_file, without_password
-from harness.errors import UserError
-from harness.options import Debug
-from harness.stores import MLFLOW_DEFAULT, check_tracking, tracking_uri
+from harness.cli import command
+from harness.cli.options import Debug
+from harness.core.errors import UserError
+from harness.storage.checks import MLFLOW_DEFAULT, check_tracking, tracking_uri
+from harness.storage.urls import sqlite_file, without_password
 
 _HOST = "127.0.0.1"
 _DEFAULT_PORT = 5000
@@ -62,7 +62,7 @@ def _make_database(uri: str) -> None:
     """MLflow's server would make it too, but not so that a search that starts at this moment bears it."""
     path = sqlite_file(uri)
     if path and not path.exists():
-        from harness.experiments import writer
+        from harness.tracking.experiments import writer
 
         writer(uri)
 

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from gate import Gate, free_port, mlflow_server
-from places import DATA_DIR, PROJECT
-from searching import DIGITS
+from support.flaky_proxy import Gate, free_port, mlflow_server
+from support.paths import DATA_DIR, PROJECT
+from support.search_helpers import DIGITS
 
-from harness.data_choice import DataChoice
-from harness.fashion_mnist import is_present
+from harness.data.choice import DataChoice
+from harness.data.fashion_mnist import is_present
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -45,21 +45,21 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def digits():
-    from harness.sources import load
+    from harness.data.load import load
 
     return load(DataChoice("digits"))
 
 
 @pytest.fixture(scope="session")
 def breast_cancer():
-    from harness.sources import load
+    from harness.data.load import load
 
     return load(DataChoice("breast-cancer"))
 
 
 @pytest.fixture(scope="session")
 def fashion_mnist():
-    from harness.sources import load
+    from harness.data.load import load
 
     return load(DataChoice("fashion-mnist"), DATA_DIR)
 
@@ -106,7 +106,7 @@ def gate(server):
 @pytest.fixture(scope="session")
 def recorded_store(migrated_store, tmp_path_factory):
     """A database that holds the pinned records of tests/records, written once."""
-    from claim_store import record
+    from support.claim_store import record
 
     path = tmp_path_factory.mktemp("recorded") / "mlflow.db"
     shutil.copy(migrated_store, path)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from harness.config import RunConfig
-from harness.metrics import EpochMetrics, ProbeName, Reading
+from harness.core.config import RunConfig
+from harness.core.metrics import EpochMetrics, ProbeName, Reading
 
 MAX_ATTEMPTS = 3
 

@@ -3,11 +3,11 @@
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.defaults import DeviceChoice, EngineChoice, Library
-from harness.errors import UserError
+from harness.core.defaults import DeviceChoice, EngineChoice, Library
+from harness.core.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.data import Dataset
+    from harness.data.dataset import Dataset
     from harness.engines.cluster import Cluster
     from harness.engines.local import LocalEngine
     from harness.engines.pool import Pool
@@ -57,8 +57,8 @@ def workers_at(where: Where) -> "Pool | Cluster":
 
         return Cluster(where.ray_address or "auto", where.workers, where.gpus_per_run)
 
+    from harness.engines.machine import usual_workers
     from harness.engines.pool import Pool
-    from harness.machine import usual_workers
 
     pool = Pool(where.workers or usual_workers("cpu"))
     pool.prepare()
@@ -72,7 +72,7 @@ def device_of(workers: "Pool | Cluster", where: Where) -> str:
     if not isinstance(workers, Pool):
         return workers.device
 
-    from harness.machine import find_device
+    from harness.engines.machine import find_device
 
     return find_device(where.device)
 
@@ -88,7 +88,7 @@ def engine_on(
 
     if isinstance(workers, Pool):
         from harness.engines.local import LocalEngine
-        from harness.machine import usual_workers
+        from harness.engines.machine import usual_workers
 
         workers.size = where.workers or usual_workers(device)
         return LocalEngine(dataset, workers, device, products)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 LOCAL = "local"
 _SECONDS_TO_ANSWER = 20

@@ -6,14 +6,14 @@ The same for every engine and for replay.
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from harness.cohort import Cohort
-from harness.data import Dataset
+from harness.core.metrics import EpochMetrics
+from harness.data.dataset import Dataset
 from harness.engines.base import Ending, Job
-from harness.metrics import EpochMetrics
-from harness.model import MLP, initial_model
-from harness.probes import Probes
-from harness.train import evaluate, train
-from harness.two_basins import TWO_BASINS, descend
+from harness.training.loop import evaluate, train
+from harness.training.model import MLP, initial_model
+from harness.training.probes.registry import Probes
+from harness.training.stacked.loop import Cohort
+from harness.training.two_basins import TWO_BASINS, descend
 
 # Told of an epoch's records, by number of the job; answers which of them train on.
 Report = Callable[[Mapping[int, EpochMetrics]], Mapping[int, bool]]

@@ -9,13 +9,13 @@ from multiprocessing.connection import Connection
 
 import torch.multiprocessing  # noqa: F401  # knows how to hand over tensors in shared memory
 
-from harness.data import Dataset
-from harness.defaults import Library
+from harness.core.defaults import Library
+from harness.core.metrics import EpochMetrics
+from harness.data.dataset import Dataset
 from harness.engines.base import Epoch, Event, Finished, Job, Lost, Proceed
 from harness.engines.orders import Ended, Measure, Order
 from harness.engines.planning import Planner, buried, started
 from harness.engines.pool import BROKEN, Pool, Setup
-from harness.metrics import EpochMetrics
 
 
 class LocalEngine:

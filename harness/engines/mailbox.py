@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from harness.core.metrics import EpochMetrics
 from harness.engines.base import Ending
-from harness.metrics import EpochMetrics
 
 
 class Began(NamedTuple):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from harness.config import RunConfig
-from harness.defaults import Library
+from harness.core.config import RunConfig
+from harness.core.defaults import Library
 from harness.engines.base import Ending, Job
 
 

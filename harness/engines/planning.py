@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Hashable, Sequence
 
-from harness.cohort import shape_of
-from harness.config import RunConfig
-from harness.data import Dataset
-from harness.defaults import Library
+from harness.core.config import RunConfig
+from harness.core.defaults import Library
+from harness.data.dataset import Dataset
 from harness.engines.base import MAX_ATTEMPTS, Ending, Event, Finished, Job, Lost, Started
 from harness.engines.orders import Measure, Order
 from harness.engines.stacking import stacks
+from harness.training.stacked.loop import shape_of
 
 # What each of some workers answers.
 Measured = Callable[[Measure], Sequence[dict[int, float]]]

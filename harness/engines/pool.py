@@ -15,12 +15,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.core.metrics import EpochMetrics
 from harness.engines.base import Ending, Job
 from harness.engines.orders import Ended, Measure, Order
-from harness.metrics import EpochMetrics
 
 if TYPE_CHECKING:
-    from harness.data import Dataset
+    from harness.data.dataset import Dataset
 
 BROKEN = (EOFError, ConnectionError)  # what a pipe raises whose other end has died
 
@@ -133,7 +133,7 @@ def _serve(pipe: Connection) -> None:
 
     from harness.engines.execution import execute_all
     from harness.engines.stacking import update_costs
-    from harness.products import library
+    from harness.training.stacked.matmul import library
 
     def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
         pipe.send(epochs)

@@ -16,8 +16,10 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import harness
-from harness.data import Dataset
-from harness.defaults import Library
+from harness.core.defaults import Library
+from harness.core.errors import REMEDY, Stopped
+from harness.core.metrics import EpochMetrics
+from harness.data.dataset import Dataset
 from harness.engines.base import Ending, Epoch, Event, Finished, Job, Lost, Proceed
 from harness.engines.cluster import Cluster  # first: what Ray reads when it is imported
 from harness.engines.execution import execute_all
@@ -25,9 +27,7 @@ from harness.engines.mailbox import Began, End, Mailbox, Report
 from harness.engines.orders import Measure, Order
 from harness.engines.planning import Planner, buried, started
 from harness.engines.stacking import update_costs
-from harness.errors import REMEDY, Stopped
-from harness.metrics import EpochMetrics
-from harness.products import library
+from harness.training.stacked.matmul import library
 
 _SECONDS_BETWEEN_LOOKS = 0.5  # at whether to drain, which a signal handler says
 _MOST_CALLS = 100_000  # at a time: each task that asks has one

@@ -9,16 +9,16 @@ from itertools import islice, pairwise
 
 import torch
 
-from harness.cohort import shape_of
-from harness.config import RunConfig
-from harness.data import Dataset, training_size
+from harness.core.config import RunConfig
+from harness.data.dataset import Dataset, training_size
 from harness.engines.base import Job
+from harness.engines.cost import updates
 from harness.engines.orders import Measure
-from harness.model import MLP, initial_model
-from harness.probes import read_gradients
-from harness.products import Products, library
-from harness.stacked_mlp import StackedMLP
-from harness.work import updates
+from harness.training.model import MLP, initial_model
+from harness.training.probes.registry import read_gradients
+from harness.training.stacked.loop import shape_of
+from harness.training.stacked.matmul import Products, library
+from harness.training.stacked.mlp import StackedMLP
 
 # No wider than this: a stack that dies with its worker is no great loss, and all that are measured fit in memory. For a
 # GPU by estimate, as none was at hand.

@@ -9,17 +9,17 @@ import re
 import shutil
 
 import pytest
-from claim_store import RECORDS, record, rows, tiny
 from mlflow import MlflowClient
+from support.claim_store import RECORDS, record, rows, tiny
 from typer.testing import CliRunner
 
-from analysis.frames import claim_evidence
-from analysis.judge import judge_claim
-from analysis.page import _arms
+from analysis.evidence.claims import claim_evidence
+from analysis.judging.verdicts import judge_all
+from analysis.rendering.page import _arms
 from analysis.report import _server, app, report
-from analysis.verdicts import judge_all
-from harness.claim_file import read_claim
-from harness.records import Records
+from analysis.sections.registry import judge_claim
+from harness.claims.file import read_claim
+from harness.tracking.reader import Records
 
 
 def written(store, monkeypatch, tmp_path, **changes):

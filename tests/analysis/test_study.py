@@ -3,14 +3,14 @@
 import pytest
 from typer.testing import CliRunner
 
+from analysis.evidence.studies import study_frames
 from analysis.study import app
-from analysis.study_frames import study_frames
-from harness.config import make_config
-from harness.defaults import LESSON
-from harness.errors import UserError
-from harness.metrics import DatasetRecord, EpochMetrics
-from harness.records import Records
-from harness.tracking import Tracking
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.core.errors import UserError
+from harness.core.metrics import DatasetRecord, EpochMetrics
+from harness.tracking.reader import Records
+from harness.tracking.writer import Tracking
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "", "digits")
 STATES = {0: "complete", 1: "pruned", 2: "complete", 3: "diverged"}

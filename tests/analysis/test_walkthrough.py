@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from analysis import walkthrough, worked_batches, worked_descent, worked_gradients
-from analysis.worked_part import check
-from harness.errors import UserError
-from harness.records import Records
+from analysis import walkthrough
+from analysis.worked import batches, descent, gradients
+from analysis.worked.example import check
+from harness.core.errors import UserError
+from harness.tracking.reader import Records
 
 SECTIONS = ["0", "1.2", "1.2", "2.1", "2.2", "3.1", "3.2", "3.3", "4.1", "4.1", "4.2–4.3"]
 
@@ -30,7 +31,7 @@ def test_the_parts_come_in_the_lessons_order_each_with_formula_numbers_and_a_che
 
 
 def test_cross_entropy_and_squares_of_the_scores():
-    table = frame(worked_gradients.losses())
+    table = frame(gradients.losses())
     assert table["σ = softmax(z)"].tolist() == ["0.659001", "0.242433", "0.098566"]
     assert table["−y ln σ"].tolist() == ["0.417030", "0.000000", "0.000000"]
 
@@ -42,37 +43,37 @@ def test_the_surface_can_be_turned_without_a_network(parts):
 
 
 def test_one_step_with_lr_10_is_seen_and_with_0_001_is_not():
-    table = frame(worked_descent.one_step_of_two_sizes()).set_index("lr")
+    table = frame(descent.one_step_of_two_sizes()).set_index("lr")
     small, large = (float(table.loc[lr, "|Δw| / |w|, layer 1"]) for lr in ("0.001", "10"))
     assert small < 1e-3 < 0.1 < large and large / small == pytest.approx(1e4, rel=0.1)
     assert table.loc["0.001", "loss before"] == table.loc["0.001", "loss after"] != table.loc["10", "loss after"]
 
 
 def test_the_bowl_shows_all_three_ways():
-    table = frame(worked_descent.bowl())
+    table = frame(descent.bowl())
     assert set(table["so it"]) == {"converges", "oscillates", "diverges"}
     plain = table[table["γ"] == 0.0].set_index("η")["factor a step"]
     assert plain.loc[0.05] == f"{1 - 1.5 * 0.05:.3f}" and plain.loc[1.5] == f"{1.5 * 1.5 - 1:.3f}"
 
 
 def test_momentum_by_hand_and_torchs_are_the_same_digits():
-    table = frame(worked_descent.momentum_by_hand())
+    table = frame(descent.momentum_by_hand())
     assert table["w₁, by hand"].tolist() == table["w₁, optim.SGD"].tolist()
     assert table["w₂, by hand"].iloc[:2].tolist() == ["6.3750000000", "4.4062500000"]
 
 
 def test_one_sample_goes_a_longer_way_than_all():
-    ratios = frame(worked_batches.paths())["path / distance"].astype(float).tolist()
+    ratios = frame(batches.paths())["path / distance"].astype(float).tolist()
     assert ratios[0] > ratios[1] > ratios[2] >= 1
 
 
 def test_the_full_batch_stays_in_its_basin():
-    ended = frame(worked_batches.escape()).set_index("batch")["ended in the global basin"]
+    ended = frame(batches.escape()).set_index("batch")["ended in the global basin"]
     assert ended.loc[64] == "0 of 20" and int(ended.loc[1].split()[0]) > 10
 
 
 def test_drop_last_changes_the_number_of_updates():
-    table = frame(worked_batches.loaders()).set_index("samples m")
+    table = frame(batches.loaders()).set_index("samples m")
     assert table.loc["50,000", ["updates", "updates with drop_last", "samples left out"]].tolist() == [13, 12, "2,000"]
     assert table.loc["60,000", ["updates", "updates with drop_last", "samples left out"]].tolist() == [469, 468, "96"]
 
@@ -93,7 +94,7 @@ def test_the_page_stands_alone_and_is_logged(command, store, tmp_path):
 
 def test_a_check_that_does_not_hold_is_said_and_ends_with_1(monkeypatch, capsys):
     def broken():
-        return worked_descent.first_step()._replace(checks=[check("two is one", 1.0, 0.5)])
+        return descent.first_step()._replace(checks=[check("two is one", 1.0, 0.5)])
 
     monkeypatch.setattr(walkthrough, "lesson_parts", lambda: [broken])
     with pytest.raises(SystemExit) as end:
@@ -105,4 +106,4 @@ def test_a_check_that_does_not_hold_is_said_and_ends_with_1(monkeypatch, capsys)
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write the page to .*choose a folder with --out"):
-        walkthrough.write([worked_descent.first_step()], tmp_path / "file")
+        walkthrough.write([descent.first_step()], tmp_path / "file")

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from places import PROJECT
+from support.paths import PROJECT
 
 
 def study():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from places import DATA_DIR, PROJECT
+from support.paths import DATA_DIR, PROJECT
 
 
 def run(tmp_path, name, *arguments):

@@ -5,7 +5,7 @@ import importlib.util
 import re
 
 import pytest
-from places import PROJECT
+from support.paths import PROJECT
 
 
 def report_profile():
@@ -15,13 +15,13 @@ def report_profile():
     return module
 
 
-UPDATE = "execute_all (harness/engines/execution.py:58);StackedMLP.update (harness/stacked_mlp.py:113)"
+UPDATE = "execute_all (harness/engines/execution.py:58);StackedMLP.update (harness/training/stacked/mlp.py:113)"
 
 
 def test_a_sample_counts_where_the_first_line_fits():
     lines = [
-        f"process 7;{UPDATE};Products.multiply (harness/products.py:51) 30\n",
-        f"process 8;{UPDATE};Products.multiply (harness/products.py:51) 20\n",
+        f"process 7;{UPDATE};Products.multiply (harness/training/stacked/matmul.py:51) 30\n",
+        f"process 8;{UPDATE};Products.multiply (harness/training/stacked/matmul.py:51) 20\n",
         f"process 7;{UPDATE} 8\n",
         f"process 7;update_costs (harness/engines/stacking.py:120);{UPDATE} 4\n",
         "process 6;main (harness/replicate.py:9) 2\n",

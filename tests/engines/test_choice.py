@@ -1,6 +1,6 @@
 import pytest
 
-from harness import machine
+from harness.engines import machine
 from harness.engines.choice import Where, device_of, engine_on
 from harness.engines.pool import Pool
 

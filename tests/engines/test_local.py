@@ -12,20 +12,20 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from places import PROJECT
+from support.paths import PROJECT
 
-from harness.cohort import Cohort
-from harness.config import make_config
-from harness.data import Dataset
-from harness.data_choice import DataChoice
-from harness.defaults import LESSON
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
+from harness.data.choice import DataChoice
+from harness.data.dataset import Dataset
 from harness.engines.base import Epoch, Finished, Job, Lost, Started
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
-from harness.model import initial_model
-from harness.product_library import choose_library
-from harness.products import library
-from harness.train import evaluate, train
+from harness.training.loop import evaluate, train
+from harness.training.model import initial_model
+from harness.training.stacked.loop import Cohort
+from harness.training.stacked.matmul import library
+from harness.training.stacked.matmul_backend import choose_library
 
 
 def job(name, final=False, **changes):
@@ -138,11 +138,11 @@ def test_a_run_that_raises_fails_alone_and_says_why(engine):
     assert bad.note.startswith(
         "ValueError: batch_size is 5000: it should be at most the 1251 training images of digits"
     )
-    assert "cohort.py, line" in bad.note
+    assert "loop.py, line" in bad.note
 
 
 def test_a_final_job_is_tested_and_hands_its_weights_back(engine, digits):
-    from harness.model import initial_model
+    from harness.training.model import initial_model
 
     final = job("final", final=True, split="lesson")
     ending = endings(engine.run([final], always))["final"]
@@ -317,17 +317,17 @@ def test_a_million_rows_are_not_copied_to_every_worker():
 def test_workers_die_with_their_coordinator():
     code = """
 import sys, time
-from harness.config import make_config
-from harness.data_choice import DataChoice
-from harness.sources import load
-from harness.defaults import LESSON
-from harness.cohort import Cohort
+from harness.core.config import make_config
+from harness.data.choice import DataChoice
+from harness.data.load import load
+from harness.core.defaults import LESSON
+from harness.training.stacked.loop import Cohort
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
-from harness.model import initial_model
-from harness.product_library import choose_library
-from harness.products import library
+from harness.training.model import initial_model
+from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul import library
 if __name__ == "__main__":
     engine = LocalEngine(load(DataChoice("digits")), Pool(2), "cpu", choose_library())
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
@@ -351,7 +351,9 @@ def test_what_workers_import_is_imported_before_they_are_forked_and_kept_from_th
     """A package that could not be imported there would go unnoticed: every worker would import it again."""
     code = """
 import gc, sys, harness.engines.preload
-for needed in ("torch.multiprocessing", "harness.engines.execution", "harness.engines.stacking", "harness.products"):
+for needed in (
+    "torch.multiprocessing", "harness.engines.execution", "harness.engines.stacking", "harness.training.stacked.matmul"
+):
     assert needed in sys.modules, needed
 assert gc.isenabled()
 assert gc.get_freeze_count() > 50_000, gc.get_freeze_count()

@@ -1,5 +1,5 @@
-from harness.config import make_config
-from harness.defaults import LESSON
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
 from harness.engines.base import Job, Lost
 from harness.engines.planning import Planner
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from places import PROJECT
-from searching import DIGITS, ENDLESS, assert_undisturbed, optuna_states, records, running, start, wait_for
-from test_replicate import example
+from support.claim_example import example
+from support.paths import PROJECT
+from support.search_helpers import DIGITS, ENDLESS, assert_undisturbed, optuna_states, records, running, start, wait_for
 
 TWELVE = ("--trials", "12", "--engine", "ray")
 TOKEN = "0123456789abcdef0123456789abcdef"

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from harness.config import make_config
-from harness.defaults import LESSON
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
 from harness.engines.base import Job
 from harness.engines.orders import Measure
 from harness.engines.stacking import stacks, update_costs
-from harness.stacked_mlp import StackedMLP
+from harness.training.stacked.mlp import StackedMLP
 
 
 def job(name, **changes):

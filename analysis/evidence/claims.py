@@ -1,0 +1,222 @@
+"""The runs of a claim as tidy DataFrames. Refuses, by name, evidence that is missing, mixed, doubled or altered."""
+
+import math
+from collections import Counter
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.claims.claim import Arm, Claim
+from harness.claims.tuning import choose_lr
+from harness.core.errors import UserError
+from harness.tracking.reader import (
+    ARM,
+    CLAIM_SHA256,
+    CONFIG_HASH,
+    DATA,
+    DATASET_SHA256,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    KIND,
+    QUICK,
+    SCORE,
+    SEEDS,
+    STATE,
+    TRAJECTORY,
+    Records,
+    TrackedRun,
+    config_of,
+    parent_name,
+    tuned_tag,
+)
+
+_JUDGED = ("complete", "diverged")
+DIRTY = " with changes"
+EXACT = "python -m harness.replicate --all"
+
+
+class Source(NamedTuple):
+    """Where evidence comes from: the parent run, the data, and the states of the code that made the runs."""
+
+    parent_id: str
+    experiment_id: str
+    dataset: str
+    dataset_sha256: str
+    commits: tuple[str, ...]
+
+
+class Evidence:
+    """Everything that was recorded for one claim, checked.
+
+    runs: a row a judged run: arm, seed, run_id, state, and the config's fields. tuning: a row a tuning run: arm, lr,
+    seed, run_id, state, score (the lower the better). chosen: the lr of each tuned arm. Curves are read when asked for.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        source: Source,
+        runs: pd.DataFrame,
+        tuning: pd.DataFrame,
+        chosen: dict[str, float],
+        records: Records,
+    ) -> None:
+        self.claim = claim
+        self.source = source
+        self.runs = runs
+        self.tuning = tuning
+        self.chosen = chosen
+        self._records = records
+        self._curves: dict[tuple[str, str], pd.Series[float]] = {}
+
+    def curve(self, run_id: str, metric: str) -> "pd.Series[float]":
+        """A metric of a run by step, sorted; empty where it was never logged."""
+        key = (run_id, metric)
+        if key not in self._curves:
+            history = self._records.history(run_id, metric)
+            self._curves[key] = pd.Series(history, dtype=float).sort_index()
+        return self._curves[key]
+
+    def curves(self, arms: list[str], metric: str) -> pd.DataFrame:
+        """The same for all runs of these arms, long: arm, seed, step, value."""
+        parts = []
+        for row in self.of(arms).itertuples():
+            curve = self.curve(str(row.run_id), metric)
+            parts.append(
+                pd.DataFrame({"step": curve.index, "value": curve.to_numpy(), "arm": row.arm, "seed": row.seed})
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def of(self, arms: list[str]) -> pd.DataFrame:
+        """The runs of these arms, in the order of `arms` and of seeds."""
+        return pd.concat([self.runs[self.runs["arm"] == arm] for arm in arms], ignore_index=True)
+
+    def trajectory(self, run_id: str) -> Any:
+        """The sketched path of a run's weights: float [updates + 1, sketch]."""
+        return self._records.array(run_id, TRAJECTORY).astype(float)
+
+
+def claim_evidence(records: Records, claim: Claim) -> Evidence:
+    """The evidence for a claim as its file stands now.
+
+    Raises `UserError` that names what is wrong: no replication of this text, one that has not ended, runs that are
+    missing, doubled, made with other data or under another text, quick ones among full ones, or params that are not
+    those of the config that was run.
+    """
+    parent = _parent(records, claim)
+    if not claim.quick:
+        claim = claim.with_seeds(int(parent.tags[SEEDS]))
+    children = [run for run in records.children(parent.id) if run.tags.get(STATE) in _JUDGED]
+    for run in children:
+        _check_run(claim, parent, run)
+    chosen = choose_lr(claim, children)
+    for arm, lr in chosen.items():
+        if parent.tags.get(tuned_tag(arm)) != repr(lr):
+            raise UserError(
+                f"claim {claim.name!r}: the lr chosen for {arm!r} is recorded as {parent.tags.get(tuned_tag(arm))},"
+                f" but its tuning runs choose {lr!r}: the records were altered"
+            )
+    tuning = [run for run in children if run.tags[KIND] == "tuning"]
+    judged = [run for run in children if run.tags[KIND] == "arm"]
+    _check_design(claim, chosen, tuning, judged)
+    source = Source(
+        parent.id,
+        records.experiment_id,
+        parent.params["dataset"],
+        parent.tags[DATASET_SHA256],
+        tuple(sorted({_commit(run) for run in children})),
+    )
+    rows = pd.DataFrame([_row(run) for run in judged])
+    order = {name: position for position, name in enumerate(claim.arms)}
+    rows = rows.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
+    tried = pd.DataFrame([_row(run) | {"score": run.metrics.get(SCORE, math.inf)} for run in tuning])
+    return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records)
+
+
+def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
+    """The newest run of the exact statements: its id; statement, value found, bound, whether it holds.
+
+    Raises `UserError` where they were never checked.
+    """
+    newest = next(iter(Records(uri, "claims/exact", EXACT).parents("exact")), None)
+    if newest is None or newest.status != "FINISHED":
+        raise UserError(f"the exact statements were not checked; run: {EXACT}")
+    names = [name for name in newest.metrics if f"{name}.bound" in newest.metrics]
+    checks = []
+    for name in names:
+        value, bound = newest.metrics[name], newest.metrics[f"{name}.bound"]
+        checks.append((newest.tags[name], f"{value:.2g}", f"≤ {bound:.2g}", value <= bound))
+    return newest.id, checks
+
+
+def _parent(records: Records, claim: Claim) -> TrackedRun:
+    named = records.parents("claim", parent_name(claim))
+    again = f"run: {claim.command}"
+    if not named:
+        others = {run.tags.get(CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
+        if others:
+            texts = ", ".join(sorted(others))
+            raise UserError(
+                f"claim {claim.name!r}: its runs were made under another text of the claim"
+                f" ({texts}, now {claim.sha256[:8]}); {again}"
+            )
+        raise UserError(f"claim {claim.name!r}: no {'quick' if claim.quick else 'full'} replication; {again}")
+    if len(named) > 1:
+        raise UserError(f"claim {claim.name!r} has {len(named)} replications called {named[0].name!r}: delete one")
+    parent = named[0]
+    path = claim.data.path
+    if claim.moved and path is not None and parent.tags.get(DATA) != f"csv:{path.resolve()}":
+        read = parent.tags.get(DATA)
+        raise UserError(f"claim {claim.name!r}: its replication on {claim.dataset} read another file, {read}; {again}")
+    if parent.status != "FINISHED" or SEEDS not in parent.tags:
+        raise UserError(f"claim {claim.name!r}: its replication has not ended ({parent.status}); {again}")
+    return parent
+
+
+def _check_run(claim: Claim, parent: TrackedRun, run: TrackedRun) -> None:
+    here = f"claim {claim.name!r}, run {run.id} ({run.name})"
+    if run.tags.get(CLAIM_SHA256) != claim.sha256:
+        raise UserError(f"{here} was made under another text of the claim: {run.tags.get(CLAIM_SHA256, 'none')[:8]}")
+    if run.tags.get(QUICK) != str(claim.quick).lower():
+        raise UserError(f"{here}: quick and full runs are mixed")
+    if run.tags[DATASET_SHA256] != parent.tags[DATASET_SHA256]:
+        raise UserError(f"{here} was made with other data than its replication")
+    config_of(run)
+
+
+def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRun], judged: list[TrackedRun]) -> None:
+    wanted: dict[tuple[str, str], str] = {}
+    for arm in claim.arms.values():
+        if arm.tuned:
+            for config in claim.tuning_configs(arm):
+                wanted["tuning", arm.name + config.content_hash] = f"{arm.name} lr {config.lr:g} seed {config.seed}"
+        if arm.tuned and arm.name not in chosen:
+            continue  # some of its tuning runs are missing, and so named below
+        for seed in claim.arm_seeds(arm):
+            config = claim.config(arm, seed, _lr(arm, chosen))
+            wanted["arm", arm.name + config.content_hash] = f"{arm.name} seed {seed}"
+    found = Counter((run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) for run in tuning + judged)
+    for key, name in wanted.items():
+        if not found[key]:
+            raise UserError(f"claim {claim.name!r} is incomplete: {name} is missing; run harness.replicate again")
+        if found[key] > 1:
+            raise UserError(f"claim {claim.name!r} holds {name} {found[key]} times: its records were altered")
+    for run in tuning + judged:
+        if (run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) not in wanted:
+            raise UserError(
+                f"claim {claim.name!r}: run {run.id} ({run.name}) does not belong to its design;"
+                " if more seeds were asked for once, finish them with --seeds"
+            )
+
+
+def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:
+    return chosen.get(arm.name) if arm.tuned else None
+
+
+def _row(run: TrackedRun) -> dict[str, object]:
+    return {"arm": run.tags[ARM], "run_id": run.id, "state": run.tags[STATE]} | config_of(run).model_dump()
+
+
+def _commit(run: TrackedRun) -> str:
+    dirty = DIRTY if run.tags.get(GIT_DIRTY) == "true" else ""
+    return run.tags.get(GIT_COMMIT, "unknown")[:10] + dirty

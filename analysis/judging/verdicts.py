@@ -1,0 +1,216 @@
+"""A claim and its evidence to verdicts, by the rules that the claim's file fixed before the runs. Plain numbers."""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis.evidence.claims import Evidence
+from analysis.judging.measures import log_slope, measure
+from analysis.judging.stats import (
+    Effect,
+    is_equivalent,
+    is_share_equivalent,
+    paired_effect,
+    seeds_needed,
+    share_effect,
+)
+from harness.claims.claim import Claim
+from harness.claims.estimands import Estimand
+
+Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
+Outcome = Literal[
+    "as claimed", "smaller", "larger", "of unsure size", "too small", "gone", "excluded", "reversed", "open"
+]
+
+# What each outcome makes of a claim, and why.
+RULE: dict[Outcome, tuple[Word, str]] = {
+    "as claimed": ("reproduced", "the interval lies inside what is claimed"),
+    "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
+    "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
+    "of unsure size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
+    "too small": ("not reproduced", "there is an effect, but it is too small to matter (two one-sided tests)"),
+    "gone": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
+    "excluded": ("not reproduced", "the interval holds no effect, and ends before any that matters"),
+    "reversed": ("not reproduced", "the interval lies on the other side of no effect"),
+    "open": ("inconclusive", "the interval holds both an effect and none"),
+}
+_SHARES = ("global_basin",)
+_RNG_SEED = 20260101
+
+
+class Bounds(NamedTuple):
+    """What an effect is held to, on the scale of the differences: inside [low, high] is what is claimed.
+
+    `matters` is the smallest effect that matters, above 0; `side` is +1 or −1, the claimed side.
+    """
+
+    low: float
+    high: float
+    matters: float
+    side: int
+
+
+class Verdict(NamedTuple):
+    """One estimand judged. Effect, low and high are in `unit`: a factor "×" for a log ratio.
+
+    differences: by seed, on the scale of the test (logs for a ratio). holm: p adjusted over the primary estimands of a
+    report, NaN before that and for others. needed: seeds that would settle an inconclusive one, 0 if not asked.
+    """
+
+    claim: str
+    estimand: Estimand
+    outcome: Outcome
+    word: Word
+    reason: str
+    effect: float
+    low: float
+    high: float
+    unit: str
+    result: Effect
+    holm: float
+    needed: int
+    differences: "pd.Series[float]"
+    run_ids: tuple[str, ...]
+
+
+def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
+    """The verdict on one estimand."""
+    claim = evidence.claim
+    rng = np.random.default_rng(_RNG_SEED)
+    differences = paired_differences(evidence, estimand)
+    limits = bounds(estimand)
+    if estimand.measure in _SHARES and estimand.compare == "difference":
+        first, second = (measure(evidence, estimand.measure, estimand.at, arm) for arm in estimand.arms)
+        result = share_effect(first.tolist(), second.tolist(), rng)
+        equivalent = is_share_equivalent(first.tolist(), second.tolist(), limits.matters)
+    else:
+        result = paired_effect(differences.tolist(), rng)
+        equivalent = is_equivalent(differences.tolist(), limits.matters)
+    outcome = decide(result, limits, equivalent)
+    word, reason = RULE[outcome]
+    needed = 0
+    if outcome == "open" and math.isfinite(result.sd):
+        needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
+    if outcome == "open" and not math.isfinite(result.center):
+        reason = "too few pairs have a number"
+    if outcome == "open" and result.undefined:
+        reason += f"; {result.undefined} of {result.n} pairs have no value"
+    arms = claim.arm_names(estimand.arms)
+    return Verdict(
+        claim.name,
+        estimand,
+        outcome,
+        word,
+        reason,
+        shown(estimand, result.center),
+        shown(estimand, result.low),
+        shown(estimand, result.high),
+        estimand.unit,
+        result,
+        math.nan,
+        needed,
+        differences,
+        tuple(evidence.of(arms)["run_id"]),
+    )
+
+
+def judge_all(evidence: Evidence) -> list[Verdict]:
+    """All estimands of a claim, the primary one first."""
+    ordered = sorted(evidence.claim.estimands, key=lambda estimand: not estimand.primary)
+    return [judge(evidence, estimand) for estimand in ordered]
+
+
+def paired_differences(evidence: Evidence, estimand: Estimand) -> "pd.Series[float]":
+    """The differences δₛ by seed, on the scale of the test: what each way of comparing does.
+
+    difference: A − B. log_ratio: ln A − ln B. value: A itself. slope: of ln(measure) on ln(along). valley: the
+    smaller of the two ends minus the inside, at the inner arm that is best for the *other* seeds, not for its own.
+    """
+
+    def values(arm: str) -> "pd.Series[float]":
+        return measure(evidence, estimand.measure, estimand.at, arm)
+
+    if estimand.compare == "value":
+        return values(estimand.arms[0])
+    if estimand.compare in ("difference", "log_ratio"):
+        first, second = map(values, estimand.arms)
+        if estimand.compare == "log_ratio":
+            first, second = first.map(_log), second.map(_log)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞: neither arm got there, so there is no difference
+            return first - second
+    assert estimand.along is not None
+    arms = evidence.claim.arm_names(estimand.arms)
+    frame = pd.DataFrame({arm: values(arm) for arm in arms})
+    frame.columns = pd.Index([evidence.of([arm])[estimand.along].iloc[0] for arm in arms])
+    frame = frame.sort_index(axis="columns")
+    if estimand.compare == "slope":
+        return frame.apply(log_slope, axis="columns")
+    return pd.Series({seed: _valley(frame, seed) for seed in frame.index}, dtype=float)
+
+
+def bounds(estimand: Estimand) -> Bounds:
+    """The limits that the claim's file sets, on the scale of the differences."""
+    scale = math.log if estimand.compare == "log_ratio" else float
+    if estimand.claimed is None:
+        assert estimand.smallest_effect is not None
+        smallest = scale(estimand.smallest_effect)
+        if smallest > 0:
+            return Bounds(smallest, math.inf, smallest, 1)
+        return Bounds(-math.inf, smallest, -smallest, -1)
+    assert estimand.margin is not None
+    low, high = scale(estimand.claimed - estimand.margin), scale(estimand.claimed + estimand.margin)
+    return Bounds(low, high, (high - low) / 2, 1 if scale(estimand.claimed) > 0 else -1)
+
+
+def decide(result: Effect, limits: Bounds, equivalent: bool) -> Outcome:
+    """What became of an effect, by the interval alone, and by the equivalence test for one too small to matter."""
+    if limits.low <= result.low and result.high <= limits.high:
+        return "as claimed"
+    low, high = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
+    there = low > 0 or high < 0
+    if equivalent:
+        return "too small" if there else "gone"
+    if high < 0:
+        return "reversed"
+    if low > 0:
+        return "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of unsure size"
+    return "excluded" if high < limits.matters else "open"
+
+
+def shown(estimand: Estimand, value: float) -> float:
+    """A number on the scale of the differences as it is told: a factor for a log ratio."""
+    return math.exp(value) if estimand.compare == "log_ratio" and not math.isnan(value) else value
+
+
+def published_verdict(claim: Claim) -> tuple[Word, str]:
+    """The verdict on a claimed accuracy by the results that others published, without those that nobody reproduced."""
+    assert claim.claimed_accuracy is not None
+    counted = [result for result in claim.published if not result.unreproduced]
+    best = max(counted, key=lambda result: result.test_accuracy)
+    text = f"the best of {len(counted)} published results that count is {best.test_accuracy:g} % ({best.model})"
+    others = [f"{result.test_accuracy:g} % ({result.model})" for result in claim.published if result.unreproduced]
+    if others:
+        text += f"; not counted, as no reproduction was found: {', '.join(others)}"
+    return ("reproduced" if best.test_accuracy >= claim.claimed_accuracy else "not reproduced"), text
+
+
+def _log(value: float) -> float:
+    """ln, with −∞ for 0 and NaN for what has none."""
+    return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
+
+
+def _valley(frame: pd.DataFrame, seed: int) -> float:
+    others = frame[frame.index != seed].mean().to_numpy()
+    best = 1 + int(others[1:-1].argmin())
+    own = frame[frame.index == seed].to_numpy()[0]
+    return float(min(own[0], own[-1]) - own[best])
+
+
+def _is_beyond(result: Effect, limits: Bounds) -> bool:
+    return result.low > limits.high if limits.side > 0 else result.high < limits.low
+
+
+def _is_short(result: Effect, limits: Bounds) -> bool:
+    return result.high < limits.low if limits.side > 0 else result.low > limits.high

@@ -1,0 +1,185 @@
+"""Verdicts in words: effects with their intervals, sentences, settings. Formats numbers, computes none."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.judging.verdicts import Outcome, Verdict, bounds
+from harness.claims.claim import Arm, Claim
+from harness.claims.estimands import Estimand
+
+QUESTIONS = {
+    "lesson": "Without tuning: what the lesson shows",
+    "tuned": "Each arm at its own best lr: what is left of it",
+    "control": "Controls and further measures",
+}
+LEGEND = {
+    "reproduced": "the interval lies inside what was claimed, which was written down, with its margin, before the runs"
+    " of this text; each section says what was run before it.",
+    "direction only": "the effect has the claimed sign, but not surely the claimed size.",
+    "not reproduced": "the effect is smaller than the smallest one that matters, even if it is not zero, or it goes the"
+    " other way.",
+    "inconclusive": "the runs cannot tell.",
+    "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the images.",
+    "arm": "one setting that is compared; the first arm of a comparison is A, the other one B.",
+    "primary": "the one comparison that gives a claim its verdict.",
+    "p": "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
+    " greater.",
+    "mean, t; Newcombe; BCa; order statistics": "how the interval is made: Student's t, of a difference of shares, by a"
+    " bootstrap, of a median where runs never got there.",
+    "units": "an update is one step of descent; a point is one per cent of the images; nats measure the loss (2.3 for"
+    " guessing among ten classes); × is a factor; a slope is a power.",
+    "lr, momentum": "the learning rate; momentum 0.9 is the lesson's γ = 0.9.",
+}
+_ELSEWHERE: dict[Outcome, str] = {
+    "as claimed": "holds",
+    "larger": "is larger",
+    "of unsure size": "is there, of uncertain size,",
+    "smaller": "is smaller",
+    "too small": "is too small to matter",
+    "gone": "vanishes",
+    "excluded": "is not found",
+    "reversed": "is reversed",
+    "open": "is open",
+}
+QUICK = "a quick look, its runs a third as long as the words say; no evidence"
+LOST = "a run that diverged or never got there"
+_BUT = "but:"
+_NOTHING = 1e-12  # what float64 leaves of a difference that is 0
+
+
+def number(value: float) -> str:
+    """Three digits, or ∞, or a dash where there is no number: `5.43`, `−0.138`, `1,230`."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{0.0 if abs(value) < _NOTHING else value:.3g}"
+    return (f"{float(text):,.0f}" if 1000 <= abs(float(text)) < 1e6 else text).replace("-", "−")
+
+
+def signed(value: float, digits: int) -> str:
+    """`+0.41`, `−0.04`: a number whose sign is the point."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def effect(verdict: Verdict) -> str:
+    """`5.3 points [4.7, 5.9]`; "no number" where too many runs have none."""
+    if not math.isfinite(verdict.result.center):
+        return "no number"
+    return f"{number(verdict.effect)}{_unit(verdict)} [{number(verdict.low)}, {number(verdict.high)}]"
+
+
+def _unit(verdict: Verdict) -> str:
+    name = verdict.unit
+    return f" {name}" if name and name != "(slope)" else ""
+
+
+def sentence(verdict: Verdict) -> str:
+    """The estimand's words with its number in the place of {effect}."""
+    estimand, result = verdict.estimand, verdict.result
+    if math.isfinite(result.center):
+        text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.center)) + "."
+    else:
+        lost = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
+        text = f"{_filled(estimand.words, estimand, '…', '…')}: no number, as {lost}."
+    if verdict.needed:
+        text += f" About {verdict.needed} seeds would settle it."
+    return text
+
+
+def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """What becomes of the primary effect under other conditions: `("vanishes", "at lr 0.5: 0.1 points [−0.2, 0.4]")`.
+
+    Then, as "but", what else the lesson says that is not as claimed.
+    """
+    found: dict[str, list[str]] = {label: [] for label in [*_ELSEWHERE.values(), _BUT]}
+    for verdict in verdicts:
+        estimand, result = verdict.estimand, verdict.result
+        if estimand.when is not None:
+            told = effect(verdict)
+            if not math.isfinite(result.center):
+                told = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
+            found[_ELSEWHERE[verdict.outcome]].append(f"{condition(estimand)}: {told}")
+        elif estimand.question == "lesson" and not estimand.primary and verdict.outcome != "as claimed":
+            found[_BUT].append(sentence(verdict).rstrip("."))
+    return [(label, (". " if label == _BUT else "; ").join(parts)) for label, parts in found.items() if parts]
+
+
+def condition(estimand: Estimand) -> str:
+    """What tells an estimand from the others of its claim, in few words."""
+    name = "the claim" if estimand.primary else estimand.name.replace("_", " ")
+    return _filled(estimand.when or name, estimand)
+
+
+def _filled(text: str, estimand: Estimand, value: str = "", tenfold: str = "") -> str:
+    return text.format(effect=value, at="" if estimand.at is None else f"{estimand.at:,g}", tenfold=tenfold)
+
+
+def claimed(estimand: Estimand) -> str:
+    """What was written down before the runs: `5 ± 1 points`, `at least 1.5 ×`."""
+    if estimand.claimed is not None:
+        text = f"{number(estimand.claimed)} ± {number(estimand.margin or 0.0)}"
+    else:
+        side = "at least" if bounds(estimand).side > 0 else "at most"
+        text = f"{side} {number(estimand.smallest_effect or 0.0)}"
+    return f"{text} {estimand.unit}".strip()
+
+
+def reason(verdict: Verdict) -> str:
+    """Why the verdict is what it is, against what was claimed."""
+    return f"Claimed: {claimed(verdict.estimand)}; {verdict.reason}."
+
+
+def p_value(verdict: Verdict) -> str:
+    """The p of the paired sign-flip (or sign) test, and Holm's where there are several primary estimands."""
+    p = verdict.result.p
+    plain = "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return plain if math.isnan(verdict.holm) else f"{plain} (Holm {verdict.holm:.3f})"
+
+
+def share(value: float) -> str:
+    """A share of 1 to two digits."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def done(claim: Claim, data: str) -> str:
+    """What was run, in some sentences."""
+    parts = []
+    for toy, place in ((False, f"on {data}"), (True, "of a toy function of one variable")):
+        arms = [arm for arm in claim.arms.values() if (arm.fields.get("dataset") is not None) == toy]
+        if arms:
+            seeds = " or ".join(str(count) for count in sorted({arm.seeds for arm in arms}))
+            parts.append(f"{len(arms)} arms {place}, each under {seeds} seeds that all arms share")
+    text = f"{'; '.join(parts)}."
+    if claim.tuning:
+        grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
+        text += (
+            f" Where an lr is tuned, each of {grid} was tried under {_seeds(len(claim.tuning.seeds))}. The one with"
+            f" {criterion(claim)} was taken, measured on images that did not train. Other seeds were used for the"
+            " comparison."
+        )
+    return text
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def criterion(claim: Claim) -> str:
+    """By what the lr of tuned arms is chosen."""
+    targets = {arm.tune_to_loss for arm in claim.arms.values() if arm.tuned}
+    criteria = [
+        "the lowest validation loss after the last epoch"
+        if target is None
+        else f"the fewest updates to a validation loss of {target:g}"
+        for target in sorted(targets, key=lambda target: target or 0.0)
+    ]
+    return " or ".join(criteria)
+
+
+def settings(arm: Arm, chosen: Mapping[str, float]) -> str:
+    """`lr 0.15 · gamma 0 · …`: what differs from a field's default is named."""
+    fields: dict[str, Any] = dict(arm.fields) | {"lr": chosen.get(arm.name, arm.fields.get("lr"))}
+    told = {name: value for name, value in fields.items() if name != "dataset" and value is not False}
+    return " · ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in told.items())

@@ -1,0 +1,228 @@
+"""Judged claims as one self-contained HTML page and as Markdown with its figures. Formats; judges and reads nothing."""
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader
+
+from analysis.judging.verdicts import Verdict, published_verdict
+from analysis.rendering import formatting
+from analysis.rendering.section import Judged, Picture, Table
+from harness.core.errors import UserError
+
+_DOTS_AN_INCH = 100
+_MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
+_OF_TWO = ("difference", "log_ratio")
+
+
+class Check(NamedTuple):
+    """An exact statement of the lesson: the number found, the bound that it must keep, whether it does."""
+
+    statement: str
+    value: str
+    bound: str
+    holds: bool
+
+
+class Page(NamedTuple):
+    """Everything that a page shows, beside the claims; `server` is the address of a tracking server, or ""."""
+
+    title: str
+    made: str
+    warnings: Sequence[str]
+    judged: Sequence[Judged]
+    checks: Sequence[Check]
+    checks_run: str
+    server: str
+
+
+def write(page: Page, out: Path, name: str) -> list[Path]:
+    """Write `name`.html, `name`.md and figures/ below `out`; the files written.
+
+    Raises `UserError` where the folder cannot be written.
+    """
+    templates = environment()
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        context = _context(page, out / "figures")
+        html, markdown = out / f"{name}.html", out / f"{name}.md"
+        html.write_text(templates.get_template("report.html.jinja").render(context), encoding="utf-8")
+        plain = templates.overlay(autoescape=False)
+        markdown.write_text(plain.get_template("report.md.jinja").render(context), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write the page to {out} ({error.strerror}); choose a folder with --out") from None
+    return [html, markdown, *(out / picture["path"] for claim in context["claims"] for picture in claim["pictures"])]
+
+
+def environment() -> Environment:
+    """The templates beside this file; what they show is escaped."""
+    made = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=False)
+    made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    return made
+
+
+def text_table(judged: Judged) -> str:
+    """The verdicts of one claim for a terminal."""
+    claim = judged.claim
+    quick = f": {formatting.QUICK}" if claim.quick else ""
+    lines = [f"{claim.title} (§{claim.section}){quick}", f"  {claim.statement}"]
+    if not claim.arms:
+        word, why = published_verdict(claim)
+        return "\n".join([*lines, f"  {word}: {why}"])
+    for verdict in judged.verdicts:
+        mark = "*" if verdict.estimand.primary else " "
+        lines.append(f" {mark}{verdict.word:<15} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
+        lines.append(f"  {'':<15} {formatting.reason(verdict)} p {formatting.p_value(verdict)}, n = {verdict.result.n}")
+    lines.append(" * gives the claim its verdict")
+    return "\n".join(lines)
+
+
+def _context(page: Page, figures: Path) -> dict[str, Any]:
+    claims = [_claim(judged, figures, page.server) for judged in page.judged]
+    return {
+        "title": page.title,
+        "made": page.made,
+        "warnings": page.warnings,
+        "legend": formatting.LEGEND.items(),
+        "claims": claims,
+        "exact": page.checks,
+        "exact_run": page.checks_run,
+    }
+
+
+def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
+    claim, evidence = judged.claim, judged.evidence
+    shown = {
+        "name": claim.name,
+        "quick": claim.quick,
+        "title": claim.title,
+        "section": claim.section,
+        "zh": claim.lesson_zh,
+        "en": claim.lesson_en,
+        "statement": claim.statement,
+        "would_change": claim.would_change,
+        "not_tuned": claim.not_tuned,
+        "earlier": claim.earlier,
+        "sources": claim.sources,
+        "notes": judged.section.notes,
+        "pictures": [_picture(picture, figures, claim.quick) for picture in judged.section.pictures],
+        "tables": [as_shown(table) for table in [*judged.section.tables, *tuning_tables(judged)]],
+    }
+    if evidence is None:
+        word, why = published_verdict(claim)
+        best = f"{why[0].upper()}{why[1:]}."
+        literature = {
+            "word": word,
+            "sentence": best,
+            "reason": "",
+            "effect": "literature",
+            "n": "–",
+            "done": "",
+            "elsewhere": [],
+        }
+        return shown | literature | {"groups": [], "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
+    primary = judged.verdicts[0]
+    source = evidence.source
+    commits = ", ".join(source.commits)
+    return shown | {
+        "word": primary.word,
+        "sentence": formatting.sentence(primary),
+        "elsewhere": formatting.elsewhere(judged.verdicts),
+        "reason": formatting.reason(primary),
+        "effect": formatting.effect(primary),
+        "n": primary.result.n,
+        "done": formatting.done(claim, source.dataset),
+        "groups": _groups(judged.verdicts),
+        "arms": _arms(judged, server),
+        "provenance": (
+            f"Replication {source.parent_id}; claim file SHA-256 {claim.sha256[:12]}; data SHA-256"
+            f" {source.dataset_sha256[:12]}; code {commits}."
+        ),
+    }
+
+
+def tuning_tables(judged: Judged) -> list[Table]:
+    """What tuning tried for each arm, and what it chose; nothing where nothing was tuned."""
+    evidence = judged.evidence
+    if evidence is None or not evidence.chosen:
+        return []
+    scores = evidence.tuning.groupby(["arm", "lr"])["score"].mean()
+    rows = [
+        {"arm": arm, "chosen lr": f"{lr:g}"}
+        | {f"lr {tested:g}": formatting.number(score) for tested, score in scores[arm].to_dict().items()}
+        for arm, lr in evidence.chosen.items()
+    ]
+    caption = (
+        f"Tuning, by {formatting.criterion(judged.claim)}: means over the tuning seeds (∞: a run diverged, or did not"
+        " get there within its updates)."
+    )
+    return [Table(caption, pd.DataFrame(rows))]
+
+
+def _groups(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    groups = []
+    for question, heading in formatting.QUESTIONS.items():
+        rows = [_row(verdict) for verdict in verdicts if verdict.estimand.question == question]
+        if rows:
+            groups.append({"heading": heading, "rows": rows})
+    return groups
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "words": formatting.sentence(verdict),
+        "primary": verdict.estimand.primary,
+        "effect": formatting.effect(verdict),
+        "claimed": formatting.claimed(verdict.estimand),
+        "p": formatting.p_value(verdict),
+        "better": formatting.share(verdict.result.better) if verdict.estimand.compare in _OF_TWO else "–",
+        "n": verdict.result.n,
+        "method": verdict.result.method,
+        "word": verdict.word,
+        "reason": verdict.reason + (f"; about {verdict.needed} seeds would settle it" if verdict.needed else ""),
+    }
+
+
+def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
+    evidence = judged.evidence
+    assert evidence is not None
+    place = f"{server.rstrip('/')}/#/experiments/{evidence.source.experiment_id}/runs/" if server else ""
+    return [
+        {
+            "words": arm.words,
+            "settings": formatting.settings(arm, evidence.chosen),
+            "runs": [{"id": run, "link": place + run if place else ""} for run in evidence.of([arm.name])["run_id"]],
+        }
+        for arm in judged.claim.arms.values()
+    ]
+
+
+def _picture(picture: Picture, folder: Path, quick: bool) -> dict[str, str]:
+    if quick:
+        picture.figure.text(0.005, 0.005, formatting.QUICK, color="#cc3311", fontsize="x-small", weight="bold")
+    png = png_of(picture)
+    (folder / f"{picture.name}.png").write_bytes(png)
+    return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png"}
+
+
+def png_of(picture: Picture) -> bytes:
+    """A picture as it goes into a page and into a file."""
+    buffer = io.BytesIO()
+    picture.figure.savefig(buffer, format="png", dpi=_DOTS_AN_INCH)
+    return buffer.getvalue()
+
+
+def inline(png: bytes) -> str:
+    """A PNG file as an address that needs no network."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def as_shown(table: Table) -> dict[str, Any]:
+    """A table as the templates take it, with a true minus sign before numbers."""
+    rows = [[_MINUS.sub("−", str(cell)) for cell in row] for row in table.frame.to_numpy().tolist()]
+    return {"caption": table.caption, "columns": list(table.frame.columns), "rows": rows}

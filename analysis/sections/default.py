@@ -1,0 +1,71 @@
+"""What a claim shows that has no module of its own: its effects and training curves, or what others published."""
+
+import pandas as pd
+
+from analysis.evidence.claims import Evidence
+from analysis.judging.verdicts import Verdict
+from analysis.rendering import plots
+from analysis.rendering.section import Picture, Section, Table
+from harness.claims.claim import Claim
+
+
+def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
+    """The effects by unit, and training loss by epoch for the arms of the primary estimand."""
+    pictures = effects(evidence.claim.name, verdicts)
+    primary = evidence.claim.primary
+    assert primary is not None
+    arms = evidence.claim.arm_names(primary.arms)
+    curves = evidence.curves(arms, "train_loss")
+    if len(curves) and curves["step"].max() > 1:
+        figure, (axes,) = plots.new_figure(11, 6.5)
+        plots.curves(axes, curves, "step", "value", arms)
+        axes.set(xlabel="epoch", ylabel="training loss (nats)", title="Training loss by epoch")
+        plots.whole_epochs(axes)
+        pictures.append(
+            Picture(f"{evidence.claim.name}-loss", "Training loss by epoch, mean and single seeds.", figure)
+        )
+    return Section(pictures, [], [])
+
+
+def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
+    """A forest of effects for each unit."""
+    units = dict.fromkeys(verdict.unit for verdict in verdicts)
+    pictures = []
+    for position, kind in enumerate(units, start=1):
+        chosen = [verdict for verdict in verdicts if verdict.unit == kind]
+        figure = plots.forest(chosen, "Effects, their 95 % intervals, and what was claimed")
+        about = plots.AXIS.get(kind, kind)
+        caption = (
+            f"All effects in this unit ({about}). Dots: seeds. Bars: 95 % intervals. Green: what was claimed; a dotted"
+            " line: the smallest effect that matters."
+        )
+        pictures.append(Picture(f"{name}-effects-{position}", caption, figure))
+    return pictures
+
+
+def published_section(claim: Claim) -> Section:
+    """The accuracies that others published, against the claimed one."""
+    assert claim.claimed_accuracy is not None
+    rows = sorted(claim.published, key=lambda result: result.test_accuracy)
+    figure, (axes,) = plots.new_figure(12, 1.6 + 0.7 * len(rows))
+    for position, result in enumerate(rows):
+        colour = plots.VERDICT_COLOURS["inconclusive" if result.unreproduced else "not reproduced"]
+        axes.plot([result.test_accuracy], [position], "D" if result.unreproduced else "o", color=colour, markersize=12)
+    axes.axvline(claim.claimed_accuracy, color="#029e73", linewidth=2, linestyle=":")
+    axes.set_yticks(range(len(rows)), [result.model for result in rows])
+    axes.tick_params(axis="y", labelsize="x-small")
+    axes.set(
+        xlabel="published test accuracy (%)", title=f"Published results, and the claimed {claim.claimed_accuracy:g} %"
+    )
+    picture = Picture(f"{claim.name}-published", "A grey diamond: published, but no reproduction was found.", figure)
+    table = pd.DataFrame(
+        [
+            {
+                "model": result.model,
+                "test accuracy": f"{result.test_accuracy:g} %",
+                "source": result.source + (f". Not counted: {result.unreproduced}" if result.unreproduced else ""),
+            }
+            for result in reversed(rows)
+        ]
+    )
+    return Section([picture], [Table("Literature, not runs of this project.", table)], [])

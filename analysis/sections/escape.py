@@ -1,0 +1,90 @@
+"""Does mini-batch noise leave local minima?"""
+
+import numpy as np
+import pandas as pd
+
+from analysis.evidence.claims import Evidence
+from analysis.judging.measures import measure
+from analysis.judging.stats import deviation_interval, share_interval
+from analysis.judging.verdicts import Verdict
+from analysis.rendering import plots
+from analysis.rendering.section import Picture, Section, Table
+from analysis.sections.default import effects
+
+_TOY = "This is a toy: one dimension, a stated function, forces chosen by hand. It shows what noise can do, and proves"
+_NETWORK = " nothing about networks."
+ESTIMANDS, ARMS = (), ("toy, batch 1", "toy, batch 64", "network, batch 32")
+
+
+def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
+    """The function, the share of runs in the global basin by batch size, and the network's spread of final loss."""
+    shares = _shares(evidence)
+    return Section([_picture(evidence, shares), *effects("escape", verdicts)], [_table(shares), _spread(evidence)],
+                   [_TOY + _NETWORK])  # fmt: skip
+
+
+def _shares(evidence: Evidence) -> pd.DataFrame:
+    rows = []
+    for arm in evidence.claim.arm_names(["toy, *"]):
+        ended = measure(evidence, "global_basin", None, arm)
+        low, high = share_interval(int(ended.sum()), len(ended))
+        size = int(evidence.of([arm])["batch_size"].iloc[0])
+        rows.append({"batch": size, "n": len(ended), "share": ended.mean(), "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
+    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    w = np.linspace(-1.6, 1.5, 200)
+    axes[0].plot(w, w**4 / 4 - w**2 / 2 + 0.15 * w, linewidth=3)
+    axes[0].annotate("start", (0.9, -0.1), (0.9, 0.25), arrowprops={"arrowstyle": "->", "color": "black"}, ha="center")
+    axes[0].set(xlabel="w", ylabel="f(w)", title="w⁴/4 − w²/2 + 0.15 w")
+    for arm, colour in zip(evidence.claim.arm_names(["toy, *"]), plots.palette(len(shares)), strict=True):
+        ends = [evidence.curve(run_id, "position").iloc[-1] for run_id in evidence.of([arm])["run_id"]]
+        axes[0].plot(ends, [e**4 / 4 - e**2 / 2 + 0.15 * e for e in ends], ".", color=colour, alpha=0.4, label=arm)
+    axes[0].legend(title=None, fontsize="xx-small")
+    errors = [shares["share"] - shares["low"], shares["high"] - shares["share"]]
+    positions = range(len(shares))
+    axes[1].errorbar(positions, shares["share"], yerr=errors, fmt="o", markersize=11, linewidth=3, capsize=6)
+    axes[1].set_xticks(list(positions), [f"{size}" for size in shares["batch"]])
+    axes[1].set(
+        xlabel="batch size (64: all)", ylabel="share in the global basin", title="Where runs end", ylim=(-0.05, 1.05)
+    )
+    return Picture("escape-shares", "Dots on the curve: where runs ended. Bars: 95 % Wilson intervals.", figure)
+
+
+def _table(shares: pd.DataFrame) -> Table:
+    frame = pd.DataFrame(
+        {
+            "batch size": shares["batch"],
+            "in the global basin": [f"{s * n:.0f} of {n}" for s, n in zip(shares["share"], shares["n"], strict=True)],
+            "95 % Wilson interval": [f"{a:.0%} to {b:.0%}" for a, b in zip(shares["low"], shares["high"], strict=True)],
+        }
+    )
+    return Table("The two-basin function.", frame)
+
+
+def _spread(evidence: Evidence) -> Table:
+    rows = []
+    for arm in evidence.claim.arm_names(["network, *"]):
+        losses = measure(evidence, "probe_loss", None, arm)
+        rows.append(
+            {
+                "arm": arm,
+                "updates": int(evidence.curve(evidence.of([arm])["run_id"].iloc[0], "epoch_updates").sum()),
+                "final loss, mean": f"{losses.mean():.4f}",
+                "deviation over seeds [95 %]": _deviation(losses),
+            }
+        )
+    caption = (
+        "The lesson's network, by contrast, after equally many updates: the final training loss, and its deviation over"
+        " seeds. Seeds differ in their initial weights too, so that not all of it is noise of batches."
+    )
+    return Table(caption, pd.DataFrame(rows))
+
+
+def _deviation(losses: "pd.Series[float]") -> str:
+    if not np.all(np.isfinite(losses)):
+        return "–"
+    low, high = deviation_interval(losses.tolist())
+    return f"{losses.std():.4f} [{low:.4f}, {high:.4f}]"

@@ -1,0 +1,119 @@
+"""Does momentum speed training?"""
+
+import pandas as pd
+
+from analysis.evidence.claims import Evidence
+from analysis.judging.measures import measure
+from analysis.judging.verdicts import Verdict
+from analysis.rendering import formatting, plots
+from analysis.rendering.section import Picture, Section, Table
+from analysis.sections.default import effects
+
+_PANELS = {"equal_lr": "Equal lr", "tuned": "lr tuned for each", "matched_step": "Equal long-run step, lr / (1 − γ)"}
+_WATCHED = ("lr 0.01, no momentum", "lr 0.01, momentum 0.9")
+_UNTIL = (10, 50, 200, 1_000)
+ESTIMANDS, ARMS = tuple(_PANELS), _WATCHED
+
+
+def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
+    """Loss by update for three questions, how large momentum's steps are, the ratios, and what every arm reached."""
+    primary = evidence.claim.primary
+    assert primary is not None and primary.at is not None
+    pictures = [
+        _loss_by_update(evidence, verdicts, primary.at),
+        _mechanism(evidence),
+        _reached(evidence, primary.at),
+        *effects("momentum", verdicts),
+    ]
+    return Section(pictures, [_agreement(evidence), _arms(evidence, primary.at)], [])
+
+
+def _loss_by_update(evidence: Evidence, verdicts: list[Verdict], target: float) -> Picture:
+    figure, axes = plots.new_figure(18, 6.5, columns=len(_PANELS), same_y=True)
+    by_name = {verdict.estimand.name: verdict for verdict in verdicts}
+    for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
+        verdict = by_name[name]
+        labels = {arm: f"{arm} (lr {evidence.of([arm])['lr'].iloc[0]:g})" if "lr" not in arm else arm
+                  for arm in verdict.estimand.arms}  # fmt: skip
+        frame = evidence.curves(list(labels), "probe_loss")
+        frame = frame[frame["step"] > 0].replace({"arm": labels})
+        plots.curves(ax, frame, "step", "value", list(labels.values()))
+        ax.axhline(target, color="black", linestyle=":", linewidth=2)
+        ax.set(xscale="log", xlabel="updates", ylabel="", title=f"{title}\n{formatting.effect(verdict)}")
+    axes[0].set_ylabel("loss on 2,000 training images (nats)")
+    axes[0].text(1.1, target + 0.02, f"target {target:g}", fontsize="x-small")
+    caption = (
+        "Three questions side by side. Above each: how many times as many updates the first arm takes to the dotted"
+        " target. Bands: one deviation over seeds; thin lines: seeds."
+    )
+    return Picture("momentum-loss", caption, figure)
+
+
+def _mechanism(evidence: Evidence) -> Picture:
+    """What happens between two looks: the cumulated readings of the probe "path", taken apart again."""
+    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    parts = []
+    for row in evidence.of(list(_WATCHED)).to_dict("records"):
+        length, gradients, cosine = (
+            evidence.curve(str(row["run_id"]), name) for name in ("path_length", "gradient_path", "gradient_cosine")
+        )
+        cosines = cosine * (cosine.index - 1)  # the mean of so many cosines
+        local = pd.DataFrame({"gain": length.diff() / gradients.diff(), "cosine": cosines.diff()})
+        local["cosine"] /= cosines.index.to_series().diff()
+        parts.append(local.dropna().rename_axis("step").reset_index().assign(arm=row["arm"], seed=row["seed"]))
+    frame = pd.concat(parts, ignore_index=True)
+    plots.curves(axes[0], frame, "step", "cosine", list(_WATCHED))
+    axes[0].set(xscale="log", xlabel="updates", ylabel="cosine", title="Do successive gradients agree?")
+    plots.curves(axes[1], frame, "step", "gain", list(_WATCHED))
+    axes[1].set(xscale="log", xlabel="updates", ylabel="step / (lr × gradient)", title="How large are the steps?")
+    caption = (
+        "Steps in units of those that plain descent would make with the same gradients: up to 1 / (1 − γ) = 10 where"
+        " all gradients agree, 2.3 where they have nothing to do with each other."
+    )
+    return Picture("momentum-steps", caption, figure)
+
+
+def _reached(evidence: Evidence, target: float) -> Picture:
+    parts = [
+        pd.DataFrame({"updates": measure(evidence, "updates_to_loss", target, arm).to_numpy(), "arm": arm})
+        for arm, settings in evidence.claim.arms.items()
+        if arm in _WATCHED or settings.tuned
+    ]
+    figure, (axes,) = plots.new_figure(13, 6.5)
+    plots.reached(axes, pd.concat(parts, ignore_index=True), "updates", "arm")
+    axes.set(xlabel="updates", title=f"Seeds that have reached a training loss of {target:g}")
+    caption = "A line that ends below 1 holds runs that never got there; they count as ∞."
+    return Picture("momentum-reached", caption, figure)
+
+
+def _agreement(evidence: Evidence) -> Table:
+    rows = []
+    for arm in _WATCHED:
+        for update in _UNTIL:
+            cosine, gain = (measure(evidence, name, update, arm) for name in ("gradient_cosine", "step_gain"))
+            rows.append(
+                {
+                    "arm": arm,
+                    "updates": f"1 to {update:,}",
+                    "cosine of successive gradients": formatting.signed(cosine.mean(), 2),
+                    "step / (lr × gradient)": f"{gain.mean():.2f}",
+                }
+            )
+    return Table("Big steps while directions agree? Means over updates and seeds.", pd.DataFrame(rows))
+
+
+def _arms(evidence: Evidence, target: float) -> Table:
+    rows = []
+    for arm in evidence.claim.arms:
+        updates = measure(evidence, "updates_to_loss", target, arm)
+        seconds = measure(evidence, "seconds_to_loss", target, arm)
+        rows.append(
+            {
+                "arm": arm,
+                "lr": f"{evidence.of([arm])['lr'].iloc[0]:g}",
+                "updates (median)": f"{updates.median():.0f}",
+                "seconds (median)": f"{seconds.median():.2f}",
+                "never there": f"{(updates == float('inf')).sum()} of {len(updates)}",
+            }
+        )
+    return Table(f"To a training loss of {target:g}, over the seeds of each arm.", pd.DataFrame(rows))

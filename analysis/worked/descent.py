@@ -1,0 +1,212 @@
+"""The walkthrough's parts of §1.2 and §3: a step, the surface and a way down it, learning rates, momentum."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.axes import Axes
+
+from analysis.rendering import plots
+from analysis.rendering.formatting import number
+from analysis.rendering.section import Picture, Table
+from analysis.worked import quadratics
+from analysis.worked.example import Part, check
+from harness.reference import worked_examples
+
+_CURVATURE = (0.5, 1.5)
+_START = (10.0, 7.5)
+_LRS, _GAMMAS = (0.05, 1.2, 1.5, 2.7), (0.0, 0.5, 0.9)
+_STEPS = 60
+_ROUNDING = 1e-12
+_SURFACE_START, _SURFACE_LR = (-8.0, 6.0), 0.04
+
+
+def first_step() -> Part:
+    """§1.2: from A to A′."""
+    step = quadratics.first_step()
+    figure, (axes,) = plots.new_figure(8, 6.5)
+    ends = {"A": (step.point[0], step.point[1]), "A′ = A − g": (step.after[0], step.after[1])}
+    start, end = ends.values()
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "linewidth": 3, "color": "C0"})
+    for name, point in ends.items():
+        axes.plot(*point, "o", color="C0", markersize=12)
+        axes.annotate(f"{name}  ({point[0]:g}, {point[1]:g})", point, (12, -4), textcoords="offset points")
+    axes.set(xlim=(0, 16), ylim=(0, 10), xlabel="w₁", ylabel="w₂")
+    return Part(
+        "1.2",
+        "A step against the gradient",
+        ["w ← w − η ∂L/∂w", "A = (10, 7.5), g = (5, 5), |g| = 5√2, A′ = A − g"],
+        [
+            "The gradient points uphill, so that the step goes the other way. Its length is η times that of the"
+            " gradient."
+        ],
+        [Picture("walkthrough-step", "One step with η = 1.", figure)],
+        [],
+        [
+            check("the gradient (5, 5) has the length 5√2", abs(step.length - 5 * np.sqrt(2)), _ROUNDING),
+            check("A′ is (5, 2.5)", float(np.abs(step.after - (5, 2.5)).max()), _ROUNDING),
+        ],
+    )
+
+
+def surface() -> Part:
+    """§1.2: the surface to turn by mouse, and the way down it."""
+    way = quadratics.descend(quadratics.surface_gradient, _SURFACE_START, _SURFACE_LR, 0.0, 300)
+    heights = quadratics.surface(way[:, 0], way[:, 1])
+    sides = np.arange(-10, 10, 0.25)
+    grid = np.meshgrid(sides, sides)
+    figure = go.Figure(layout={"height": 620, "margin": {"l": 0, "r": 0, "t": 10, "b": 0}})
+    figure.add_surface(x=sides, y=sides, z=quadratics.surface(*grid).round(3), colorscale="Rainbow", opacity=0.85,
+                       colorbar={"title": {"text": "L"}, "len": 0.6})  # fmt: skip
+    figure.add_scatter3d(x=way[:, 0].round(4), y=way[:, 1].round(4), z=heights.round(4) + 2, mode="lines+markers",
+                         line={"color": "black", "width": 6}, marker={"size": 2.5, "color": "black"},
+                         name="descent")  # fmt: skip
+    figure.update_layout(
+        scene={
+            "xaxis_title": "w₁",
+            "yaxis_title": "w₂",
+            "zaxis_title": "L",
+            "camera": {"eye": {"x": 1.5, "y": -1.5, "z": 1}},
+        }
+    )
+    marks = [0, 1, 2, 5, 10, 50, 300]
+    table = pd.DataFrame(
+        {
+            "step": marks,
+            "w₁": [f"{way[n, 0]:.4f}" for n in marks],
+            "w₂": [f"{way[n, 1]:.4f}" for n in marks],
+            "L": [f"{heights[n]:.4g}" for n in marks],
+        }
+    )
+    return Part(
+        "1.2",
+        "A loss of two weights, and the way down",
+        ["L = (2 − w₁ − w₂)² + (4 − 3w₁ − w₂)²", "∂L/∂w₁ = −2(2 − w₁ − w₂) − 6(4 − 3w₁ − w₂)",
+         "∂L/∂w₂ = −2(2 − w₁ − w₂) − 2(4 − 3w₁ − w₂)"],
+        ["Turn it with the mouse: left and right is azimuth, up and down is elevation, the wheel comes nearer. Both"
+         f" squares are 0 at (1, 1), the only minimum. The black way is plain descent with η = {_SURFACE_LR:g} from"
+         " (−8, 6): it first falls into the valley and then walks along it."],
+        [],
+        [Table("The way down.", table)],
+        [
+            check("L is 0 at (1, 1)", float(quadratics.surface(np.array(1.0), np.array(1.0))), 0.0),
+            check("the gradient is 0 at (1, 1)", float(np.abs(quadratics.surface_gradient(np.ones(2))).max()), 0.0),
+            check("after 300 steps the way is at the minimum, to within", float(np.abs(way[-1] - 1).max()), 0.01),
+        ],
+        figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}),
+    )  # fmt: skip
+
+
+def one_step_of_two_sizes() -> Part:
+    """§3.1: w -= lr * dw on the 20–13–8–3 network, with lr 10 and 0.001."""
+    weights = [weight.detach() for weight in worked_examples.network().weights]
+    gradients = worked_examples.network_gradients()
+    before = worked_examples.network_loss(weights)
+    figure, axes = plots.new_figure(15, 6, columns=2, same_y=True)
+    rows, apart, largest, after = [], 0.0, 0.0, before
+    for panel, lr in zip(axes, (0.001, 10.0), strict=True):
+        stepped = [weight - lr * gradient for weight, gradient in zip(weights, gradients, strict=True)]
+        moved = [(new - old).norm().item() / old.norm().item() for new, old in zip(stepped, weights, strict=True)]
+        apart = max(
+            apart,
+            *(
+                worked_examples.distance(old - new, lr * g)
+                for old, new, g in zip(weights, stepped, gradients, strict=True)
+            ),
+        )
+        for place, (weight, new) in enumerate(zip(weights[-1].flatten(), stepped[-1].flatten(), strict=True)):
+            panel.plot([place, place], [float(weight), float(new)], color="C1", linewidth=2)
+            panel.plot(place, float(weight), "o", color="C0", markersize=7)
+        panel.set(title=f"lr {lr:g}", xlabel="weight of the last layer", ylabel="value")
+        largest, after = max(moved), worked_examples.network_loss(stepped)
+        rows.append(
+            {"lr": f"{lr:g}"}
+            | {f"|Δw| / |w|, layer {layer}": f"{share:.1e}" for layer, share in enumerate(moved, start=1)}
+            | {"loss before": f"{before:.4f}", "loss after": f"{after:.4f}"}
+        )
+    return Part(
+        "3.1",
+        "One step by hand, twice",
+        ["w ← w − η ∂L/∂w, with η = 10 and with η = 0.001"],
+        ["The same gradients, the same weights. With 0.001 the weights move by so little that nothing is to be seen"
+         f" in them. With 10 they move by up to {largest:.0%} of their length, and the loss goes from {before:.4f} to"
+         f" {after:.4f}."],
+        [Picture("walkthrough-one-step", "Dots: weights of the last layer. Lines: where the step takes them.", figure)],
+        [Table("One step of the 20–13–8–3 network of §2.2.", pd.DataFrame(rows))],
+        [check("each weight moved by η times its gradient", apart, 1e-12)],
+    )  # fmt: skip
+
+
+def bowl() -> Part:
+    """§3.2: plain descent and momentum on one bowl: converging, oscillating, diverging."""
+    gradient = quadratics.quadratic_gradient(_CURVATURE)
+    figure, axes = plots.new_figure(18, 14, columns=len(_LRS), rows=len(_GAMMAS))
+    rows, wrong = [], 0
+    for panel, (gamma, lr) in zip(axes, product(_GAMMAS, _LRS), strict=True):
+        way = quadratics.descend(gradient, _START, lr, gamma, _STEPS)
+        factor, told = quadratics.shrink_factor(_CURVATURE[1], lr, gamma)
+        wrong += quadratics.behaviour(way) != told
+        end = float(np.linalg.norm(way[-1]))
+        rows.append(
+            {"γ": gamma, "η": lr, "factor a step": f"{factor:.3f}", "so it": told, "|w| at the end": number(end)}
+        )
+        _contours(panel, 16)
+        panel.plot(way[:, 0], way[:, 1], ".-", linewidth=1.5)
+        panel.set(title=f"γ {gamma:g}, η {lr:g}: {told}")
+        panel.title.set_fontsize("small")
+    return Part(
+        "3.2",
+        "Descent and momentum on one bowl",
+        ["v ← γv − η ∂L/∂w, w ← w + v, v₀ = 0", "L = (0.5 w₁² + 1.5 w₂²) / 2, from (10, 7.5)",
+         "a step multiplies the distance by the largest root of z² − (1 + γ − ηc) z + γ = 0, c the curvature"],
+        ["Without momentum a step multiplies the distance along w₂ by 1 − 1.5 η: below 0 it changes sides, beyond"
+         " −1 it grows. Momentum 0.9 swings in all of these, and where it does not diverge, it shrinks the distance"
+         " by √0.9 a step, whatever the lr. It bears larger steps, too: descent diverges beyond η = 2/c, momentum"
+         " beyond 2(1 + γ)/c."],
+        [Picture("walkthrough-bowl", f"{_STEPS} steps each. Ways that diverge leave the picture.", figure)],
+        [Table("What the roots foretell, along the steep direction, and where the ways ended.", pd.DataFrame(rows))],
+        [check("ways that do not do what the roots foretell (of 12)", float(wrong))],
+    )  # fmt: skip
+
+
+def momentum_by_hand() -> Part:
+    """§3.2 and §3.3: the formula by hand, and `optim.SGD`, step by step."""
+    by_hand, torchs = (way.numpy() for way in worked_examples.descend([0.1] * 50, 0.9))
+    figure, (axes,) = plots.new_figure(9, 7)
+    _contours(axes, 11)
+    axes.plot(by_hand[:, 0], by_hand[:, 1], color="C0", linewidth=3, label="by hand")
+    axes.plot(torchs[:, 0], torchs[:, 1], "x", color="C1", markersize=9, markeredgewidth=2, label="optim.SGD")
+    axes.legend(fontsize="x-small")
+    axes.set(xlabel="w₁", ylabel="w₂")
+    steps = [*range(1, 11), 50]
+    table = pd.DataFrame(
+        {"step": steps}
+        | {
+            f"{name}, by hand": [f"{by_hand[n - 1, axis]:.10f}" for n in steps]
+            for axis, name in enumerate(("w₁", "w₂"))
+        }
+        | {
+            f"{name}, optim.SGD": [f"{torchs[n - 1, axis]:.10f}" for n in steps]
+            for axis, name in enumerate(("w₁", "w₂"))
+        }
+    )
+    return Part(
+        "3.3",
+        "Momentum by hand, and torch's own",
+        ["by hand: v ← γv − η ∂L/∂w, w ← w + v", "torch: u ← γu + ∂L/∂w, w ← w − ηu"],
+        ["optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
+         " Once η changes, torch rescales the whole past with it, the formula by hand only the new part."],
+        [Picture("walkthrough-momentum", "50 steps from (10, 7.5): a cross on each point of the line.", figure)],
+        [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
+        [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
+    )  # fmt: skip
+
+
+def _contours(axes: Axes, reach: float) -> None:
+    """The bowl from above, `reach` in each direction."""
+    lines = np.linspace(-reach, reach, 120)
+    grid = np.meshgrid(lines, lines)
+    height = (_CURVATURE[0] * grid[0] ** 2 + _CURVATURE[1] * grid[1] ** 2) / 2
+    axes.contour(*grid, height, levels=12, colors="#c8ccd2", linewidths=1)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))

@@ -1,0 +1,148 @@
+"""What a claim is judged by: the measures it may name, and one comparison of arms in one of them. Computes none."""
+
+from string import Formatter
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.core.metrics import ProbeName
+
+At = Literal["", "loss", "epoch", "updates", "examples"]
+Compare = Literal["difference", "log_ratio", "value", "slope", "valley"]
+
+
+# The field of a config that says how long a run is, in the steps of a measure's `at`.
+LENGTH: dict[str, str] = {"epoch": "epochs", "updates": "updates"}
+
+
+class Measure(NamedTuple):
+    """What a number is: its unit, what `at` means for it ("" where it takes none), the probes that it needs."""
+
+    unit: str
+    at: At
+    probes: tuple[ProbeName, ...]
+
+
+# analysis/judging/measures.py says how each is computed. Without `at`, "epoch" and "updates" mean the last one.
+MEASURES: dict[str, Measure] = {
+    "updates_to_loss": Measure("updates", "loss", ("loss",)),
+    "examples_to_loss": Measure("examples", "loss", ("loss",)),
+    "seconds_to_loss": Measure("s", "loss", ("loss",)),
+    "seconds_per_update": Measure("s", "", ()),
+    "train_loss": Measure("nats", "epoch", ()),
+    "train_accuracy": Measure("points", "epoch", ()),
+    "cumulative_accuracy": Measure("points", "epoch", ()),
+    "test_accuracy": Measure("points", "epoch", ()),
+    "generalization_gap": Measure("points", "epoch", ()),
+    "probe_loss": Measure("nats", "updates", ("loss",)),
+    "roughness": Measure("nats", "updates", ("roughness",)),
+    "path_ratio": Measure("", "updates", ("path",)),
+    "path_ratio_by_examples": Measure("", "examples", ("path",)),
+    "gradient_cosine": Measure("", "updates", ("path",)),
+    "step_gain": Measure("", "updates", ("path",)),
+    "covariance_slope_start": Measure("", "", ("gradient_noise",)),
+    "covariance_slope_end": Measure("", "", ("gradient_noise",)),
+    "excess_loss": Measure("nats", "", ("validation_halves",)),
+    "excess_loss_smoothed": Measure("nats", "", ("validation_halves",)),
+    "excess_error": Measure("points", "", ("validation_halves",)),
+    "excess_error_smoothed": Measure("points", "", ("validation_halves",)),
+    "global_basin": Measure("of all runs", "", ()),
+}
+
+
+class Strict(BaseModel):
+    """A table of a claim file: every field known, every type as written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class Estimand(Strict):
+    """One number that a claim is judged by; `claimed` and `margin`, or `smallest_effect`, in the measure's unit.
+
+    Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
+    claims a negative effect. `words` is a sentence with {effect} in the place of the number. `when` says under which
+    other condition this asks the primary question again; estimands that ask something else have none. {at} in either
+    stands for `at`, which a quick look makes smaller; {tenfold} for what a slope makes of ten times `along`.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    words: str
+    when: str | None = Field(default=None, min_length=1)
+    question: Literal["lesson", "tuned", "control"]
+    primary: bool = False
+    measure: str
+    at: float | None = Field(default=None, gt=0)
+    compare: Compare
+    arms: list[str] = Field(min_length=1)
+    along: Literal["lr", "gamma", "batch_size", "epochs", "hidden"] | None = None
+    claimed: float | None = None
+    margin: float | None = Field(default=None, gt=0)
+    smallest_effect: float | None = None
+
+    @field_validator("words")
+    @classmethod
+    def _holds_its_number(cls, words: str) -> str:
+        if "effect" not in _braces(words):
+            raise ValueError(f"{words!r} should hold {{effect}}, where its number goes")
+        return words
+
+    @field_validator("when")
+    @classmethod
+    def _holds_no_other(cls, when: str | None) -> str | None:
+        _braces(when or "")
+        return when
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Estimand":
+        kind = MEASURES.get(self.measure)
+        if kind is None:
+            raise ValueError(f"measure is {self.measure!r}: known are {', '.join(MEASURES)}")
+        if self.at is not None and not kind.at:
+            raise ValueError(f"at is {self.at}: {self.measure} takes none")
+        if self.at is None and kind.at in ("loss", "examples"):
+            raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
+        if self.at is None and "{at}" in self.words + (self.when or ""):
+            raise ValueError("words or when has {at}, but at is missing")
+        if self.compare != "slope" and "{tenfold}" in self.words:
+            raise ValueError(f"words has {{tenfold}}, but compare is {self.compare!r}: only a slope has such a factor")
+        if (self.along is None) == (self.compare in ("slope", "valley")):
+            raise ValueError(f"along is {self.along!r}: a slope or valley needs it, any other comparison takes none")
+        if (self.claimed is None) != (self.margin is None) or (self.claimed is None) == (self.smallest_effect is None):
+            raise ValueError("write claimed with margin, or smallest_effect alone: the verdict needs one of them")
+        if self.compare in ("difference", "log_ratio") and len(self.arms) != 2:
+            raise ValueError(f"arms is {self.arms}: a {self.compare} compares two")
+        if self.compare == "value" and len(self.arms) != 1:
+            raise ValueError(f"arms is {self.arms}: a value is that of one arm")
+        least = self.smallest_effect if self.claimed is None else self.claimed - (self.margin or 0.0)
+        if self.compare == "log_ratio" and (least is None or least <= 0):
+            raise ValueError(
+                "claimed minus margin, or smallest_effect, should be above 0: effects of a log ratio are factors"
+            )
+        nothing = 1.0 if self.compare == "log_ratio" else 0.0
+        for name, value in (("smallest_effect", self.smallest_effect), ("claimed", self.claimed)):
+            if value == nothing:
+                raise ValueError(
+                    f"{name} is {value:g}, which says no effect for a {self.compare}: write what is claimed"
+                )
+        return self
+
+    @property
+    def bound(self) -> tuple[float | None, float | None, float | None]:
+        """What is claimed: (claimed, margin, smallest effect)."""
+        return self.claimed, self.margin, self.smallest_effect
+
+    @property
+    def unit(self) -> str:
+        """The unit of a told effect: × for a log ratio, (slope) for a slope, else the measure's."""
+        return {"log_ratio": "×", "slope": "(slope)"}.get(self.compare, MEASURES[self.measure].unit)
+
+
+def _braces(text: str) -> set[str]:
+    """The names that stand in braces. Raises `ValueError` for any but effect, at and tenfold, plain as they are."""
+    try:
+        parts = {part[1:] for part in Formatter().parse(text) if part[1] is not None}
+    except ValueError:
+        parts = {("", "", None)}
+    if not parts <= {(name, "", None) for name in ("effect", "at", "tenfold")}:
+        raise ValueError(f"{text!r} has a {{}} that is none of {{effect}}, {{at}} and {{tenfold}}")
+    return {str(name) for name, _, _ in parts}

@@ -1,0 +1,224 @@
+"""Reads and checks experiments/claims/*.toml; what is wrong is named with its file, line and field. No torch."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from harness.claims.checks import Misfit, check
+from harness.claims.claim import Arm, Claim, Published, Seeds, Tuning, tag_name
+from harness.claims.estimands import Estimand, Strict
+from harness.claims.lines import line_of
+from harness.claims.messages import complaint
+from harness.core.config import Split, make_config
+from harness.core.defaults import LESSON
+from harness.core.errors import UserError
+from harness.core.metrics import ProbeName
+from harness.core.toml import parse
+from harness.data.choice import DataChoice, data_choice
+
+CLAIMS = Path(__file__).parents[2] / "experiments" / "claims"
+TUNED = "tuned"
+_MOST_ARMS = 1_000
+
+
+def claim_files() -> list[Path]:
+    """The files of all claims that come with the project, in the order of their names."""
+    return sorted(CLAIMS.glob("*.toml"))
+
+
+def find_claim(wish: str) -> Path:
+    """The file that a person names, by a claim's name or by a path. Raises `UserError` where there is none."""
+    if wish.endswith(".toml"):
+        path = Path(wish)
+        if not path.is_file():
+            raise UserError(
+                f"{wish} is {'a folder' if path.is_dir() else 'not there'}; give the path of a claim's file"
+            )
+        return path
+    path = CLAIMS / f"{wish}.toml"
+    if not path.is_file():
+        known = ", ".join(file.stem for file in claim_files())
+        raise UserError(f"no claim {wish!r}: known are {known}; or give the path of a .toml file")
+    return path
+
+
+def read_claim(path: Path) -> Claim:
+    """Read and check a claim file. Raises a one-line `UserError` that names file, line and field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tables = parse(text)
+    except OSError as error:
+        raise UserError(f"cannot read the claim {path} ({error.strerror})") from None
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise UserError(f"{path} is not valid TOML: {error}") from None
+    if not all(letter.isalnum() or letter in "_-" for letter in path.stem):
+        raise UserError(f"{path}: a claim's file name should be letters, digits, _ and - only")
+    own = path.resolve().parent == CLAIMS.resolve()
+    if (CLAIMS / path.name).is_file() and not own:
+        raise UserError(f"{path}: a claim of the project is called {path.stem!r} already; rename the file")
+    try:
+        return _claim(path.stem, path.stem if own else str(path), text, _File.model_validate(tables), path.parent)
+    except ValidationError as error:
+        message, place = complaint(error, _FIELDS)
+        raise UserError(f"{path}, line {line_of(text, place)}: {message}") from None
+    except Misfit as misfit:
+        raise UserError(f"{path}, line {line_of(text, misfit.place)}: {misfit}") from None
+
+
+class _Settings(Strict):
+    """What a run can be told: a config's fields, each a value or, in an arm, a list that makes one arm a value."""
+
+    lr: float | list[float] | Literal["tuned"] | None = None
+    tune_to_loss: float | None = Field(default=None, gt=0)
+    gamma: float | list[float] | None = None
+    batch_size: int | list[int] | None = None
+    epochs: int | list[int] | None = None
+    updates: int | list[int] | None = None
+    hidden: int | list[int] | None = None
+    batch_norm: bool | list[bool] | None = None
+    standardize: bool | None = None
+    hidden_batch_norm: bool | None = None
+    split: Split | None = None
+    probes: list[ProbeName] | None = None
+    seeds: int | None = Field(default=None, ge=2)
+
+
+class _ArmTable(_Settings):
+    name: str = Field(min_length=1)
+    words: str = ""
+    dataset: Literal["two-basins"] | None = None
+
+
+class _Lesson(Strict):
+    section: str
+    zh: str
+    en: str
+
+
+class _File(Strict):
+    title: str
+    statement: str
+    would_change: str
+    not_tuned: str = ""
+    earlier: str = ""
+    sources: list[str] = Field(min_length=1)
+    lesson: _Lesson
+    dataset: str = "fashion-mnist"
+    target: str = ""
+    seeds: Seeds = Seeds(first=1, count=10)
+    settings: _Settings = _Settings()
+    tuning: Tuning | None = None
+    arms: list[_ArmTable] = Field(default_factory=list)
+    estimands: list[Estimand] = Field(default_factory=list)
+    published: list[Published] = Field(default_factory=list)
+    claimed_accuracy: float | None = Field(default=None, gt=0, le=100)
+
+
+_FIELDS = {
+    "": tuple(_File.model_fields),
+    "settings": tuple(_Settings.model_fields),
+    "arms": tuple(_ArmTable.model_fields),
+    "estimands": tuple(Estimand.model_fields),
+    "tuning": tuple(Tuning.model_fields),
+    "seeds": tuple(Seeds.model_fields),
+    "lesson": tuple(_Lesson.model_fields),
+    "published": tuple(Published.model_fields),
+}
+
+
+def _claim(name: str, wish: str, text: str, file: _File, folder: Path) -> Claim:
+    claim = Claim(
+        name=name,
+        wish=wish,
+        title=file.title,
+        section=file.lesson.section,
+        statement=file.statement,
+        lesson_zh=file.lesson.zh,
+        lesson_en=file.lesson.en,
+        would_change=file.would_change,
+        not_tuned=file.not_tuned,
+        earlier=file.earlier,
+        sources=tuple(file.sources),
+        seeds=file.seeds,
+        preregistered_seeds=file.seeds.count,
+        data=_data(file, folder),
+        arms=_arms(file),
+        tuning=file.tuning,
+        estimands=tuple(file.estimands),
+        published=tuple(file.published),
+        claimed_accuracy=file.claimed_accuracy,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        text=text,
+    )
+    check(claim)
+    return claim
+
+
+def _data(file: _File, folder: Path) -> DataChoice:
+    if file.dataset == "auto":
+        raise Misfit('dataset is "auto": a claim names its data', "dataset")
+    try:
+        return data_choice(file.dataset, file.target).beside(folder)
+    except UserError as error:
+        raise Misfit(str(error), str(error).split(" ", 1)[0]) from None
+
+
+def _arms(file: _File) -> dict[str, Arm]:
+    arms: dict[str, Arm] = {}
+    for position, table in enumerate(file.arms):
+        for fields in _variants(file.settings, table, position):
+            arm = _arm(fields, table, file, position)
+            if tag_name(arm.name) in map(tag_name, arms):
+                message = f"name is {arm.name!r}: two arms are called so, but for signs"
+                raise Misfit(message, "arms", position, "name")
+            arms[arm.name] = arm
+    return arms
+
+
+def _variants(settings: _Settings, table: _ArmTable, position: int) -> Iterator[dict[str, Any]]:
+    """The fields of each arm that a table stands for: one for each combination of the values of its lists."""
+    told = settings.model_dump(exclude_none=True) | table.model_dump(exclude_none=True, exclude={"name", "words"})
+    fields = {**LESSON, "split": "lesson", "probes": []} | told
+    if table.updates is not None and table.epochs is None:
+        told.pop("epochs", None)  # a run is as long as its own table says
+    lists = {field: values for field, values in fields.items() if isinstance(values, list) and field != "probes"}
+    if not 0 < (arms := math.prod(map(len, lists.values()))) <= _MOST_ARMS:
+        raise Misfit(f"its lists make {arms:,} arms: there should be 1 to {_MOST_ARMS:,}", "arms", position)
+    for values in product(*lists.values()):
+        variant = fields | dict(zip(lists, values, strict=True))
+        if "updates" in variant and "epochs" not in told:
+            variant["epochs"] = max(1, variant["updates"])  # enough: an epoch has at least one update
+        yield variant
+
+
+def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -> Arm:
+    try:
+        name, words = (text.format(**fields) for text in (table.name, table.words))
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError, OverflowError, MemoryError) as error:
+        raise Misfit(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
+    probes, seeds = tuple(fields.pop("probes")), fields.pop("seeds", file.seeds.count)
+    target, tuned = fields.pop("tune_to_loss", None), fields["lr"] == TUNED
+    if tuned and file.tuning is None:
+        raise Misfit('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
+    if table.tune_to_loss is not None and not tuned:
+        raise Misfit('tune_to_loss needs lr = "tuned"', "arms", position, "tune_to_loss")
+    if table.updates is not None and table.epochs is not None:
+        raise Misfit("epochs and updates both say how long a run is: write one of them", "arms", position, "updates")
+    _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), table, position)
+    if tuned:
+        del fields["lr"]
+    return Arm(name, words or name, fields, tuned, target if tuned else None, probes, seeds)
+
+
+def _check_fields(fields: Mapping[str, Any], table: _ArmTable, position: int) -> None:
+    try:
+        make_config(**{"dataset": ""} | dict(fields), seed=0)
+    except UserError as error:
+        name = str(error).split(" ", 1)[0]
+        place = ("arms", position, name) if name in table.model_fields_set else ("settings", name)
+        raise Misfit(str(error), *place) from None

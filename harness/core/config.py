@@ -1,0 +1,88 @@
+"""The config of one training run: its fields, their bounds, and what a person reads when a value is outside them.
+
+Knows nothing of torch, Optuna or MLflow.
+"""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.core.defaults import LESSON, LESSON_SEED, SEARCHED, Precision
+from harness.core.errors import UserError
+
+_REMEDY = {
+    "lr": "the lesson uses 0.15, usual values lie between 0.01 and 0.5",
+    "gamma": "0 is no momentum, 0.9 is usual",
+    "batch_size": "the lesson uses 128",
+    "epochs": "the lesson uses 10",
+    "batch_norm": "write true or false",
+    "seed": "the lesson uses 420",
+    "hidden": "the lesson uses 128",
+}
+
+Split = Literal["search", "lesson"]
+SEEDS = 2**32  # how many there are
+_LARGEST = 2**53  # a whole number that a float still holds: records keep these as metrics too
+
+
+class RunConfig(BaseModel):
+    """Everything that decides the numbers of one training run; frozen, so it can be a key.
+
+    `split` says which images train: "search" keeps a validation part of one sixth, "lesson" trains on all of them.
+    Two runs with the same `seed` share split, initial weights and batch order, whatever their other fields are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    lr: float = Field(gt=0, description="step size η")
+    gamma: float = Field(ge=0, lt=1, description="momentum γ")
+    batch_size: int = Field(ge=1, le=_LARGEST, description="images in one update")
+    epochs: int = Field(ge=1, le=_LARGEST, description="passes over the training images")
+    batch_norm: bool = Field(description="BatchNorm2d(1) on the input")
+    seed: int = Field(ge=0, lt=SEEDS)
+    dataset: str
+    split: Split
+    hidden: int = Field(default=128, ge=1, le=_LARGEST, description="width of the hidden layer")
+    standardize: bool = Field(default=False, description="shift and scale the input by its mean and sd")
+    hidden_batch_norm: bool = Field(default=False, description="BatchNorm1d after the hidden layer, before relu")
+    updates: int | None = Field(
+        default=None, ge=1, le=_LARGEST, description="stop after so many updates, in mid-epoch if need be"
+    )
+    precision: Precision = Field(default="float32", description="of the matrix products; weights are always float32")
+
+    @property
+    def content_hash(self) -> str:
+        """16 hexadecimal digits that are equal exactly when all fields are.
+
+        A field at its default does not count, so that a field added later leaves the hashes of earlier runs alone.
+        """
+        canonical = json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The fields that a search varies."""
+        return self.model_dump(include=set(SEARCHED))
+
+
+def make_config(**fields: Any) -> RunConfig:
+    """`RunConfig(**fields)`, with a one-line `UserError` where a field is out of bounds."""
+    try:
+        return RunConfig(**fields)
+    except ValidationError as error:
+        raise UserError(_first_complaint(error)) from None
+
+
+def check_value(name: str, value: Any) -> None:
+    """Raise `UserError` unless `value` is one that the field `name` can take."""
+    make_config(**(LESSON | {"seed": LESSON_SEED, "dataset": "", "split": "search", name: value}))
+
+
+def _first_complaint(error: ValidationError) -> str:
+    complaint = error.errors()[0]
+    name = str(complaint["loc"][0])
+    remedy = f"; {_REMEDY[name]}" if name in _REMEDY else ""
+    bound = complaint["msg"].removeprefix("Input ")
+    return f"{name} is {complaint['input']!r}: it {bound}{remedy}"

@@ -1,0 +1,114 @@
+"""Where datasets come from: Fashion-MNIST's files, scikit-learn's small data, a CSV file."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from harness.core.errors import UserError
+from harness.core.seeds import derive
+from harness.data import csv_table, fashion_mnist
+from harness.data.choice import DataChoice
+from harness.data.dataset import Dataset, checked, split_indices, stratified
+
+_DIGITS_TEST_SHARE = 6
+
+
+def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
+    """The dataset that was chosen; "auto" is Fashion-MNIST where it can be had, else digits with the reason.
+
+    Raises `UserError` for a damaged file or an unusable folder, and, with "fashion-mnist", where it cannot be had.
+    """
+    if choice.path is not None:
+        path = choice.path.resolve()
+        table = csv_table.read_csv(choice.path, choice.target)
+        return _from_table(table, path.as_uri(), choice._replace(wish=f"csv:{path}"))
+    if choice.wish == "breast-cancer":
+        return _from_table(csv_table.breast_cancer(), "sklearn.datasets.load_breast_cancer", choice)
+    if choice.wish == "digits":
+        return _digits()
+    folder = data_dir or Path(os.environ.get("HARNESS_DATA_DIR") or "data")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"the data folder {folder} is a file; give a folder with --data-dir")
+    try:
+        return _fashion_mnist(folder)
+    except fashion_mnist.DownloadFailed as failure:
+        if choice.wish == "fashion-mnist":
+            raise UserError(
+                f"no whole Fashion-MNIST in {folder} and {failure}; put the four official .gz files into"
+                f" {fashion_mnist.raw_folder(folder)}, or name a folder that has them with --data-dir"
+            ) from None
+        return _digits(fallback=f"no whole Fashion-MNIST in {folder} and {failure}")
+
+
+def _fashion_mnist(folder: Path) -> Dataset:
+    if not fashion_mnist.is_present(folder):
+        fashion_mnist.download(folder)
+    train_images, train_labels, test_images, test_labels = fashion_mnist.read(folder)
+    return checked(
+        Dataset(
+            name="fashion-mnist",
+            train_inputs=torch.from_numpy(train_images.copy()),
+            train_labels=torch.from_numpy(train_labels.astype("int64")),
+            test_inputs=torch.from_numpy(test_images.copy()),
+            test_labels=torch.from_numpy(test_labels.astype("int64")),
+            max_level=255,
+            classes=fashion_mnist.CLASSES,
+            source="https://github.com/zalandoresearch/fashion-mnist",
+            choice=DataChoice("fashion-mnist"),
+        )
+    )
+
+
+def _digits(fallback: str = "") -> Dataset:
+    """scikit-learn's 1,797 digits, 8×8, grey levels 0 to 16. Its test part is one sixth, always the same."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        digits.images, digits.target, test_size=1 / _DIGITS_TEST_SHARE, stratify=digits.target, random_state=0
+    )
+    return checked(
+        Dataset(
+            name="digits",
+            train_inputs=torch.from_numpy(train_images.astype("uint8")),
+            train_labels=torch.from_numpy(train_labels.astype("int64")),
+            test_inputs=torch.from_numpy(test_images.astype("uint8")),
+            test_labels=torch.from_numpy(test_labels.astype("int64")),
+            max_level=16,
+            classes=tuple(str(name) for name in digits.target_names),
+            source="sklearn.datasets.load_digits",
+            choice=DataChoice("digits"),
+            fallback=fallback,
+        )
+    )
+
+
+def _from_table(table: csv_table.Table, source: str, choice: DataChoice) -> Dataset:
+    """A dataset whose test part is one row in six of each class, always the same ones.
+
+    Raises `UserError` where classes are too small for a test and a validation part.
+    """
+    features, labels = torch.from_numpy(table.features), torch.from_numpy(table.labels)
+    parts = stratified(labels, torch.Generator().manual_seed(derive(0, "test")))
+    train_labels = labels[parts.train]
+    if not len(parts.validation) or not len(split_indices(train_labels, "search", seed=0).validation):
+        raise UserError(
+            f"{choice.name} has {len(table.classes):,} classes in {len(labels):,} rows: too few rows a class to set"
+            " some aside for validation and test; is the target the right column?"
+        )
+    return checked(
+        Dataset(
+            name=choice.name,
+            train_inputs=features[parts.train],
+            train_labels=train_labels,
+            test_inputs=features[parts.validation],
+            test_labels=labels[parts.validation],
+            max_level=None,
+            classes=table.classes,
+            source=source,
+            choice=choice,
+            columns=table.columns,
+        )
+    )

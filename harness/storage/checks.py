@@ -1,0 +1,117 @@
+"""Where records are kept: the addresses of Optuna's and MLflow's stores, checked before anything slow is imported."""
+
+import os
+import re
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from harness.core.errors import UserError
+from harness.storage.urls import kind, sqlite_file, without_password, without_user
+
+OPTUNA_DEFAULT = "sqlite:///optuna.db"
+MLFLOW_DEFAULT = "sqlite:///mlflow.db"
+ARTIFACTS = Path("mlruns")
+
+_SECONDS_TO_ANSWER = 10
+_OPTUNA_KINDS = ("sqlite", "postgresql", "mysql")
+_MLFLOW_KINDS = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, else MLflow's own default in the working folder, so that a plain `mlflow ui` opens it."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or MLFLOW_DEFAULT
+
+
+def check_stores(storage: str, tracking: str) -> None:
+    """Raise `UserError` unless both addresses are of a known kind and, where they are files here, can be written."""
+    _check(storage, _OPTUNA_KINDS, "--storage")
+    check_tracking(tracking)
+    if storage == tracking:
+        raise UserError(
+            f"--storage and MLFLOW_TRACKING_URI are both {without_password(storage)}: they need a database each,"
+            f" such as {OPTUNA_DEFAULT} and {MLFLOW_DEFAULT}"
+        )
+
+
+def check_tracking(uri: str) -> None:
+    """The same for MLflow's address alone, and for the folder where its artifacts lie beside a database file."""
+    _check(uri, _MLFLOW_KINDS, "MLFLOW_TRACKING_URI")
+    if kind(uri) in ("http", "https"):
+        _check_answer(uri)
+    if kind(uri) != "sqlite":
+        _check_folder(Path(), "records that wait for MLflow's store")
+    if kind(uri) == "sqlite":
+        _check_folder(ARTIFACTS if ARTIFACTS.exists() else Path(), "MLflow's artifacts")
+
+
+def check_recorded(uri: str) -> None:
+    """Raise `UserError` where `uri` is a database file that is not there: reading would make an empty one."""
+    path = sqlite_file(uri)
+    if path and not path.exists():
+        raise UserError(
+            f"nothing is recorded here: there is no {path}; run harness.search or harness.replicate first,"
+            " go to the folder where you did, or set MLFLOW_TRACKING_URI"
+        )
+
+
+def check_name(name: str) -> None:
+    """Raise `UserError` unless a study may be called `name`: it ends up in file names, addresses and queries."""
+    if not re.fullmatch(r"[\w.:+-]{0,100}", name):
+        raise UserError(f"--study is {name!r}: it should be at most 100 letters, digits and signs of . _ : + -")
+
+
+def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
+    if "://" not in url or kind(url) not in kinds:
+        known = ", ".join(f"{kind}://" for kind in kinds)
+        raise UserError(f"{name} is {without_password(url)!r}: it should begin with one of {known}")
+    if kind(url) == "sqlite":
+        _check_sqlite(url, name)
+
+
+def _check_answer(uri: str) -> None:
+    """MLflow itself would try for minutes before it says that nobody is there."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER):  # noqa: S310  # http or https, as checked
+            pass
+    except HTTPError:  # somebody is there; what they think of us is MLflow's to find out
+        pass
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", error)
+        raise UserError(
+            f"MLFLOW_TRACKING_URI is {without_password(uri)!r}: no answer from there ({why}); start the server or unset"
+            " the variable"
+        ) from None
+
+
+def _check_sqlite(url: str, option: str) -> None:
+    path = sqlite_file(url)
+    if path is None or not path.name or path.name.startswith(":memory:"):
+        raise UserError(f"{option} names no file, so nothing would be kept; write {OPTUNA_DEFAULT}, for example")
+    if not path.exists():
+        return _check_folder(path.parent, f"the database of {option}")
+    try:
+        connection = sqlite3.connect(path, timeout=0)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if "locked" not in str(error):  # a lock passes; whoever needs the database waits for it
+            raise UserError(
+                f"{option}: {path} cannot be used ({error}); choose another file or mend its permissions"
+            ) from None
+
+
+def _check_folder(folder: Path, purpose: str) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        where = "the working directory" if folder == Path() else str(folder)
+        raise UserError(
+            f"{purpose} cannot be written to {where} ({error.strerror}); choose another place or mend its permissions"
+        ) from None

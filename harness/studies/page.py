@@ -1,0 +1,66 @@
+"""The interactive page of a study: Optuna's plots and accuracy against training time, one file, no network needed."""
+
+import plotly.graph_objects as go
+from optuna.visualization import (
+    plot_optimization_history,
+    plot_parallel_coordinate,
+    plot_param_importances,
+    plot_slice,
+)
+
+from harness.cli.console import show_params
+from harness.studies.study import Study
+from harness.studies.summary import Summary
+
+_STATE_COLOUR = {"complete": "#0072B2", "pruned": "#E69F00"}
+
+
+def study_page(study: Study, summary: Summary) -> str:
+    """HTML with the plots that the study's trials allow; needs at least one complete trial."""
+    importances = [_importances(study)] if summary.importances else []
+    figures = [_history(study), *importances, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=position == 0, config={"displaylogo": False})
+        for position, figure in enumerate(figures)
+    ]
+    head = '<!doctype html><meta charset="utf-8"><title>study</title><body style="font-family: sans-serif">'
+    return head + "\n".join(parts)
+
+
+def accuracy_against_seconds(summary: Summary) -> go.Figure:
+    """Validation accuracy of each trial's last epoch against the seconds it trained."""
+    figure = go.Figure(layout={"title": "Validation accuracy after the last epoch, against training time"})
+    for state, colour in _STATE_COLOUR.items():
+        points = [
+            (outcome.seconds, outcome.accuracies[-1], f"trial {trial.number}: {show_params(trial.params)}")
+            for trial in summary.trials
+            if (outcome := trial.outcome) and outcome.state == state and outcome.accuracies and outcome.same_as is None
+        ]
+        seconds, accuracies, names = zip(*points, strict=True) if points else ((), (), ())
+        figure.add_scatter(
+            x=seconds, y=accuracies, text=names, mode="markers", name=state, marker={"color": colour, "size": 9}
+        )
+    figure.update_xaxes(title="training time (s, without validation)")
+    figure.update_yaxes(title="validation accuracy")
+    return figure
+
+
+def _history(study: Study) -> go.Figure:
+    figure = plot_optimization_history(study.optuna, target_name="validation accuracy")
+    return figure.update_layout(title="Optimisation history")
+
+
+def _importances(study: Study) -> go.Figure:
+    figure = plot_param_importances(study.optuna, target_name="validation accuracy")
+    return figure.update_layout(title="Parameter importances (PED-ANOVA)")
+
+
+def _parallel(study: Study) -> go.Figure:
+    figure = plot_parallel_coordinate(study.optuna, target_name="validation accuracy")
+    return figure.update_layout(title="Parallel coordinates: each line is a complete trial")
+
+
+def _slice(study: Study) -> go.Figure:
+    figure = plot_slice(study.optuna, target_name="validation accuracy")
+    # Optuna fixes a width that a frame would cut off.
+    return figure.update_layout(title="Slice: validation accuracy by each parameter", width=None)

@@ -1,0 +1,185 @@
+"""The search space: a TOML file, checked, then handed to Optuna as distributions. No torch."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from harness.core.config import check_value
+from harness.core.defaults import LESSON, SEARCHED
+from harness.core.errors import UserError
+from harness.core.toml import parse
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+DEFAULT_SPACE = Path(__file__).parents[2] / "experiments" / "search.toml"
+_WHOLE_NUMBERS = ("batch_size", "epochs")
+# Where a range cannot be widened, a best value at its end is no news.
+_NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1}
+_EDGE_SHARE = 0.02
+
+
+class Range(BaseModel):
+    """Every number from `low` to `high`, both included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low is {self.low} and high is {self.high}: low should be less than high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low is {self.low}: a logarithmic range should start above 0")
+        return self
+
+    def position(self, value: float) -> float:
+        """Where `value` lies between low (0) and high (1), on the range's own scale."""
+        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
+        return (at - low) / (high - low)
+
+
+class Choices(BaseModel):
+    """One of these values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    choices: list[bool | int | float]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Choices":
+        if not self.choices:
+            raise ValueError("choices is []: it should name at least one value")
+        if len(set(self.choices)) < len(self.choices):
+            raise ValueError(f"choices is {self.choices}: it should not name a value twice")
+        return self
+
+
+class Space(BaseModel):
+    """What each searched parameter may be; a parameter that is not in `searched` keeps its value in `fixed`."""
+
+    model_config = ConfigDict(frozen=True)
+    searched: dict[str, Range | Choices]
+    fixed: dict[str, Any]
+
+    def distributions(self) -> dict[str, "BaseDistribution"]:
+        """The same as Optuna distributions, in the order of the config's fields."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        result: dict[str, BaseDistribution] = {}
+        for name, domain in self.searched.items():
+            if isinstance(domain, Choices):
+                result[name] = CategoricalDistribution(domain.choices)
+            elif name in _WHOLE_NUMBERS:
+                result[name] = IntDistribution(int(domain.low), int(domain.high), log=domain.log)
+            else:
+                result[name] = FloatDistribution(domain.low, domain.high, log=domain.log)
+        return result
+
+    def outside(self, params: Mapping[str, Any]) -> list[str]:
+        """The names of those `params` whose value this space does not hold."""
+        return [name for name, value in params.items() if not self._holds(name, value)]
+
+    def largest_batch(self) -> int:
+        """The largest batch_size that a search of this space could propose."""
+        domain = self.searched.get("batch_size")
+        if domain is None:
+            return int(self.fixed["batch_size"])
+        return int(max(domain.choices) if isinstance(domain, Choices) else domain.high)
+
+    def with_batches_up_to(self, most: int) -> "Space":
+        """The same without larger values of batch_size; unchanged where none would be left."""
+        domain = self.searched.get("batch_size")
+        if isinstance(domain, Choices) and (fitting := [size for size in domain.choices if size <= most]):
+            return self.model_copy(update={"searched": self.searched | {"batch_size": Choices(choices=fitting)}})
+        return self
+
+    def at_edge(self, params: Mapping[str, Any]) -> dict[str, str]:
+        """Which best values lie at an end of their range that could be widened: name → "low" or "high".
+
+        An end is the outermost 2 % of a range (on its own scale), or the least or greatest of several numbers to
+        choose from. Ends beyond which no value is allowed do not count.
+        """
+        found = {}
+        for name, domain in self.searched.items():
+            low, high, position = self._ends(domain, params[name])
+            if position <= _EDGE_SHARE and low != _NATURAL_END.get(name):
+                found[name] = "low"
+            elif position >= 1 - _EDGE_SHARE and high is not True:
+                found[name] = "high"
+        return found
+
+    def _holds(self, name: str, value: Any) -> bool:
+        domain = self.searched.get(name)
+        if domain is None:
+            return bool(self.fixed[name] == value)
+        if isinstance(domain, Choices):
+            return any(value == choice for choice in domain.choices)
+        return bool(domain.low <= value <= domain.high)
+
+    @staticmethod
+    def _ends(domain: Range | Choices, value: Any) -> tuple[float | bool, float | bool, float]:
+        if isinstance(domain, Range):
+            return domain.low, domain.high, domain.position(value)
+        low, high = min(domain.choices), max(domain.choices)
+        inside = low < value < high or low == high or isinstance(low, bool)
+        return low, high, 0.5 if inside else float(value == high)
+
+
+def read_space(path: Path) -> Space:
+    """Read and check a space file. Raises a one-line `UserError` that names the file and the parameter."""
+    try:
+        tables = parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read the search space {path} ({error.strerror}); give a TOML file with --space"
+        ) from None
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for the form") from None
+    searched = {name: _domain(path, name, table) for name, table in tables.items()}
+    if not searched:
+        raise UserError(f"{path} names no parameter; give at least one of {', '.join(SEARCHED)}")
+    in_order = {name: searched[name] for name in SEARCHED if name in searched}
+    return Space(searched=in_order, fixed={name: LESSON[name] for name in SEARCHED if name not in searched})
+
+
+def _domain(path: Path, name: str, table: Any) -> Range | Choices:
+    if name not in SEARCHED:
+        close = difflib.get_close_matches(name, SEARCHED, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(f"{path}: {name!r} is not a parameter of the search; {hint}known are {', '.join(SEARCHED)}")
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, or choices")
+    kind = Choices if "choices" in table or name == "batch_norm" else Range
+    form = "choices, as [false, true]" if name == "batch_norm" else "low and high, or choices"
+    try:
+        domain = kind.model_validate(table)
+    except ValidationError as error:
+        raise UserError(f"{path}: [{name}] {_complaint(error, form)}") from None
+    values = domain.choices if isinstance(domain, Choices) else (domain.low, domain.high)
+    for value in values:
+        whole = isinstance(domain, Range) and name in _WHOLE_NUMBERS and value == value // 1
+        try:
+            check_value(name, int(value) if whole else value)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    return domain
+
+
+def _complaint(error: ValidationError, form: str) -> str:
+    complaint = error.errors()[0]
+    if complaint["type"] == "value_error":
+        return str(complaint["ctx"]["error"])
+    field, *inside = complaint["loc"]
+    if complaint["type"] == "missing":
+        return f"lacks {field}: give {form}"
+    if complaint["type"] == "extra_forbidden":
+        return f"has a field {field!r} that does not fit: give low, high and log, or choices alone"
+    if inside:
+        return f"{field} holds {complaint['input']!r}: each should be a number, or true or false"
+    return f"{field} is {complaint['input']!r}: it {complaint['msg'].removeprefix('Input ')}"

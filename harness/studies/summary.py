@@ -1,0 +1,119 @@
+"""A finished study in numbers and words: best config, test accuracy, how trials ended, warnings. Prints nothing."""
+
+import statistics
+from collections import Counter
+from typing import NamedTuple
+
+from harness.cli.console import show_params
+from harness.studies.study import Study
+from harness.studies.trial import Trial
+from harness.studies.winner import WinnerRun
+
+_FEWEST_TRIALS_FOR_IMPORTANCE = 4
+_BEST_TRIALS_SHOWN = 10
+
+
+class Summary(NamedTuple):
+    """`importances`: share of each parameter (they sum to 1), greatest first; {} while too few trials are complete.
+
+    `edges`: parameters whose best value lies at an end of their range that could be widened → "low" or "high".
+    """
+
+    name: str
+    best: Trial
+    trials: list[Trial]
+    states: Counter[str]
+    copies: int
+    importances: dict[str, float]
+    edges: dict[str, str]
+    winner: list[WinnerRun]
+    training_seconds: float
+
+
+def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
+    """The summary of a study whose best trial is `best`."""
+    trials = study.finished()
+    outcomes = [trial.outcome for trial in trials if trial.outcome]
+    return Summary(
+        name=study.name,
+        best=best,
+        trials=trials,
+        states=Counter(outcome.state for outcome in outcomes),
+        copies=sum(outcome.same_as is not None for outcome in outcomes),
+        importances=_importances(study),
+        edges=study.space.at_edge(best.params),
+        winner=winner,
+        training_seconds=sum(outcome.seconds for outcome in outcomes),
+    )
+
+
+def accuracy_text(winner: list[WinnerRun]) -> str:
+    """`0.8812 ± 0.0011 (0.8801, 0.8812, 0.8823)`: mean, sample standard deviation, each run's."""
+    accuracies = [run.test_accuracy for run in winner]
+    each = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
+    if len(accuracies) < 2:
+        return each or "not tested"
+    return f"{statistics.mean(accuracies):.4f} ± {statistics.stdev(accuracies):.4f} ({each})"
+
+
+def states_text(summary: Summary) -> str:
+    """`30 trials: 18 complete, 11 pruned, 1 diverged`, and how many of them were copies of an earlier one."""
+    parts = ", ".join(f"{count} {state}" for state, count in summary.states.most_common())
+    copies = f"; {summary.copies} repeat an earlier config, not trained again" if summary.copies else ""
+    return f"{counted(len(summary.trials), 'trial')}: {parts}{copies}"
+
+
+def counted(count: int, what: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def importances_text(summary: Summary) -> str:
+    """`epochs 72%, gamma 19%, …`, or why there is nothing to say."""
+    if not summary.importances:
+        return f"not computed: it needs {_FEWEST_TRIALS_FOR_IMPORTANCE} complete trials that differ"
+    return ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
+
+
+def warnings(summary: Summary) -> list[str]:
+    """One sentence for each parameter whose best value sits at the edge of its range."""
+    return [
+        f"the best {name} ({summary.best.params[name]:.4g}) sits at the {edge} edge of its range; look beyond it"
+        for name, edge in summary.edges.items()
+    ]
+
+
+def markdown(summary: Summary) -> str:
+    """The description of the study's parent run: what was found, and a table of the best trials."""
+    lines = [
+        f"**Best config** (trial {summary.best.number}): {show_params(summary.best.params)}",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| validation accuracy | {summary.best.value:.4f} |",
+        f"| test accuracy, mean ± sd of {len(summary.winner)} fresh runs | {accuracy_text(summary.winner)} |",
+        f"| trials | {states_text(summary)} |",
+        f"| importance | {importances_text(summary)} |",
+        f"| training time, all trials | {summary.training_seconds:.0f} s |",
+        "",
+        *(f"> ⚠ {warning}\n" for warning in warnings(summary)),
+        "| trial | validation accuracy | best epoch | lr | gamma | batch_size | epochs | batch_norm |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | :---: |",
+    ]
+    complete = [trial for trial in summary.trials if trial.outcome and trial.outcome.state == "complete"]
+    for trial in sorted(complete, key=lambda trial: -trial.value)[:_BEST_TRIALS_SHOWN]:
+        assert trial.outcome is not None
+        cells = [f"{trial.number}", f"{trial.value:.4f}", f"{trial.outcome.best_epoch}"]
+        cells += [f"{trial.params[name]:.4g}" for name in ("lr", "gamma", "batch_size", "epochs")]
+        lines.append("| " + " | ".join([*cells, "on" if trial.params["batch_norm"] else "off"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _importances(study: Study) -> dict[str, float]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    complete = [trial for trial in study.finished() if trial.outcome and trial.outcome.state == "complete"]
+    values = {trial.value for trial in complete}
+    if len(complete) < _FEWEST_TRIALS_FOR_IMPORTANCE or len(values) < 2:
+        return {}
+    return dict(get_param_importances(study.optuna, evaluator=PedAnovaImportanceEvaluator()))

@@ -1,0 +1,161 @@
+"""The training loop: a config goes in, a stream of epochs comes out.
+
+Does no I/O, logs nothing, knows neither Optuna nor MLflow. To prune a run is to stop iterating.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import nll_loss
+
+from harness.core.config import RunConfig
+from harness.core.defaults import Precision
+from harness.core.metrics import EpochMetrics, Reading
+from harness.core.seeds import derive
+from harness.data.dataset import Dataset, oversize, split_indices
+from harness.training.model import MLP, initial_model
+
+_EVALUATION_BATCH = 1_000
+
+
+class Observer(Protocol):
+    """Looks on while a run trains and changes nothing. The clock of `seconds` stands still meanwhile."""
+
+    @property
+    def reads_gradients(self) -> bool:
+        """Whether `updated` looks at the parameters' gradients; without that they need not be there."""
+
+    def updated(self, number: int) -> None:
+        """Called after update `number` (from 1), when the gradients that made it are still on the parameters."""
+
+    def epoch_ended(self, number: int) -> tuple[Reading, ...]:
+        """Called after epoch `number` (from 1); what was read since the last call."""
+
+
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    model: MLP | None = None,
+    device: torch.device | str = "cpu",
+    watch_test: bool = False,
+    observer: Observer | None = None,
+) -> Iterator[EpochMetrics]:
+    """Train one run by mini-batch SGD with momentum and yield an `EpochMetrics` after each epoch.
+
+    Every epoch visits each training example once (the last one fewer, where `updates` ends it), in an order drawn from
+    (seed, "order"); the last batch may be smaller, as in the lesson's loader. `dataset` must lie on `device` already.
+    Give `model` (from `initial_model`) to keep the trained weights; it is moved to `device` and trained in place. With
+    `watch_test` every record carries the loss and accuracy on the test set. After the first loss that is not finite the
+    run yields a last, `diverged` record and ends.
+
+    Raises ValueError if a batch would be larger than the training part.
+    """
+    model = (model or initial_model(config, dataset)).to(device)
+    split = split_indices(dataset.train_labels, config.split, config.seed)
+    if complaint := oversize(config.batch_size, dataset, config.split):
+        raise ValueError(complaint)
+    train_part = split.train.to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.gamma, fused=True)
+    order = torch.Generator().manual_seed(derive(config.seed, "order"))
+
+    updates = 0
+
+    for epoch in range(1, config.epochs + 1):
+        permutation = torch.randperm(len(train_part), generator=order).to(device)
+        batches = train_part.index_select(0, permutation).split(config.batch_size)
+        if config.updates is not None:
+            batches = batches[: config.updates - updates]
+        metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates, config.precision)
+        updates += metrics.steps
+        if observer:
+            metrics = metrics._replace(readings=observer.epoch_ended(epoch))
+        if metrics.diverged:
+            yield metrics
+            return
+        yield with_evaluations(metrics, model, dataset, split.validation, watch_test)
+        if updates == config.updates:
+            return
+
+
+def with_evaluations(
+    metrics: EpochMetrics, model: MLP, dataset: Dataset, validation: Tensor, watch_test: bool
+) -> EpochMetrics:
+    """The record with loss and accuracy on the `validation` images, if any, and on the test set if it is watched."""
+    if len(validation):
+        val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, validation)
+        metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
+    if watch_test:
+        test_loss, test_accuracy = evaluate(model, dataset.test_inputs, dataset.test_labels)
+        metrics = metrics._replace(test_loss=test_loss, test_accuracy=test_accuracy)
+    return metrics
+
+
+def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> tuple[float, float]:
+    """Mean loss (nats an example) and accuracy (fraction) on a dataset's inputs [n, …] and labels int64 [n].
+
+    `indices`: int64 [m], which of them to take; all by default.
+    """
+    chosen = torch.arange(len(labels)) if indices is None else indices
+    model.eval()
+    losses, hits = [], []
+    with torch.no_grad():
+        for some in chosen.to(labels.device).split(_EVALUATION_BATCH):
+            targets = labels.index_select(0, some)
+            log_probabilities = model(inputs.index_select(0, some))
+            losses.append(nll_loss(log_probabilities, targets, reduction="sum"))
+            hits.append((log_probabilities.argmax(dim=1) == targets).sum())
+    loss, correct = (sum(torch.stack(parts).cpu().tolist()) for parts in (losses, hits))  # fetched as a whole
+    return loss / len(chosen), correct / len(chosen)
+
+
+def _train_epoch(
+    epoch: int,
+    model: MLP,
+    optimizer: torch.optim.Optimizer,
+    dataset: Dataset,
+    batches: tuple[Tensor, ...],
+    observer: Observer | None,
+    updates_before: int,
+    precision: Precision,
+) -> EpochMetrics:
+    inputs, labels = dataset.train_inputs, dataset.train_labels
+    model.train()
+    loss_sum, steps, seen = 0.0, 0, 0
+    correct = torch.zeros((), dtype=torch.int64, device=inputs.device)
+    start, observing = time.perf_counter(), 0.0
+    for batch in batches:
+        targets = labels.index_select(0, batch)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            log_probabilities = model(inputs.index_select(0, batch))
+        loss = nll_loss(log_probabilities, targets)
+        steps, seen = steps + 1, seen + len(batch)
+        loss_sum += loss.item() * len(batch)
+        if not math.isfinite(loss_sum):
+            break
+        correct += (log_probabilities.argmax(dim=1) == targets).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if observer:
+            paused = time.perf_counter()
+            observer.updated(updates_before + steps)
+            model.train()
+            observing += time.perf_counter() - paused
+    accuracy = int(correct) / seen
+    seconds = time.perf_counter() - start - observing
+    return EpochMetrics(
+        epoch=epoch,
+        train_loss=loss_sum / seen,
+        train_accuracy=accuracy,
+        val_loss=None,
+        val_accuracy=None,
+        seconds=seconds,
+        samples_per_second=seen / seconds,
+        steps=steps,
+        diverged=not math.isfinite(loss_sum),
+    )

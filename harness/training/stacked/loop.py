@@ -1,0 +1,202 @@
+"""Runs of one shape, trained together: what `train` does for one config, for a stack of them.
+
+A run comes out as `train` makes it, up to rounding, and bit for bit the same whatever shares its stack; of one
+that has diverged this holds for its records alone. The same rules hold: no I/O, no Optuna, no MLflow.
+"""
+
+import math
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from harness.core.config import RunConfig
+from harness.core.metrics import EpochMetrics
+from harness.core.seeds import derive
+from harness.data.dataset import Dataset, oversize, split_indices
+from harness.training.loop import Observer, with_evaluations
+from harness.training.model import MLP
+from harness.training.stacked.cuda_graph import Graphed
+from harness.training.stacked.matmul import Products
+from harness.training.stacked.mlp import Batch, StackedMLP
+
+
+def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
+    """What runs have to agree in to share a stack; None where a run has to be trained alone, by `train`.
+
+    That is so for the rows of a table, for toys, and for one hidden unit, whose products would depend on the stack.
+    """
+    if config.dataset != dataset.name or dataset.max_level is None or config.hidden == 1:
+        return None
+    return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
+
+
+class Cohort:
+    """The runs of `configs`, equal in `shape_of`, on `models` from `initial_model`; `observers[i]` looks on at run i.
+
+    The models are trained in place. `dataset` must lie on their device. `leave` takes a run out of the stack. Raises
+    ValueError if a batch would be larger than the training part.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[RunConfig],
+        dataset: Dataset,
+        models: Sequence[MLP],
+        *,
+        watch_test: bool = False,
+        observers: Sequence[Observer | None] = (),
+    ) -> None:
+        first = configs[0]
+        if complaint := oversize(first.batch_size, dataset, first.split):
+            raise ValueError(complaint)
+        self._configs = configs
+        self._models = models
+        self._dataset = dataset
+        self._watch_test = watch_test
+        self._observers = observers or [None] * len(configs)
+        self._splits = [split_indices(dataset.train_labels, config.split, config.seed) for config in configs]
+        self._orders = [torch.Generator().manual_seed(derive(config.seed, "order")) for config in configs]
+        self._epoch = self._updates = 0
+        self._running = list(range(len(configs)))
+        self._left: set[int] = set()
+        like = models[0].hidden.weight.detach()
+        gamma = like.new_tensor([config.gamma for config in configs])
+        self._step = (-like.new_tensor([config.lr for config in configs]) / (1 - gamma)).view(-1, 1, 1)
+        with_gradients = any(observer is not None and observer.reads_gradients for observer in self._observers)
+        self._stack = StackedMLP(models, dataset.train_inputs, gamma, Products(first.precision), with_gradients)
+        self._update = self._updates_of_the_stack()
+
+    def epochs(self) -> Iterator[dict[int, EpochMetrics]]:
+        """Train; after each epoch the record of every run that trained it, by its number in `configs`.
+
+        `seconds` of a run is the time of the stack, divided among its runs.
+        """
+        limit = self._configs[0].updates
+        while self._running:
+            records = self._train_epoch(limit)
+            yield records
+            for number, metrics in records.items():
+                if metrics.diverged or self._epoch == self._configs[number].epochs or self._updates == limit:
+                    self.leave(number)
+            self._shrink()
+
+    def leave(self, number: int) -> None:
+        """Train this run no further."""
+        self._left.add(number)
+
+    def _shrink(self) -> None:
+        rows = [row for row, number in enumerate(self._running) if number not in self._left]
+        if len(rows) < len(self._running):
+            self._running = [self._running[row] for row in rows]
+            if rows:
+                self._stack.keep(rows)
+                self._step = self._step[rows]
+                self._update = self._updates_of_the_stack()
+
+    def _updates_of_the_stack(self) -> Callable[[Batch, Tensor], tuple[Tensor, Tensor]]:
+        return Graphed(self._stack, self._configs[0].batch_size).update if self._step.is_cuda else self._stack.update
+
+    def _train_epoch(self, limit: int | None) -> dict[int, EpochMetrics]:
+        self._epoch += 1
+        batches = self._batches()
+        sums, hits, sizes = [], [], []
+        standing = dict.fromkeys(self._running, True)
+        observed = any(self._observers[number] for number in self._running)
+        start, observing = time.perf_counter(), 0.0
+        for batch in batches:
+            if self._updates == limit:
+                break
+            size = batch.labels.shape[2]
+            log_probabilities, right = self._update(batch, self._step / size)
+            self._updates += 1
+            sums.append(log_probabilities)
+            hits.append(right)
+            sizes.append(size)
+            if observed:
+                losses = log_probabilities.tolist()  # a GPU is done with the update only now
+                paused = time.perf_counter()
+                self._observe(losses, standing)
+                observing += time.perf_counter() - paused
+        fetched = torch.stack(sums).cpu(), torch.stack(hits).cpu()  # a GPU is done with the epoch only now
+        seconds = (time.perf_counter() - start - observing) / len(self._running)
+        for number in self._running:
+            _count_batches(self._models[number], sizes)
+        return self._records(*fetched, sizes, seconds)
+
+    def _records(self, sums: Tensor, hits: Tensor, sizes: list[int], seconds: float) -> dict[int, EpochMetrics]:
+        """From the summed log-probabilities and hits of every update, [updates, runs]; a run has diverged at its first
+        sum that is not finite."""
+        losses, hits = sums.double().neg_().cumsum(dim=0), hits.cumsum(dim=0)
+        records = {}
+        for row, number in enumerate(self._running):
+            finite = int(losses[:, row].isfinite().sum())
+            steps = min(finite + 1, len(sizes))
+            seen = sum(sizes[:steps])
+            metrics = EpochMetrics(
+                epoch=self._epoch,
+                train_loss=float(losses[steps - 1, row]) / seen,
+                train_accuracy=int(hits[finite - 1, row]) / seen if finite else 0.0,
+                val_loss=None,
+                val_accuracy=None,
+                seconds=seconds,
+                samples_per_second=seen / seconds,
+                steps=steps,
+                diverged=finite < len(sizes),
+            )
+            records[number] = self._watched(number, metrics)
+        return records
+
+    def _batches(self) -> Iterator[Batch]:
+        """The batches of an epoch: each run's training images in its own order; the last one may be smaller."""
+        size = self._configs[0].batch_size
+        orders = torch.stack([
+            split.train[torch.randperm(len(split.train), generator=order)]
+            for number in self._running
+            for split, order in [(self._splits[number], self._orders[number])]
+        ]).to(self._step.device)  # fmt: skip
+        whole = orders.shape[1] // size * size
+        for part, width in ((orders[:, :whole], size), (orders[:, whole:], orders.shape[1] - whole)):
+            if part.numel():
+                yield from self._batches_of(part, width)
+
+    def _batches_of(self, orders: Tensor, size: int) -> Iterator[Batch]:
+        runs, dataset = len(orders), self._dataset
+        images = orders.view(runs, -1, size).transpose(0, 1).contiguous()  # [batches, runs, size]
+        labels = dataset.train_labels.index_select(0, images.flatten()).view_as(images)
+        if not self._stack.needs_statistics:
+            return self._stack.batches(images, labels)
+        level, pixels = dataset.max_level or 1, size * dataset.train_inputs[0].numel()
+        total, squares = (
+            sums.index_select(0, images.flatten()).view_as(images).sum(dim=2, keepdim=True).double()
+            for sums in dataset.pixel_sums
+        )
+        mean = total / (pixels * level)
+        variance = squares / (pixels * level**2) - mean.square()
+        return self._stack.batches(images, labels, mean.to(self._step.dtype), variance.to(self._step.dtype))
+
+    def _observe(self, losses: Sequence[float], standing: dict[int, bool]) -> None:
+        for number, loss in zip(self._running, losses, strict=True):
+            standing[number] &= math.isfinite(loss)
+            observer = self._observers[number]
+            if observer and standing[number]:
+                observer.updated(self._updates)
+
+    def _watched(self, number: int, metrics: EpochMetrics) -> EpochMetrics:
+        """With what observer, validation and test images say of it."""
+        observer = self._observers[number]
+        if observer:
+            metrics = metrics._replace(readings=observer.epoch_ended(self._epoch))
+        if metrics.diverged:
+            return metrics
+        validation = self._splits[number].validation
+        return with_evaluations(metrics, self._models[number], self._dataset, validation, self._watch_test)
+
+
+def _count_batches(model: MLP, sizes: Sequence[int]) -> None:
+    """As torch's modules count them: `ColumnNorm` passes over a batch of one."""
+    for part, least in ((model.normalize, 1), (model.normalize_hidden, 2)):
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            assert part.num_batches_tracked is not None
+            part.num_batches_tracked += sum(size >= least for size in sizes)

@@ -1,0 +1,170 @@
+"""What normalises in a stack of networks: BatchNorm of all runs, after the hidden layer or on the input.
+
+On the input, whose pixels share one mean and one deviation, nothing is normalised pixel by pixel: with x̂ = s·x + t, the
+sums of the hidden layer are s·(W x) + t·(W 1).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from harness.training.model import Standardize
+from harness.training.stacked.weights import Weight
+
+_NEWEST = 0.1  # the share of the newest batch in BatchNorm's running statistics, torch's default
+_EPS = 1e-5  # torch's default
+
+
+class Norm:
+    """BatchNorm over `features` values: `scale` [runs, 2, features] is its weight and its bias, `running`, of the same
+    shape, its running mean and variance.
+
+    A part that is no BatchNorm keeps weight 1 and bias 0 and learns nothing; `learned` [runs, 1, 1] is 0 there, else 1.
+    """
+
+    def __init__(self, parts: Sequence[nn.Module], features: int, gamma: Tensor) -> None:
+        norms = [part if isinstance(part, _BatchNorm) else None for part in parts]
+        ones = gamma.new_ones(features)
+        scale, running = torch.stack([ones, 0 * ones]), torch.stack([0 * ones, ones])
+        self.learned = gamma.new_tensor([float(norm is not None) for norm in norms]).view(-1, 1, 1)
+        self.learns = any(norms)
+        self.scale = Weight(
+            torch.stack([scale if norm is None else _both(norm.weight, norm.bias) for norm in norms]), gamma
+        )
+        self.running = torch.stack([
+            running if norm is None else _both(norm.running_mean, norm.running_var) for norm in norms
+        ])  # fmt: skip
+
+    def learn(self, change: Tensor) -> None:
+        """[runs, 2, features]."""
+        self.scale.add(change * self.learned)
+
+    def track(self, statistics: Tensor) -> None:
+        """Into the running ones: mean and unbiased variance of a batch, [runs, 2, features]."""
+        self.running.lerp_(statistics, _NEWEST * self.learned)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these runs alone."""
+        self.scale.keep(rows)
+        self.learned = self.learned.index_select(0, rows)
+        self.running = self.running.index_select(0, rows)
+
+    def show(self, part: nn.Module, row: int) -> None:
+        """Make a model's own BatchNorm a view of its row."""
+        if isinstance(part, _BatchNorm):
+            assert part.weight is not None
+            assert part.bias is not None
+            self.scale.show(part.weight, row, 0)
+            self.scale.show(part.bias, row, 1)
+            part.running_mean, part.running_var = self.running[row]
+
+
+class PixelStatistics(NamedTuple):
+    """What the pixels of a batch are normalised by, in units of the grey level that stands for 1.0.
+
+    `centre`, `deviation` [runs, 1]: x̂ is (x − centre) / deviation, before BatchNorm's own weight and bias; `tracked`
+    [runs, 2, 1]: what enters the running statistics.
+    """
+
+    centre: Tensor
+    deviation: Tensor
+    tracked: Tensor
+
+
+class InputNorm:
+    """Plain input, fixed standardisation, or BatchNorm, each run its own: x̂ = s·x + t, s and t one number a run."""
+
+    def __init__(self, given: Sequence[nn.Module], normalize: Sequence[nn.Module], gamma: Tensor) -> None:
+        self.norm = Norm(normalize, 1, gamma)
+        fixed = [part if isinstance(part, Standardize) else None for part in given]
+        self._mean = gamma.new_tensor([[part.mean.item() if part else 0.0] for part in fixed])
+        self._sd = gamma.new_tensor([[part.sd.item() if part else 1.0] for part in fixed])
+        self.is_needed = self.norm.learns or any(fixed)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these runs alone."""
+        self.norm.keep(rows)
+        self._mean, self._sd = self._mean.index_select(0, rows), self._sd.index_select(0, rows)
+
+    def statistics(self, mean: Tensor, variance: Tensor, pixels: int) -> PixelStatistics:
+        """Of many batches at once: `mean`, `variance` [batches, runs, 1], each over so many pixels."""
+        learned = self.norm.learned.squeeze(2)
+        mean, variance = (mean - self._mean) / self._sd, variance / self._sd.square()
+        unbiased = variance * (pixels / max(pixels - 1, 1))
+        return PixelStatistics(
+            centre=self._mean + self._sd * mean * learned,
+            deviation=self._sd * torch.where(learned > 0, (variance + _EPS).sqrt(), 1.0),
+            tracked=torch.stack([mean, unbiased], dim=2),
+        )
+
+    def begin(self, weights: Tensor, statistics: PixelStatistics) -> None:
+        """A batch begins; `weights` W: [runs, hidden, pixels]."""
+        self._statistics = statistics
+        if self.norm.learns:
+            self.norm.track(statistics.tracked)
+        weight, bias = self.norm.scale.values.unbind(dim=1)
+        scale = weight / statistics.deviation
+        self._t = torch.addcmul(bias, scale, statistics.centre, value=-1)
+        self._s = scale.unsqueeze(2)
+        self._of_ones = weights.sum(dim=2)
+
+    def forward(self, sums: Tensor, out: Tensor) -> None:
+        """W x of plain pixels, [runs, hidden, size], to W x̂."""
+        torch.addcmul((self._t * self._of_ones).unsqueeze(2), sums, self._s, out=out)
+
+    def backward(self, delta: Tensor, sums: Tensor, hidden: Weight) -> None:
+        """`delta` at W x̂, [runs, hidden, size], becomes that at W x; what the weights get from t is added to them."""
+        total = delta.sum(dim=2)
+        if self.norm.learns:
+            centre, deviation, _ = self._statistics
+            along_ones = (total * self._of_ones).sum(dim=1, keepdim=True)
+            along_sums = (delta * sums).sum(dim=(1, 2)).unsqueeze(1)
+            along_pixels = torch.addcmul(along_sums, centre, along_ones, value=-1).div_(deviation)
+            self.norm.learn(torch.stack([along_pixels, along_ones], dim=1))
+        delta.mul_(self._s)
+        hidden.add((self._t * total).unsqueeze(2))
+
+
+class HiddenNorm:
+    """BatchNorm of the hidden layer's sums, [runs, hidden, size], for all runs of a stack."""
+
+    def __init__(self, parts: Sequence[nn.Module], hidden: int, gamma: Tensor) -> None:
+        self.norm = Norm(parts, hidden, gamma)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these runs alone."""
+        self.norm.keep(rows)
+
+    def forward(self, sums: Tensor) -> None:
+        """In place. A batch of one has no spread: it is normalised by the running statistics."""
+        size = sums.shape[2]
+        self._is_one = size == 1
+        if self._is_one:
+            mean, variance = self.norm.running.unbind(dim=1)
+        else:
+            mean = sums.mean(dim=2)
+            variance = sums.var(dim=2, correction=0)
+            self.norm.track(torch.stack([mean, variance * (size / (size - 1))], dim=1))
+        self._deviation = (variance + _EPS).sqrt().unsqueeze(2)
+        self._normalized = (sums - mean.unsqueeze(2)) / self._deviation
+        weight, bias = self.norm.scale.values.unsqueeze(3).unbind(dim=1)
+        torch.addcmul(bias, self._normalized, weight, out=sums)
+
+    def backward(self, delta: Tensor) -> None:
+        """In place, from δ behind the normalisation to δ before it."""
+        for_bias = delta.sum(dim=2, keepdim=True)
+        for_weight = (delta * self._normalized).sum(dim=2, keepdim=True)
+        if not self._is_one:
+            size = delta.shape[2]
+            delta.sub_(for_bias / size).sub_(self._normalized * (for_weight / size))
+        delta.mul_(self.norm.scale.values[:, 0].unsqueeze(2) / self._deviation)
+        self.norm.learn(torch.cat([for_weight, for_bias], dim=2).transpose(1, 2))
+
+
+def _both(first: Tensor | None, second: Tensor | None) -> Tensor:
+    assert first is not None
+    assert second is not None
+    return torch.stack([first.detach(), second.detach()])

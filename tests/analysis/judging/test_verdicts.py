@@ -1,0 +1,152 @@
+import math
+
+import pandas as pd
+import pytest
+
+from analysis.judging import verdicts
+from analysis.judging.stats import Effect
+from analysis.judging.verdicts import RULE, Bounds, bounds, decide, published_verdict, shown
+from harness.claims.estimands import Estimand
+from harness.claims.file import find_claim, read_claim
+
+
+def estimand(**changes):
+    fields = {
+        "name": "e", "words": "w {effect}", "question": "lesson", "measure": "train_accuracy", "compare": "difference",
+        "arms": ["a", "b"], "claimed": 5.0, "margin": 1.0,
+    }  # fmt: skip
+    return Estimand(**{name: field for name, field in (fields | changes).items() if field is not None})
+
+
+def effect(low, high):
+    return Effect(10, (low + high) / 2, 1.0, low, high, "mean, t", 0.01, 1.0, 0, 0)
+
+
+FIVE = bounds(estimand())
+AT_LEAST = bounds(estimand(claimed=None, margin=None, smallest_effect=2.0))
+AT_MOST = bounds(estimand(claimed=None, margin=None, smallest_effect=-2.0))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "limits", "equivalent", "outcome", "word"),
+    [
+        (4.2, 5.8, FIVE, False, "as claimed", "reproduced"),
+        (3.5, 5.8, FIVE, False, "of unsure size", "direction only"),
+        (1.3, 1.7, FIVE, False, "smaller", "direction only"),
+        (7.0, 8.0, FIVE, False, "larger", "direction only"),
+        (-0.2, 0.3, FIVE, True, "gone", "not reproduced"),
+        (0.1, 0.3, FIVE, True, "too small", "not reproduced"),
+        (-3.0, -1.0, FIVE, False, "reversed", "not reproduced"),
+        (-1.0, 5.0, FIVE, False, "open", "inconclusive"),
+        (-3.0, 0.9, FIVE, False, "excluded", "not reproduced"),
+        (-0.3, -0.1, FIVE, True, "too small", "not reproduced"),
+        (2.1, 9.0, AT_LEAST, False, "as claimed", "reproduced"),
+        (1.0, 9.0, AT_LEAST, False, "of unsure size", "direction only"),
+        (1.0, 1.5, AT_LEAST, False, "smaller", "direction only"),
+        (-9.0, -1.0, AT_LEAST, False, "reversed", "not reproduced"),
+        (-1.0, 9.0, AT_LEAST, False, "open", "inconclusive"),
+        (2.5, math.inf, AT_LEAST, False, "as claimed", "reproduced"),
+        (-9.0, -2.1, AT_MOST, False, "as claimed", "reproduced"),
+        (-9.0, -0.5, AT_MOST, False, "of unsure size", "direction only"),
+        (-1.5, -0.5, AT_MOST, False, "smaller", "direction only"),
+        (0.5, 9.0, AT_MOST, False, "reversed", "not reproduced"),
+    ],
+)
+def test_the_rule_of_verdicts(low, high, limits, equivalent, outcome, word):
+    assert decide(effect(low, high), limits, equivalent) == outcome
+    assert RULE[outcome][0] == word
+
+
+def test_pairs_without_a_value_are_named_where_they_leave_it_open(monkeypatch):
+    evidence = Evidence(
+        {"a": dict.fromkeys(range(10), math.inf), "b": {s: math.inf if s < 9 else 1.0 for s in range(10)}}
+    )
+    monkeypatch.setattr(evidence, "name", "c", raising=False)
+    monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
+    verdict = verdicts.judge(evidence, estimand(compare="log_ratio", claimed=2.0, margin=0.5))
+    assert verdict.word == "inconclusive"
+    assert verdict.reason == "too few pairs have a number; 9 of 10 pairs have no value"
+
+
+def test_bounds_of_a_ratio_are_logarithms_and_are_told_as_factors():
+    ratio = estimand(compare="log_ratio", claimed=None, margin=None, smallest_effect=1.5)
+    assert bounds(ratio) == Bounds(math.log(1.5), math.inf, math.log(1.5), 1)
+    fewer = estimand(compare="log_ratio", claimed=None, margin=None, smallest_effect=0.5)
+    assert bounds(fewer) == Bounds(-math.inf, math.log(0.5), math.log(2), -1)
+    assert shown(ratio, math.log(3)) == pytest.approx(3)
+
+
+class Evidence:
+    """Typed-in values in the place of tracked runs: arm → seed → value."""
+
+    def __init__(self, values, along=None):
+        self.values = values
+        self.along = along or {}
+        self.claim = self
+
+    def arm_names(self, patterns):
+        return [arm for arm in self.values if arm in patterns]
+
+    def of(self, arms):
+        return pd.DataFrame(
+            {"batch_size": [self.along.get(arm) for arm in arms], "lr": [self.along.get(arm) for arm in arms]}
+        )
+
+
+@pytest.fixture(autouse=True)
+def typed_values(monkeypatch):
+    monkeypatch.setattr(
+        verdicts, "measure", lambda evidence, name, at, arm: pd.Series(evidence.values[arm], dtype=float)
+    )
+
+
+def differences(evidence, **changes):
+    return verdicts.paired_differences(evidence, estimand(**changes)).to_dict()
+
+
+def test_differences_pair_the_same_seeds_in_the_order_of_the_arms():
+    evidence = Evidence({"b": {1: 1.0, 2: 5.0}, "a": {2: 7.0, 1: 4.0}})
+    assert differences(evidence) == {1: 3.0, 2: 2.0}
+    assert differences(evidence, compare="value", arms=["a"]) == {2: 7.0, 1: 4.0}
+
+
+def test_a_ratio_with_a_run_that_never_got_there_is_infinite_and_with_two_undefined():
+    evidence = Evidence({"a": {1: math.inf, 2: 8.0, 3: math.inf}, "b": {1: 4.0, 2: 4.0, 3: math.inf}})
+    found = differences(evidence, compare="log_ratio")
+    assert found[1] == math.inf and found[2] == pytest.approx(math.log(2)) and math.isnan(found[3])
+
+
+def test_a_ratio_of_what_has_no_logarithm_is_undefined():
+    evidence = Evidence({"a": {1: -2.0, 2: 0.0}, "b": {1: 4.0, 2: 4.0}})
+    found = differences(evidence, compare="log_ratio", claimed=2.0, margin=0.5)
+    assert math.isnan(found[1]) and found[2] == -math.inf
+
+
+def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_were(monkeypatch):
+    evidence = Evidence({"a": {s: 0.7 + 0.95 * (-1) ** s for s in range(10)}, "b": dict.fromkeys(range(10), 0.0)})
+    monkeypatch.setattr(evidence, "name", "c", raising=False)
+    monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
+    verdict = verdicts.judge(evidence, estimand(claimed=None, margin=None, smallest_effect=1.2))
+    assert (verdict.word, verdict.needed) == ("inconclusive", 11)
+
+
+def test_a_slope_is_taken_along_a_field_for_each_seed():
+    evidence = Evidence({"x": {1: 8.0}, "y": {1: 4.0}, "z": {1: 2.0}}, along={"x": 1, "y": 2, "z": 4})
+    assert differences(evidence, compare="slope", along="batch_size", arms=["x", "y", "z"])[1] == pytest.approx(-1)
+
+
+def test_a_valley_is_measured_at_the_inner_arm_that_is_best_for_the_other_seeds():
+    """Seed 1's own best is n, but seeds 2 and 3 say m: 3 − 2 = 1, not 3 − 0."""
+    values = {"l": {1: 4.0, 2: 4.0, 3: 4.0}, "m": {1: 2.0, 2: 1.0, 3: 1.0}, "n": {1: 0.0, 2: 2.0, 3: 2.0},
+              "o": {1: 3.0, 2: math.inf, 3: 3.0}}  # fmt: skip
+    evidence = Evidence(values, along={"l": 0.01, "m": 0.1, "n": 1.0, "o": 10.0})
+    found = differences(evidence, compare="valley", along="lr", measure="train_loss", arms=list(values))
+    assert found == {1: 1.0, 2: 4.0 - 2.0, 3: 3.0 - 2.0}
+
+
+def test_published_results_without_a_reproduction_give_no_verdict():
+    claim = read_claim(find_claim("ninety_nine"))
+    word, why = published_verdict(claim)
+    assert (word, "96.91 %" in why) == ("not reproduced", True)
+    believed = tuple(result.model_copy(update={"unreproduced": ""}) for result in claim.published)
+    assert published_verdict(claim._replace(published=believed))[0] == "reproduced"

@@ -1,0 +1,82 @@
+import math
+
+import pandas as pd
+import pytest
+
+from analysis.judging.stats import Effect
+from analysis.judging.verdicts import RULE, Verdict
+from analysis.rendering.formatting import claimed, effect, elsewhere, number, p_value, sentence, signed
+from harness.claims.estimands import Estimand
+
+
+def verdict(
+    outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference", question="lesson"
+):
+    estimand = Estimand(
+        name="e", words="Norm adds {effect} points", when=when, question=question, measure="train_accuracy",
+        at=at, compare=compare, arms=["a", "b"], claimed=5.0, margin=1.0,
+    )  # fmt: skip
+    result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, infinite, 0)
+    unit = "×" if compare == "log_ratio" else "points"
+    word, reason = RULE[outcome]
+    return Verdict("c", estimand, outcome, word, reason, value, value - 1, value + 1, unit, result, math.nan, needed,
+                   pd.Series([value]), ("id",))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(5.4321, "5.43"), (-0.138, "−0.138"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
+                        (-1e-15, "0"), (1234.5, "1,230"), (999.9, "1,000"), (-2e7, "−2e+07")]
+)  # fmt: skip
+def test_a_number_has_three_digits(value, text):
+    assert number(value) == text
+
+
+def test_a_sentence_holds_the_effect_and_says_what_is_missing():
+    assert sentence(verdict()) == "Norm adds 5 points."
+    assert sentence(verdict("open", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
+    lost = sentence(verdict("reversed", -math.inf, infinite=10))
+    assert lost == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged or never got there."
+    assert effect(verdict()) == "5 points [4, 6]"
+
+
+def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
+    told = elsewhere(
+        [
+            verdict(when=None),
+            verdict("gone", 0.1, when="at lr 0.5"),
+            verdict("as claimed", 5.5, when="at batch 32"),
+            verdict("gone", 0.2, when="at lr 1"),
+            verdict("too small", 0.3, when="at batch 4"),
+            verdict("larger", 9.0, when="at lr 0.01"),
+            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, infinite=10),
+            verdict("smaller", 1.0),
+            verdict("open", 2.0, needed=31),
+            verdict("smaller", 1.0, question="control"),
+        ]
+    )
+    assert told == [
+        ("holds", "at batch 32: 5.5 points [4.5, 6.5]"),
+        ("is larger", "at lr 0.01: 9 points [8, 10]"),
+        ("is too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
+        ("vanishes", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
+        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged or never got there"),
+        ("but:", "Norm adds 1 points. Norm adds 2 points. About 31 seeds would settle it"),
+    ]
+
+
+def test_what_was_claimed_is_told_with_its_side_and_unit():
+    two_sided = verdict().estimand
+    ratio = two_sided.model_copy(
+        update={"compare": "log_ratio", "claimed": None, "margin": None, "smallest_effect": 1.5}
+    )
+    fewer = ratio.model_copy(update={"smallest_effect": 0.5})
+    slope = ratio.model_copy(update={"compare": "slope", "smallest_effect": -0.05})
+    assert [claimed(each) for each in (two_sided, ratio, fewer, slope)] == [
+        "5 ± 1 points", "at least 1.5 ×", "at most 0.5 ×", "at most −0.05 (slope)",
+    ]  # fmt: skip
+    assert (signed(0.414, 2), signed(-0.44, 1)) == ("+0.41", "−0.4")
+
+
+def test_a_p_value_is_told_with_holms_where_there_is_one():
+    assert p_value(verdict()) == "0.002"
+    assert p_value(verdict()._replace(holm=0.014)) == "0.002 (Holm 0.014)"

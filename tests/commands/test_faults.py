@@ -1,0 +1,222 @@
+"""Real searches to which something real happens. Each ends as if nothing had: nothing lost, doubled or left running."""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+
+import psutil
+import pytest
+from support.flaky_proxy import free_port, mlflow_server
+from support.paths import PROJECT
+from support.search_helpers import DIGITS, assert_undisturbed, optuna_states, records, running, start, wait_for
+
+TWELVE = ("--trials", "12", "--workers", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["mlflow.db", "optuna.db"])
+def test_a_database_that_is_locked_for_thirty_seconds_is_waited_for(searched, tmp_path, store, database):
+    process = start(tmp_path, *TWELVE)
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    with closing(sqlite3.connect(tmp_path / database, timeout=60, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(30)
+        assert process.poll() is None
+        other.execute("ROLLBACK")
+    _output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert_undisturbed(tmp_path, searched[0])
+
+
+def settled(folder):
+    """How many trials have an outcome, told or not."""
+    return sum("outcome" in trial.user_attrs for trial in optuna_states(folder).trials)
+
+
+@pytest.fixture
+def served(tmp_path, store, monkeypatch):
+    """The port of a server of this test's own store, which commands use; the test starts it."""
+    port = free_port()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    return port
+
+
+def started_and_served_for_a_while(folder, port):
+    """A search whose server is killed when the first two runs are there."""
+    with mlflow_server(folder, port):
+        process = start(folder, *TWELVE)
+        wait_for(lambda: len(running(folder)) >= 2)
+    return process
+
+
+def gone_on_with(folder, port):
+    """What the same command prints, when the server is there again."""
+    with mlflow_server(folder, port):
+        again = start(folder, *TWELVE)
+        output, errors = again.communicate(timeout=180)
+    assert again.returncode == 0, errors
+    return output + errors
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_while_the_tracking_server_is_dead(searched, tmp_path, served):
+    process = started_and_served_for_a_while(tmp_path, served)
+    wait_for(lambda: settled(tmp_path) == 12)
+    assert process.poll() is None
+    with mlflow_server(tmp_path, served):
+        output, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert "training goes on, records are kept in" in output + errors
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_while_the_tracking_server_is_dead(searched, tmp_path, served):
+    process = started_and_served_for_a_while(tmp_path, served)
+    wait_for(lambda: settled(tmp_path) >= 9)
+    process.kill()
+    process.communicate()
+    assert "records that a process left in" in gone_on_with(tmp_path, served)
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_tracking_server_is_dead_ends_at_once_and_loses_nothing(searched, tmp_path, served):
+    process = started_and_served_for_a_while(tmp_path, served)
+    process.send_signal(signal.SIGINT)
+    _output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "records are kept in" in errors
+    gone_on_with(tmp_path, served)
+    assert_undisturbed(tmp_path, searched[0])
+
+
+TERMINAL = """
+import pty, sys
+
+pty.spawn([sys.executable, "-m", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_stops_a_search_which_goes_on_later(searched, tmp_path, store):
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    program = [sys.executable, "-c", TERMINAL, *DIGITS, *TWELVE]
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as terminal:
+        wait_for(lambda: len(running(tmp_path)) >= 3)
+        (search,) = psutil.Process(terminal.pid).children()
+        terminal.kill()
+    wait_for(lambda: not search.is_running())
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert (parent.status, parent.tags["harness.state"]) == ("KILLED", "interrupted")
+    assert "RUNNING" not in {run.status for run in here.children(parent.id)}
+    again = start(tmp_path, *TWELVE)
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 24 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(searched, small_disk):
+    process = start(small_disk, *TWELVE)
+    wait_for(lambda: len(running(small_disk)) >= 3)
+    ballast = os.open(small_disk / "ballast", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space left"):
+        while process.poll() is None:  # whatever it frees is taken again
+            os.write(ballast, bytes(512))
+    time.sleep(1)
+    with suppress(OSError):
+        while process.poll() is None:
+            os.write(ballast, bytes(1))
+    _output, errors = process.communicate(timeout=120)
+    os.close(ballast)
+    assert process.returncode == 1
+    assert errors
+    for line in errors.splitlines():
+        assert re.search("disk is full|No space left", line)
+    (small_disk / "ballast").unlink()
+    again = start(small_disk, *TWELVE)
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert_undisturbed(small_disk, searched[0])
+
+
+# Loaded by Python at its start: the clock says an hour less as soon as that file is there.
+CLOCK = """
+import os
+import time
+
+_real = time.time
+time.time = lambda: _real() - 3600 * os.path.exists({!r})
+"""
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_set_back_changes_nothing(searched, tmp_path, store):
+    folder = tmp_path / "clock"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(CLOCK.format(str(folder / "back")))
+    process = start(tmp_path, *TWELVE, PYTHONPATH=f"{folder}:{PROJECT}")
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    (folder / "back").touch()
+    _output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    (parent,) = records(tmp_path).parents("study")
+    infos = [records(tmp_path).client.get_run(run.id).info for run in [parent, *records(tmp_path).children(parent.id)]]
+    assert any(info.end_time < info.start_time for info in infos), "the clock was not set back"
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_in_another_time_zone(searched, tmp_path, store):
+    process = start(tmp_path, *TWELVE, TZ="Asia/Tokyo")
+    wait_for(lambda: len(running(tmp_path)) >= 3)
+    process.kill()
+    process.communicate()
+    again = start(tmp_path, *TWELVE, TZ="America/Los_Angeles")
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.mark.slow
+def test_what_cannot_be_written_is_one_line(small_disk, tmp_path, store, command):
+    for name in ("mlflow.db", "optuna.db"):
+        shutil.copy(tmp_path / "mlflow.db", small_disk / name)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    read_only = f"sqlite:///{small_disk}"
+    for wish, env in (
+        (("--storage", f"{read_only}/optuna.db"), {}),
+        (("--storage", f"{read_only}/new.db"), {}),
+        ((), {"MLFLOW_TRACKING_URI": f"{read_only}/mlflow.db"}),
+    ):
+        done = command(*DIGITS, *TWELVE, *wish, **env)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.startswith("error: ") and str(small_disk) in done.stderr
+    here = start(small_disk, *TWELVE)
+    _output, errors = here.communicate(timeout=60)
+    assert (here.returncode, errors.count("\n")) == (2, 1)
+    assert errors.startswith("error: ")

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import UserError
+from harness.data.choice import NAMED, DataChoice, data_choice
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_name_is_what_records_call_it(name):
+    choice = data_choice(name)
+    assert (choice.name, choice.path) == (name, None)
+
+
+@pytest.mark.parametrize(
+    ("wish", "name"),
+    [
+        ("csv:wine.csv", "csv-wine"),
+        ("csv:/a/b/red wine (1).csv", "csv-red-wine--1-"),
+        ("csv:../../x'; drop--.csv", "csv-x---drop--"),
+        ("csv:葡萄酒.csv", "csv-葡萄酒"),
+        (f"csv:{'x' * 200}.csv", "csv-" + "x" * 60),
+    ],
+)
+def test_a_csv_file_is_called_by_its_name_in_harmless_letters(wish, name):
+    assert data_choice(wish).name == name
+
+
+def test_a_path_may_be_meant_from_another_folder():
+    assert data_choice("csv:wine.csv").beside(Path("claims")).path == Path("claims/wine.csv")
+    assert data_choice("csv:/data/wine.csv").beside(Path("claims")).path == Path("/data/wine.csv")
+    assert data_choice("digits").beside(Path("claims")) == DataChoice("digits")
+
+
+@pytest.mark.parametrize(
+    ("wish", "target", "message"),
+    [
+        (
+            "mnist",
+            "",
+            "dataset is 'mnist': it should be one of auto, fashion-mnist, digits, breast-cancer, or csv:PATH",
+        ),
+        ("csv:", "", "the path of the file is missing"),
+        ("digits", "y", "target is 'y': only the dataset csv:PATH has columns"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(wish, target, message):
+    with pytest.raises(UserError, match=message):
+        data_choice(wish, target)

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+
+from harness.core.errors import UserError
+from harness.data.csv_table import breast_cancer, read_csv
+
+HEAD = "a,b,y\n"
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    def write(content):
+        path = tmp_path / "table.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_the_breast_cancer_data_are_scikit_learns():
+    table = breast_cancer()
+    assert (table.features.shape, table.features.dtype, len(table.columns)) == ((569, 30), np.float32, 30)
+    assert (table.classes, table.labels.tolist().count(0)) == (("malignant", "benign"), 212)
+
+
+def test_the_last_column_holds_the_labels_and_words_are_in_the_order_of_the_alphabet(csv_file):
+    table = read_csv(csv_file("a,b,kind\n1,2.5,dog\n3,-4,cat\n5,1e3,dog\n"))
+    assert table.features.tolist() == [[1, 2.5], [3, -4], [5, 1000]]
+    assert (table.labels.tolist(), table.classes, table.columns) == ([1, 0, 1], ("cat", "dog"), ("a", "b"))
+
+
+def test_another_column_can_be_the_target(csv_file):
+    table = read_csv(csv_file("kind,a,b\ndog,1,2\ncat,3,4\n"), target="kind")
+    assert (table.labels.tolist(), table.columns, table.features.tolist()) == ([1, 0], ("a", "b"), [[1, 2], [3, 4]])
+
+
+def test_whole_numbers_are_classes_in_their_own_order(csv_file):
+    table = read_csv(csv_file(HEAD + "1,2,10\n3,4,9\n5,6,-1\n"))
+    assert (table.labels.tolist(), table.classes) == ([2, 1, 0], ("-1", "9", "10"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1,2,dog\n3,4,cat\n",
+        "\ufeff1,2,dog\r\n3,4,cat\r\n",
+        "1, 2, dog\n\n3, 4, cat \n\n",
+        '"1","2","dog"\n"3","4","cat"\n',
+    ],
+)
+def test_a_first_row_with_a_number_is_data(csv_file, content):
+    table = read_csv(csv_file(content))
+    assert (table.features.tolist(), table.labels.tolist()) == ([[1, 2], [3, 4]], [1, 0])
+    assert (table.classes, table.columns) == (("cat", "dog"), ("column 1", "column 2"))
+
+
+def test_what_pandas_would_take_for_missing_may_be_a_label(csv_file):
+    assert read_csv(csv_file(HEAD + "1,2,NA\n3,4,None\n")).classes == ("NA", "None")
+
+
+def test_quotes_keep_commas(csv_file):
+    assert read_csv(csv_file(HEAD + '1,2,"c, x"\n3,4,d\n')).classes == ("c, x", "d")
+
+
+def test_one_number_is_one_class_however_it_is_written(csv_file):
+    table = read_csv(csv_file(HEAD + "1,2,1\n3,4,1.0\n5,6,02\n"))
+    assert (table.labels.tolist(), table.classes) == ([0, 0, 1], ("1", "2"))
+
+
+def test_a_header_with_a_number_is_one_where_it_names_the_target(csv_file):
+    table = read_csv(csv_file("code,2019,kind\n1,2,c\n3,4,d\n"), target="kind")
+    assert (table.columns, table.labels.tolist()) == (("code", "2019"), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEAD + "1,2,c\n3,,d\n", "row 3, column 'b' is empty: it should be a number"),
+        ("1,2,c\n3,,d\n", "row 2, column 'column 2' is empty"),
+        (
+            HEAD + "1,2,c\n3,4,d\nx,4,d\n",
+            "row 4, column 'a' is 'x': it should be a number up to 1.7e+38 in size; fill it in",
+        ),
+        (HEAD + "1,nan,c\n3,4,d\n", "row 2, column 'b' is 'nan'"),
+        (HEAD + "1,True,c\n3,False,d\n", "row 2, column 'b' is True: it should be a number"),
+        (HEAD + "1,2,c\n\n\n3,x,d\n", "row 5, column 'b' is 'x'"),
+        (HEAD + "1,2,c\n3,4,NaN\n", "row 3, column 'y' is 'NaN': it should be a label"),
+        ("code,2019,kind\n1,2,c\n3,4,d\n", "row 1, column 'column 1' is 'code': it should be a number"),
+        ("code,2019,kind\n1,2,c\n3,4,d\n", "if row 1 holds names, let none of them be a number"),
+        ("0,1,2,kind\n1,2,3,c\n3,4,5,d\n", "its first row is 0, 1, 2, …, as pandas numbers columns"),
+        (HEAD + "1,?,c\n3,4,d\n", "row 2, column 'b' is '?'"),
+        (HEAD + "1,inf,c\n3,4,d\n", "row 2, column 'b' is inf"),
+        (HEAD + "1,1e300,c\n3,4,d\n", "row 2, column 'b' is 1e+300"),
+        (HEAD + '"1,000",2,c\n3,4,d\n', "row 2, column 'a' is '1,000'"),
+        (HEAD + "1,2,c\n3,4, \n", "row 3, column 'y' is empty: it should be a label"),
+        (HEAD + "1,2,c\n3,4\n", "row 3 has 2 values: it should have 3, one a column"),
+        (HEAD + "1,2,c\n3,d\n", "row 3 has 2 values: it should have 3, one a column"),
+        ("y,a,b\nc,1,2\nd,3,4\n", "row 2, column 'y' is 'c': it should be a number"),
+        ("y,a,b\nc,1,2\nd,3,4\n", "if these are the labels, name the column as the target"),
+        (HEAD + "1,2,0.5\n3,4,1\n", "row 2, column 'y' is 0.5: labels should be words or whole numbers"),
+        (HEAD + "1,2,c\n3,4,c\n", "column 'y' holds 'c' only: there should be two classes or more"),
+        (
+            HEAD + "1,2,c\n3,4,5,d\n",
+            "is no whole table: Expected 3 fields in line 3, saw 4; each row should have 3 values",
+        ),
+        (HEAD + "1,2,3,c\n3,4,5,d\n", "is no whole table: rows have more values than the 3 columns"),
+        (HEAD + '1,2,"c\n3,4,d\n', "is no whole table: EOF inside string"),
+        ("a,a,y\n1,2,c\n3,4,d\n", "two columns are called 'a'"),
+        (",a,y\n0,2,c\n1,4,d\n", "column 1 has no name; if it holds row numbers"),
+        ("a;b;y\n1;2;c\n", "has one column: it should have features and a label, separated by commas"),
+        ("", "is empty"),
+        (HEAD, "has no rows of data"),
+        (HEAD.encode() + b"1,2,caf\xe9\n3,4,d\n", "is no text in UTF-8"),
+        (HEAD + "1,2\x00,c\n3,4,d\n", "row 2, column 'b' is"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused_by_row_and_column(csv_file, content, message):
+    with pytest.raises(UserError) as refusal:
+        read_csv(csv_file(content))
+    assert message in str(refusal.value) and "table.csv" in str(refusal.value)
+
+
+def test_a_target_that_is_not_there_is_named(csv_file):
+    with pytest.raises(UserError, match=r"target is 'z': the columns of .* are a, b, y"):
+        read_csv(csv_file(HEAD + "1,2,c\n3,4,d\n"), target="z")
+    with pytest.raises(UserError, match=r"target is 'z', but .* has no header"):
+        read_csv(csv_file("1,2,c\n3,4,d\n"), target="z")
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*nowhere.csv \(No such file or directory\)"):
+        read_csv(tmp_path / "nowhere.csv")
+    with pytest.raises(UserError, match="Is a directory"):
+        read_csv(tmp_path)

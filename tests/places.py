@@ -1,7 +1,0 @@
-"""Where the project and the real data are."""
-
-import os
-from pathlib import Path
-
-PROJECT = Path(__file__).parent.parent
-DATA_DIR = Path(os.environ.get("HARNESS_DATA_DIR") or PROJECT / "data").resolve()

@@ -1,0 +1,130 @@
+import socket
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import UserError
+from harness.storage.checks import (
+    MLFLOW_DEFAULT,
+    OPTUNA_DEFAULT,
+    check_name,
+    check_recorded,
+    check_stores,
+    check_tracking,
+    tracking_uri,
+)
+from harness.storage.urls import without_password
+
+
+def test_the_default_stores_are_accepted_in_an_empty_folder_and_nothing_is_left_there():
+    check_stores(OPTUNA_DEFAULT, MLFLOW_DEFAULT)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("redis://here", "--storage is 'redis://here': it should begin with one of sqlite://, postgresql://"),
+        ("optuna.db", "it should begin with one of"),
+        ("", "it should begin with one of"),
+        ("sqlite:///", "names no file"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///no/such/folder/optuna.db", "cannot be written to no/such/folder (No such file or directory)"),
+        ("sqlite:///text.db", "text.db cannot be used (file is not a database)"),
+        ("sqlite:///mlruns", "mlruns cannot be used"),
+        ("sqlite:///mlflow.db", "they need a database each"),
+    ],
+)
+def test_a_storage_that_cannot_work_is_refused(storage, message):
+    Path("text.db").write_text("this is no database, and long enough to be looked at as one" * 20)
+    Path("mlruns").mkdir()
+    with pytest.raises(UserError) as refusal:
+        check_stores(storage, MLFLOW_DEFAULT)
+    assert message in str(refusal.value)
+
+
+def test_artifacts_need_a_folder():
+    Path("mlruns").write_text("a file")
+    with pytest.raises(UserError, match=r"MLflow's artifacts cannot be written to mlruns \(Not a directory\)"):
+        check_stores(OPTUNA_DEFAULT, MLFLOW_DEFAULT)
+
+
+def test_a_database_that_another_program_locks_is_waited_for_later():
+    import sqlite3
+
+    writer = sqlite3.connect("optuna.db")
+    writer.execute("BEGIN EXCLUSIVE")
+    check_stores(OPTUNA_DEFAULT, MLFLOW_DEFAULT)
+    writer.close()
+
+
+def test_the_tracking_uri_is_the_environments_or_mlflows_default(monkeypatch):
+    assert tracking_uri() == "sqlite:///mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert tracking_uri() == "http://127.0.0.1:5000"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("postgresql://:secret@host/db", "postgresql://:***@host/db"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("postgresql:///db?host=/run&password=a%20b&user=me", "postgresql:///db?host=/run&password=***&user=me"),
+        ("sqlite:///optuna.db", "sqlite:///optuna.db"),
+    ],
+)
+def test_a_password_is_not_shown(url, shown):
+    assert without_password(url) == shown
+
+
+def test_records_that_wait_for_a_server_need_a_folder(monkeypatch):
+    monkeypatch.chdir("/proc")
+    with pytest.raises(
+        UserError, match=r"^records that wait for MLflow's store cannot be written to the working directory"
+    ):
+        check_tracking("postgresql://me@host/db")
+
+
+def test_a_server_that_does_not_answer_is_said_at_once_and_one_that_does_is_taken():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        port = nobody.getsockname()[1]
+        with pytest.raises(
+            UserError, match=rf"MLFLOW_TRACKING_URI is 'http://127.0.0.1:{port}': no answer from there \("
+        ):
+            check_tracking(f"http://127.0.0.1:{port}")
+    server = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)  # answers 404: somebody is there
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    check_tracking(f"http://ann:secret@127.0.0.1:{server.server_port}")
+    server.server_close()
+
+
+def test_a_password_of_a_refused_storage_is_not_shown():
+    with pytest.raises(UserError) as refusal:
+        check_stores("oracle://me:secret@host/db", MLFLOW_DEFAULT)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["", "fashion-mnist-420", "a.b_c:d+e", "学习"])
+def test_plain_study_names_are_accepted(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "it's", "<script>", "x" * 101])
+def test_names_that_could_leave_their_place_are_refused(name):
+    with pytest.raises(UserError, match="--study is"):
+        check_name(name)
+
+
+@pytest.mark.parametrize("form", ["sqlite:///mlflow.db", "sqlite:///{}/mlflow.db", "sqlite:///mlflow.db?timeout=3"])
+def test_reading_makes_no_empty_database(tmp_path, form):
+    uri = form.format(tmp_path)
+    with pytest.raises(UserError, match=r"nothing is recorded here: there is no .*mlflow.db; run harness.search"):
+        check_recorded(uri)
+    (tmp_path / "mlflow.db").touch()
+    check_recorded(uri)
+    check_recorded("http://localhost:5000")

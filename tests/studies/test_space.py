@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from harness.core.defaults import LESSON
+from harness.core.errors import UserError
+from harness.studies.space import DEFAULT_SPACE, read_space
+
+
+def space_of(text: str):
+    path = Path("space.toml")
+    path.write_text(text)
+    return read_space(path)
+
+
+def test_the_default_space_is_the_documented_one():
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    assert read_space(DEFAULT_SPACE).distributions() == {
+        "lr": FloatDistribution(1e-3, 1.0, log=True),
+        "gamma": FloatDistribution(0.0, 0.99),
+        "batch_size": CategoricalDistribution([32, 64, 128, 256, 512, 1024]),
+        "epochs": IntDistribution(1, 10),
+        "batch_norm": CategoricalDistribution([False, True]),
+    }
+
+
+def test_a_parameter_left_out_keeps_the_lessons_value():
+    space = space_of("[lr]\nlow = 0.1\nhigh = 1")
+    assert list(space.distributions()) == ["lr"]
+    assert space.fixed == {name: LESSON[name] for name in ("gamma", "batch_size", "epochs", "batch_norm")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[learning_rate]\nlow=1\nhigh=2", "'learning_rate' is not a parameter of the search; known are lr, gamma"),
+        ("[batchsize]\nlow=1\nhigh=2", "did you mean batch_size?"),
+        ("[lr]\nlow=1\nhigh=0.1", "[lr] low is 1.0 and high is 0.1: low should be less than high"),
+        ("[lr]\nlow=1\nhigh=1", "low should be less than high"),
+        ("[lr]\nlow=0\nhigh=1\nlog=true", "[lr] low is 0.0: a logarithmic range should start above 0"),
+        ("[lr]\nlow=0\nhigh=1", "lr is 0.0: it should be greater than 0"),
+        ("[lr]\nlow=nan\nhigh=1", "low should be less than high"),
+        ("[lr]\nlow=0.1\nhigh=inf", "lr is inf: it should be a finite number"),
+        ("[lr]\nlow='a'\nhigh=1", "[lr] low is 'a': it should be a valid number"),
+        ("[lr]\nlow=0.1", "[lr] lacks high: give low and high, or choices"),
+        ("[lr]\nlow=0.1\nhigh=1\nstep=1", "[lr] has a field 'step' that does not fit"),
+        ("[gamma]\nlow=0\nhigh=1", "gamma is 1.0: it should be less than 1"),
+        ("[gamma]\nlow=-0.5\nhigh=0.5", "gamma is -0.5: it should be greater than or equal to 0"),
+        ("[batch_size]\nchoices=[]", "choices is []: it should name at least one value"),
+        ("[batch_size]\nchoices=[0]", "batch_size is 0: it should be greater than or equal to 1"),
+        ("[batch_size]\nchoices=[8, 8]", "it should not name a value twice"),
+        ("[batch_size]\nchoices=[[8]]", "[batch_size] choices holds [8]: each should be a number, or true or false"),
+        (
+            "[batch_norm]\nchoices=['yes']",
+            "[batch_norm] choices holds 'yes': each should be a number, or true or false",
+        ),
+        ("[batch_size]\nchoices=[8]\nlow=1", "[batch_size] has a field 'low' that does not fit"),
+        ("[epochs]\nlow=0\nhigh=3", "epochs is 0: it should be greater than or equal to 1"),
+        ("[epochs]\nlow=0.5\nhigh=3", "epochs is 0.5: it should be a valid integer"),
+        ("[batch_norm]\nchoices=[0, 1]", "batch_norm is 0: it should be a valid boolean"),
+        ("[batch_norm]\nlow=0\nhigh=1", "[batch_norm] lacks choices: give choices, as [false, true]"),
+        ("lr = 3", "lr is 3: write a table, [lr]"),
+        ("[lr", "is not valid TOML"),
+        ("", "names no parameter"),
+    ],
+)
+def test_a_wrong_space_is_refused_in_one_line_that_names_the_file(text, message):
+    with pytest.raises(UserError) as refusal:
+        space_of(text)
+    assert message in str(refusal.value)
+    assert str(refusal.value).startswith("space.toml")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_file_and_a_folder_are_refused():
+    for path in (Path("nowhere.toml"), Path()):
+        with pytest.raises(UserError, match="cannot read the search space"):
+            read_space(path)
+
+
+@pytest.mark.parametrize(
+    ("params", "edges"),
+    [
+        ({}, {}),
+        ({"lr": 0.99}, {"lr": "high"}),  # 0.99 lies at 99.85 % of the way from 0.001 to 1 on a log scale
+        ({"lr": 0.8}, {}),  # 96.8 % of the way
+        ({"lr": 0.0011}, {"lr": "low"}),
+        ({"gamma": 0.0}, {}),  # no momentum lies below 0
+        ({"gamma": 0.98}, {"gamma": "high"}),
+        ({"batch_size": 1024}, {"batch_size": "high"}),
+        ({"batch_size": 32}, {"batch_size": "low"}),
+        ({"epochs": 10}, {"epochs": "high"}),
+        ({"epochs": 1}, {}),  # fewer than one is none
+        ({"batch_norm": True}, {}),
+    ],
+)
+def test_the_edge_of_a_range_that_could_be_widened_is_noticed(params, edges):
+    inside = {"lr": 0.03, "gamma": 0.5, "batch_size": 128, "epochs": 5, "batch_norm": False}
+    assert read_space(DEFAULT_SPACE).at_edge(inside | params) == edges
+
+
+def test_the_lessons_setting_is_inside_the_default_space_and_what_excludes_it_is_named():
+    assert read_space(DEFAULT_SPACE).outside(LESSON) == []
+    narrow = space_of("[lr]\nlow=0.01\nhigh=0.1\n[batch_size]\nchoices=[32]\n[epochs]\nchoices=[10]")
+    assert narrow.outside(LESSON) == ["lr", "batch_size"]
+
+
+def test_the_largest_batch_is_that_of_a_range_of_choices_or_of_the_fixed_value():
+    assert space_of("[batch_size]\nlow=8\nhigh=300").largest_batch() == 300
+    assert space_of("[batch_size]\nchoices=[8, 99, 16]").largest_batch() == 99
+    assert space_of("[lr]\nlow=0.1\nhigh=1").largest_batch() == 128
+
+
+def test_batches_that_are_too_large_can_be_left_out():
+    space = read_space(DEFAULT_SPACE)
+    assert space.with_batches_up_to(300).largest_batch() == 256
+    assert space.with_batches_up_to(1024) == space
+    assert space.with_batches_up_to(31) == space, "nothing would be left"

@@ -1,0 +1,405 @@
+"""The study with a trainer that costs nothing: what is asked and told must depend on the seed alone."""
+
+import math
+import random
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.samplers import TPESampler
+from optuna.storages._rdb.models import TrialModel
+
+from harness.core.defaults import LESSON
+from harness.core.errors import Stopped, UserError
+from harness.studies import run
+from harness.studies.sampler import Sampler
+from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.studies.storage import open_storage
+from harness.studies.study import Study
+from harness.studies.trial import Outcome
+from harness.training.stacked import matmul_backend
+
+URL = "sqlite:///optuna.db"
+TOTAL, ROUND = 14, 6  # three rounds: pruning begins in the second, TPE in the third
+
+
+def accuracies(params):
+    """A smooth stand-in for validation accuracy by epoch, best near lr 0.1 and gamma 0.9."""
+    peak = 0.9 - 0.05 * abs(math.log10(params["lr"]) + 1) - 0.2 * abs(params["gamma"] - 0.9)
+    return [peak * (1 - 0.5 ** (epoch + params["batch_norm"])) for epoch in range(1, params["epochs"] + 1)]
+
+
+def open_study(url=URL, **changes):
+    fields = {"name": "study", "space": read_space(DEFAULT_SPACE), "seed": 420, "settings": {"round": ROUND}}
+    return Study(url, **fields | changes)
+
+
+def run_trial(study, trial, epochs_done=None):
+    """Train one trial, or only its first `epochs_done` epochs as if it were cut off then."""
+    told = []
+    for epoch, accuracy in enumerate(accuracies(trial.params), start=1):
+        told.append(accuracy)
+        go_on = study.proceed(trial, epoch, accuracy, trial.params["epochs"])
+        if epochs_done == epoch:
+            return
+        if not go_on:
+            study.settle(trial, Outcome("pruned", "", tuple(told), 1.0, f"run {trial.number}"))
+            return
+    state = "diverged" if trial.params["lr"] > 0.5 else "complete"
+    study.settle(trial, Outcome(state, "", tuple(told), 1.0, f"run {trial.number}"))
+
+
+def run_study(study, shuffle=None, total=TOTAL):
+    while trials := study.open_round(ROUND, total):
+        order = [trial for trial in trials if trial.outcome is None]
+        if shuffle:
+            shuffle.shuffle(order)
+        for trial in order:
+            run_trial(study, trial)
+        study.close_round(trials)
+    return [(trial.number, trial.params, trial.outcome.state, trial.outcome.accuracies) for trial in study.finished()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return run_study(open_study(f"sqlite:///{tmp_path_factory.mktemp('undisturbed')}/optuna.db"))
+
+
+def test_the_first_trial_is_the_lessons_own_setting_and_states_of_all_kinds_occur(undisturbed):
+    assert undisturbed[0][:2] == (0, LESSON)
+    assert {state for _, _, state, _ in undisturbed} == {"complete", "pruned", "diverged"}
+    assert len(undisturbed) == TOTAL
+
+
+def test_the_sampler_proposes_what_optunas_own_tpe_does():
+    """It is only told the space that TPE finds out by itself, from 10,000 trials in seconds for a round."""
+    space = read_space(DEFAULT_SPACE).distributions()
+    proposals = []
+    for make in (
+        lambda seed: Sampler(space, seed),
+        lambda seed: TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=seed),
+    ):
+        study = optuna.create_study(direction="maximize")
+        for number in range(25):
+            study.sampler = make(number)
+            trial = study.ask(space)
+            study.tell(trial, accuracies(trial.params)[-1])
+        proposals.append([trial.params for trial in study.trials])
+    assert proposals[0] == proposals[1]
+
+
+def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them():
+    """As TPE proposes when it is given those alone."""
+    space = read_space(DEFAULT_SPACE).distributions()
+    drawn = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
+    for number in range(1_240):
+        trial = drawn.ask(space)
+        if number >= 1_200:
+            continue  # it runs
+        if number % 7:
+            drawn.tell(trial, 1 - number / 1_200 if number % 2 else 0.1)
+        else:
+            drawn.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    trials = drawn.get_trials(deepcopy=False)
+    best = [trial for trial in trials[:200] if trial.value and trial.value > 0.1][:25]
+    proposals = []
+    for given, sampler in (
+        (trials, Sampler(space, 5)),
+        (best + trials[200:], TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)),
+        (trials[200:], TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)),
+    ):
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(given)
+        proposals.append(study.ask(space).params)
+    assert proposals[0] == proposals[1] != proposals[2]
+
+
+@pytest.mark.slow
+def test_pruning_is_what_optunas_own_call_says_of_the_storage(monkeypatch):
+    study = open_study()
+    ours, theirs = [], []
+    proceed = study.proceed
+
+    def compared(trial, epoch, accuracy, last_epoch):
+        goes_on = proceed(trial, epoch, accuracy, last_epoch)
+        if epoch < last_epoch:
+            ours.append(not goes_on)
+            kept = optuna.load_study(study_name="study", storage=URL, pruner=study.optuna.pruner)
+            theirs.append(kept.pruner.prune(kept, kept.trials[trial.number]))
+        return goes_on
+
+    monkeypatch.setattr(study, "proceed", compared)
+    run_study(study, total=24)
+    assert ours == theirs and {True, False} == set(ours)
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_order_in_which_trials_end_changes_nothing(undisturbed, seed):
+    assert run_study(open_study(), random.Random(seed)) == undisturbed
+
+
+def test_another_seed_asks_other_trials(undisturbed):
+    assert run_study(open_study(seed=421), total=4)[1:] != undisturbed[1:4]
+
+
+@pytest.mark.parametrize(
+    "rounds_before", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param("none ran", marks=pytest.mark.slow),
+        "one is cut off in mid-run",
+        "all but one ended",
+        pytest.param("all ended", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("end", ["put back", pytest.param("killed", marks=pytest.mark.slow)])
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(undisturbed, rounds_before, asked, end):
+    study = open_study()
+    for _ in range(rounds_before):
+        trials = study.open_round(ROUND, TOTAL)
+        for trial in trials:
+            run_trial(study, trial)
+        study.close_round(trials)
+    trials = study.open_round(ROUND, TOTAL)
+    if asked == "one is cut off in mid-run":
+        run_trial(study, trials[1], epochs_done=2)
+    elif asked != "none ran":
+        for trial in trials[: None if asked == "all ended" else -1]:
+            run_trial(study, trial)
+    if end == "put back":
+        study.put_back(trials)
+
+    resumed = open_study()
+    resumed.recover()
+    assert not resumed.optuna.get_trials(states=(optuna.trial.TrialState.RUNNING,))
+    assert run_study(resumed) == undisturbed
+
+
+@pytest.mark.parametrize("before", [(1,), (4,), (8, 9), pytest.param((6, 13), marks=pytest.mark.slow)])
+def test_a_study_that_grows_is_the_one_that_was_as_large_from_the_start(undisturbed, before):
+    for total in before:
+        assert len(run_study(open_study(), total=total)) == total
+    assert run_study(open_study()) == undisturbed
+
+
+def test_a_study_that_grows_and_is_stopped_in_a_round_that_it_had_begun_goes_on(undisturbed):
+    run_study(open_study(), total=8)
+    study = open_study()
+    trials = study.open_round(ROUND, TOTAL)
+    assert [trial.number for trial in trials] == [8, 9, 10, 11]
+    run_trial(study, trials[2])
+    study.put_back(trials)
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+def test_a_search_killed_while_its_trials_are_told_goes_on_as_if_it_had_not_been(undisturbed):
+    study = open_study()
+    trials = study.open_round(ROUND, TOTAL)
+    for trial in trials:
+        run_trial(study, trial)
+    study.close_round(trials[:3])
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+def test_a_search_killed_between_two_asks_goes_on_as_if_it_had_not_been(undisturbed):
+    open_study().open_round(3, TOTAL)  # three of the six trials of the first round
+    resumed = open_study()
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+@pytest.mark.parametrize("asked_before", [0, 5, 13])
+def test_a_trial_that_died_while_it_was_written_down_is_drawn_again(undisturbed, monkeypatch, asked_before):
+    study = open_study()
+    for _ in range(asked_before // ROUND):
+        trials = study.open_round(ROUND, TOTAL)
+        for trial in trials:
+            run_trial(study, trial)
+        study.close_round(trials)
+    count, in_all = TrialModel.count_past_trials, []
+
+    def counted(trial, session):
+        if len(in_all) == asked_before % ROUND:
+            raise SystemExit
+        in_all.append(trial)
+        return count(trial, session)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialModel, "count_past_trials", counted)  # the last step, when its parameters are there
+        with pytest.raises(SystemExit):
+            study.open_round(ROUND, TOTAL)
+    resumed = open_study()
+    assert len(resumed.trials()) == asked_before
+    resumed.recover()
+    assert run_study(resumed) == undisturbed
+
+
+def kept_trials():
+    return optuna.load_study(study_name="study", storage=URL).get_trials()
+
+
+def test_the_storage_holds_what_the_study_says():
+    study = open_study()
+    run_study(study)
+    ours = [(one.params, one.state, one.value, one.user_attrs, one.intermediate_values) for one in study.optuna.trials]
+    kept = [(one.params, one.state, one.value, one.user_attrs, one.intermediate_values) for one in kept_trials()]
+    assert kept == ours
+    assert {one.state.name for one in kept_trials()} == {"COMPLETE", "PRUNED"}
+
+
+def test_whoever_goes_on_makes_products_as_the_study_began(monkeypatch):
+    choices = {None: "onednn", "onednn": "onednn", "default": "default"}
+    monkeypatch.setattr(matmul_backend, "choose_library", lambda device, before: choices[before])
+    assert run._products(open_study(), "cpu") == "onednn"
+    choices[None] = "default"  # measured another time, near the bound
+    assert run._products(open_study(), "cpu") == "onednn"
+    assert run._products(open_study(name="another"), "cpu") == "default"
+    choices["onednn"] = "default"  # another machine, where it is not as exact
+    assert run._products(open_study(), "cpu") == "default"
+    assert open_study().products == "onednn"
+
+
+def test_a_study_that_began_before_this_was_kept_has_its_products_measured_each_time(monkeypatch):
+    run_study(open_study(), total=1)
+    monkeypatch.setattr(matmul_backend, "choose_library", lambda device, before: before or "onednn")
+    assert run._products(open_study(), "cpu") == "onednn"
+    assert open_study().products is None
+
+
+def test_trials_that_somebody_added_stay_in_sight_and_shift_no_round():
+    study = open_study()
+    space = study.space.distributions()
+    params = {name: LESSON[name] for name in space} | {"gamma": 0.5}
+    added = optuna.trial.create_trial(value=0.7, params=params, distributions=space)
+    study._mirror.kept.add_trials([added] * 4)
+    grown = open_study()
+    assert len(grown.open_round(ROUND, TOTAL)) == ROUND
+    assert len(grown.optuna.get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 4
+
+
+def test_a_trial_that_somebody_enqueued_is_run():
+    enqueued = {"lr": 0.2, "batch_size": 32}
+    open_study()
+    optuna.load_study(study_name="study", storage=URL).enqueue_trial(enqueued)
+    (trial,) = open_study().open_round(1, 1)
+    (kept,) = kept_trials()
+    assert kept.params == trial.params == trial.params | enqueued
+    assert kept.state.name == "RUNNING"
+
+
+def test_a_trial_that_somebody_enqueued_outside_the_space_or_failed_does_not_close_the_study():
+    open_study()
+    theirs = optuna.load_study(study_name="study", storage=URL)
+    theirs.enqueue_trial({"lr": 0.2})
+    open_storage(URL).set_trial_state_values(theirs.trials[0]._trial_id, optuna.trial.TrialState.FAIL)
+    theirs.enqueue_trial({"lr": 2.0})
+    with pytest.warns(UserWarning, match="out of range"):
+        assert [trial.params["lr"] for trial in open_study().open_round(1, TOTAL)] == [2.0]
+    again = open_study()
+    again.recover()
+    assert [trial.number for trial in again.trials()] == [1]
+
+
+def test_a_round_that_was_put_back_is_asked_again_by_the_same_study():
+    study = open_study()
+    first = study.open_round(3, TOTAL)
+    study.put_back(first)
+    assert study.open_round(3, TOTAL) == first
+    assert len(kept_trials()) == 3
+
+
+def test_a_trial_that_somebody_adds_meanwhile_stops_the_search_and_is_taken_up_by_the_next():
+    study = open_study()
+    study.open_round(2, TOTAL)
+    optuna.load_study(study_name="study", storage=URL).enqueue_trial({"lr": 0.2})
+    with pytest.raises(Stopped, match=r"^somebody else added trials to study 'study': give the command again$"):
+        study.open_round(1, TOTAL)
+    resumed = open_study()
+    resumed.recover()
+    assert [trial.params["lr"] for trial in resumed.open_round(4, TOTAL)][2] == 0.2
+    assert len(kept_trials()) == 4
+
+
+def test_no_more_trials_than_the_total_and_a_greater_total_adds_some(undisturbed):
+    run_study(open_study())
+    assert open_study().open_round(ROUND, TOTAL) == []
+    assert len(run_study(open_study(), total=TOTAL + 3)) == TOTAL + 3
+
+
+def test_the_lessons_setting_is_left_out_where_the_space_does_not_hold_it():
+    Path("narrow.toml").write_text("[lr]\nlow=0.001\nhigh=0.1")
+    study = open_study(space=read_space(Path("narrow.toml")))
+    assert study.space_without_lesson == ["lr"]
+    (trial,) = study.open_round(1, 1)
+    assert trial.params["lr"] <= 0.1
+    assert trial.params["batch_size"] == LESSON["batch_size"]
+
+
+def test_a_trial_that_trained_all_its_epochs_is_complete_however_it_compares():
+    study = open_study()
+    run_study(study, total=ROUND)
+    (trial,) = study.open_round(1, ROUND + 1)
+    assert [study.proceed(trial, epoch, 0.0, last_epoch=3) for epoch in (1, 2, 3)] == [True, False, True]
+
+
+def test_the_best_trial_is_the_complete_one_with_the_highest_last_accuracy():
+    study = open_study()
+    trials = study.open_round(4, 4)
+    assert study.best() is None
+    for trial, state, last in zip(
+        trials, ["complete", "pruned", "complete", "failed"], [0.5, 0.9, 0.7, 0.8], strict=True
+    ):
+        study.settle(trial, Outcome(state, "", (0.95, last), 1.0, ""))
+    study.close_round(trials)
+    assert study.best().number == 2
+    assert study.best().value == 0.7
+
+
+def test_the_best_epoch_is_the_first_of_equals():
+    assert Outcome("complete", "", (0.1, 0.3, 0.3, 0.2), 1.0, "").best_epoch == 2
+    assert Outcome("failed", "", (), 1.0, "").best_epoch is None
+
+
+def test_a_config_that_was_asked_before_is_recognised():
+    Path("two.toml").write_text("[batch_norm]\nchoices=[false, true]")
+    study = open_study(space=read_space(Path("two.toml")))
+    trials = study.open_round(6, 6)
+    twins = [study.same_config(trial) for trial in trials]
+    assert twins[0] is None
+    for trial, twin in zip(trials, twins, strict=True):
+        earlier = [other for other in trials if other.number < trial.number and other.params == trial.params]
+        assert twin == (earlier[0].number if earlier else None)
+    assert sum(twin is None for twin in twins) <= 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 7}, "study 'study' was made with seed 420, not 7; keep seed as it was, or start another study"),
+        ({"settings": {"round": 4}}, "was made with round 6, not 4"),
+    ],
+)
+def test_a_study_is_not_gone_on_with_under_other_settings(changes, message):
+    open_study()
+    with pytest.raises(UserError, match=message):
+        open_study(**changes)
+
+
+def test_a_study_is_not_gone_on_with_in_another_space():
+    Path("other.toml").write_text("[lr]\nlow=0.1\nhigh=1")
+    open_study()
+    with pytest.raises(UserError, match="was made with space"):
+        open_study(space=read_space(Path("other.toml")))
+
+
+def test_a_storage_that_does_not_answer_is_one_line_without_its_password():
+    with pytest.raises(UserError) as refusal:
+        open_study("postgresql+psycopg2://me:secret@127.0.0.1:1/none")
+    assert "cannot open postgresql+psycopg2://me:***@127.0.0.1:1/none (" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
