@@ -1,4 +1,4 @@
-"""The command behind `python -m analysis.momentum` and its like: one claim on its own, printed and drawn."""
+"""The command line of `python -m analysis.momentum` and the like: one claim, printed and drawn."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,28 +6,29 @@ from typing import Annotated
 import typer
 
 from harness.cli import command
-from harness.cli.options import Debug, Out
+from harness.cli.options import DebugOption, OutputDirOption
 from harness.storage.checks import check_tracking, tracking_uri
 
 
 def run(name: str) -> None:
     """Run the command line for the claim called `name`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = command.new_app()
 
     @app.command(help=f"Judge the claim {name!r} from what MLflow holds; print and draw it.")
     def main(
         quick: Annotated[bool, typer.Option("--quick", help="Judge the quick replication instead.")] = False,
-        out: Out = Path("reports"),
-        debug: Debug = False,
+        output_dir: OutputDirOption = Path("reports"),
+        debug: DebugOption = False,
     ) -> None:
-        with command.one_line_endings(debug):
+        with command.report_errors(debug):
             check_tracking(tracking_uri())
 
-            from analysis.report import report
+            from analysis.reports.claims import write_report
             from harness.claims.file import find_claim, read_claim
 
             claim = read_claim(find_claim(name))
             claim = claim.quickened() if quick else claim
-            report([claim], out, f"quick-{name}" if quick else name, claim.title, with_exact=False, log=False)
+            page = f"quick-{name}" if quick else name
+            write_report([claim], output_dir, page, claim.title, with_exact=False, log=False)
 
     command.run(app)

@@ -25,7 +25,7 @@ from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 PAIRS, FIRST_SEED = 10, 10_000
 
@@ -39,8 +39,8 @@ def accuracies(dataset_name: str, runs: int) -> dict[str, list[float]]:
         for seed in range(FIRST_SEED, FIRST_SEED + runs)
     ]  # fmt: skip
     found: dict[str, dict[str, float]] = {"train_accuracy": {}, "test_accuracy": {}}
-    with closing(LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_library())) as engine:
-        for event in engine.run(jobs, None):
+    with closing(LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_matmul_backend())) as engine:
+        for event in engine.execute(jobs, None):
             if isinstance(event, Epoch):
                 found["train_accuracy"][event.job.name] = event.metrics.train_accuracy * 100
                 found["test_accuracy"][event.job.name] = (event.metrics.test_accuracy or 0.0) * 100

@@ -20,7 +20,7 @@ from harness.data.dataset import Dataset
 from harness.data.fashion_mnist import is_present
 from harness.data.load import load
 from harness.tracking.environment import environment
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 _OTHERS = ("lightning", "skorch", "scikit-learn", "jax", "optuna", "mlflow")
 
@@ -51,7 +51,7 @@ def machine() -> dict[str, Any]:
     return {
         **found,
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "products": choose_library(),
+        "products": choose_matmul_backend(),
         "cores": cpu_count(only_physical_cores=True),
         "system": platform.system(),
         "date": datetime.now(UTC).date().isoformat(),

@@ -27,11 +27,11 @@ from harness.engines.local import LocalEngine
 from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
 from harness.training.loop import train
-from harness.training.stacked.matmul import library
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul import use_matmul_backend
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 SIZES = (32, 128, 1_024)
-OURS, LIMIT = "this project, cohorts", "matrix products alone"
+OURS, LIMIT = "this project, stacks", "matrix products alone"
 
 
 def _config(dataset: Dataset, batch_size: int, seed: int = 1, epochs: int = 1) -> Any:
@@ -44,15 +44,15 @@ def one_run(dataset: Dataset, batch_size: int) -> Epoch:
     return lambda: seconds_of(lambda: list(train(_config(dataset, batch_size), dataset)))
 
 
-class Cohorts:
+class Stacks:
     """Seeds of one arm on the real engine: a worker a core. Everything is timed but the start of the workers."""
 
     def __init__(self, dataset: Dataset, epochs: int) -> None:
         self._dataset, self._epochs = dataset, epochs
         self._runs = 8 * physical_cores()
-        self._engine = LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_library())
+        self._engine = LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_matmul_backend())
 
-    def __enter__(self) -> "Cohorts":
+    def __enter__(self) -> "Stacks":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,15 +64,15 @@ class Cohorts:
 
     def _train(self, batch_size: int, runs: int, epochs: int) -> None:
         jobs = [Job(str(seed), _config(self._dataset, batch_size, seed, epochs)) for seed in range(runs)]
-        events = list(self._engine.run(jobs, None))
-        assert all(event.ending.state == "complete" for event in events if isinstance(event, Finished))
+        events = list(self._engine.execute(jobs, None))
+        assert all(event.result.state == "complete" for event in events if isinstance(event, Finished))
 
 
 def _products_epoch(batch_size: int) -> float:
     """Seconds of the large products of an epoch, in a process of its own with one thread, at the best stack width."""
     torch.set_num_threads(1)
     best = float("inf")
-    with library(choose_library()):
+    with use_matmul_backend(choose_matmul_backend()):
         for runs in (1, 2, 4, 8):
             if runs * batch_size > 4_096:
                 break
@@ -91,7 +91,7 @@ def _products_epoch(batch_size: int) -> float:
     return best
 
 
-def products(pool: Any, batch_size: int) -> Epoch:
+def matmul_backend(pool: Any, batch_size: int) -> Epoch:
     """The limit: forward and weight gradient of the hidden layer, nothing else, on all cores at once."""
     cores = physical_cores()
     return lambda: max(pool.map(_products_epoch, [batch_size] * cores, chunksize=1)) / cores
@@ -145,15 +145,15 @@ def main() -> None:
             print(f"skipped, as it is not installed: {name}   (pip install '.[bench]')")
     rounds = 1 if given.quick else 3
     seconds: dict[str, dict[str, float]] = {}
-    cohorts = Cohorts(dataset, epochs=1 if given.quick else 5)
-    with closing(get_context("spawn").Pool(physical_cores())) as pool, cohorts:
+    stacks = Stacks(dataset, epochs=1 if given.quick else 5)
+    with closing(get_context("spawn").Pool(physical_cores())) as pool, stacks:
         for size in SIZES:
             contenders = {
                 "the lesson's own loop": lesson_loop(dataset, size),
                 **{name: RIVALS[name][1](dataset, size) for name in rivals},
                 "this project, one run": one_run(dataset, size),
-                OURS: cohorts.epoch(size),
-                LIMIT: products(pool, size),
+                OURS: stacks.epoch(size),
+                LIMIT: matmul_backend(pool, size),
             }
             seconds[str(size)] = in_turn(contenders, rounds)
             _show(size, seconds[str(size)])

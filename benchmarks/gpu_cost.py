@@ -22,16 +22,16 @@ from harness.engines.base import Finished, Job
 from harness.engines.local import LocalEngine
 from harness.engines.machine import find_device, usual_workers
 from harness.engines.pool import Pool
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
 def train(dataset: Dataset, device: str, runs: int, epochs: int) -> None:
     """Seeds of the lesson's arm, from no worker to the last epoch's record."""
     settings = LESSON | {"epochs": epochs, "dataset": dataset.name, "split": "lesson"}
     jobs = [Job(str(seed), make_config(**settings, seed=seed)) for seed in range(runs)]
-    with closing(LocalEngine(dataset, Pool(usual_workers(device)), device, choose_library(device))) as engine:
-        endings = [event.ending.state for event in engine.run(jobs, None) if isinstance(event, Finished)]
-    assert endings == ["complete"] * runs
+    with closing(LocalEngine(dataset, Pool(usual_workers(device)), device, choose_matmul_backend(device))) as engine:
+        results = [event.result.state for event in engine.execute(jobs, None) if isinstance(event, Finished)]
+    assert results == ["complete"] * runs
 
 
 def main() -> None:

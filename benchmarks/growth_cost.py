@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 import optuna
 from bench import fashion_mnist, seconds_of, with_data_dir, write
-from rich.console import Console
+from rich.console import Console as RichConsole
 
-from harness.cli.console import Screen
+from harness.cli.console import Console
 from harness.core.config import RunConfig, make_config
 from harness.core.defaults import LESSON
 from harness.core.metrics import EpochMetrics
+from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
 from harness.data.dataset import record_of
 from harness.data.load import load
@@ -37,12 +38,12 @@ from harness.engines.local import LocalEngine
 from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
 from harness.studies.coordinator import Coordinator
-from harness.studies.space import DEFAULT_SPACE, Space, read_space
+from harness.studies.space import Space, read_space
 from harness.studies.study import Study
-from harness.studies.trial import Outcome, Shared
+from harness.studies.trial import Outcome, StudyDefaults
 from harness.tracking.recorder import Recorder
-from harness.tracking.writer import Tracking
-from harness.training.stacked.matmul_backend import choose_library
+from harness.tracking.writer import ExperimentWriter
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 NAME, ROUND, EPOCHS, SEED = "growing", 8, 5, 1
 TRAINED_ROUNDS = 3
@@ -55,8 +56,11 @@ class Alike:
         self._engine = engine
         self._config = config
 
-    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
-        return self._engine.run([replace(job, config=self._config) for job in jobs], proceed)
+    def start_workers(self) -> None:
+        """They are there."""
+
+    def execute(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
+        return self._engine.execute([replace(job, config=self._config) for job in jobs], proceed)
 
     def drain(self) -> None:
         self._engine.drain()
@@ -90,7 +94,9 @@ def fill(storage: str, space: Space, trials: int, rng: np.random.Generator) -> N
     study.add_trials(made)
 
 
-def seconds_of_a_trial(study: Study, tracking: Tracking, parent: str, rng: np.random.Generator) -> dict[str, float]:
+def seconds_of_a_trial(
+    study: Study, tracking: ExperimentWriter, parent: str, rng: np.random.Generator
+) -> dict[str, float]:
     """Seconds a trial, in one round: asked, its epochs judged, its outcome told; and what MLflow takes."""
     taken = dict.fromkeys(("ask", "judge epochs", "tell", "log"), 0.0)
 
@@ -100,25 +106,25 @@ def seconds_of_a_trial(study: Study, tracking: Tracking, parent: str, rng: np.ra
     start = time.perf_counter()
     trials = study.open_round(ROUND, len(study.finished()) + ROUND)
     for trial in trials:
-        study.same_config(trial)
+        study.find_duplicate(trial)
     clocked("ask", start)
     for trial in trials:
         accuracies = tuple(rng.random() for _ in range(EPOCHS))
         start = time.perf_counter()
         for epoch, accuracy in enumerate(accuracies, start=1):
-            study.proceed(trial, epoch, accuracy, EPOCHS)
+            study.should_continue(trial, epoch, accuracy, EPOCHS)
         clocked("judge epochs", start)
         start = time.perf_counter()
         config = make_config(**trial.params, seed=1, dataset="digits", split="search")
-        run_id = tracking.start(parent, f"trial {trial.number}", "trial", config, {})
+        run_id = tracking.start_run(parent, f"trial {trial.number}", "trial", config, {})
         for epoch, accuracy in enumerate(accuracies, start=1):
             tracking.log_epoch(run_id, EpochMetrics(epoch, 0.5, accuracy, 0.5, accuracy, 1.0, 5e4, 391))
-        tracking.finish(run_id, "complete")
+        tracking.end_run(run_id, "complete")
         tracking.id_of(run_id)  # waits until all of it is there
         clocked("log", start)
         start = time.perf_counter()
-        study.settle(trial, Outcome("complete", "", accuracies, 1.0, run_id))
-        assert trial.number in study.settled
+        study.record_outcome(trial, Outcome("complete", "", accuracies, 1.0, run_id))
+        assert trial.number in study.numbers_with_outcome
         study.best()
         clocked("tell", start)
     start = time.perf_counter()
@@ -127,16 +133,16 @@ def seconds_of_a_trial(study: Study, tracking: Tracking, parent: str, rng: np.ra
     return taken
 
 
-def seconds_of_an_epoch(study: Study, tracking: Tracking, parent: str, engine: Alike) -> float:
+def seconds_of_an_epoch(study: Study, tracking: ExperimentWriter, parent: str, engine: Alike) -> float:
     """Seconds of a trained round, from its proposals to its last record, for each epoch of its runs."""
-    screen = Screen(Console(file=io.StringIO()))
-    recorder = Recorder(engine, tracking, screen, parent)
-    shared = Shared(SEED, tracking.dataset.name, "float32")
-    coordinator = Coordinator(study, engine, tracking, recorder, screen, parent, shared, lambda: None)
+    recorder = Recorder(engine, tracking, Console(RichConsole(file=io.StringIO())))
+    recorder.parent_id = parent
+    defaults = StudyDefaults(SEED, tracking.dataset.name, "float32")
+    coordinator = Coordinator(study, recorder, defaults, lambda: None)
     before = len(study.finished())
 
     def a_round() -> None:
-        coordinator.search(before + ROUND, ROUND, None)
+        coordinator.run_trials(before + ROUND, ROUND, None)
         tracking.id_of(parent)  # waits until all of it is there
 
     seconds = seconds_of(a_round)
@@ -156,13 +162,13 @@ def main() -> None:
     space = read_space(DEFAULT_SPACE)
     results: dict[str, dict[str, float]] = {}
     epochs: dict[str, float] = {}
-    workers = LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_library())
+    workers = LocalEngine(dataset, Pool(physical_cores()), "cpu", choose_matmul_backend())
     with tempfile.TemporaryDirectory() as place, closing(Alike(workers, config)) as engine:
         storage = f"sqlite:///{place}/optuna.db"
         Study(storage, NAME, space, SEED, {})
-        tracking = Tracking(f"sqlite:///{place}/mlflow.db", f"search/{dataset.name}", record_of(dataset), "cpu")
+        tracking = ExperimentWriter(f"sqlite:///{place}/mlflow.db", f"search/{dataset.name}", record_of(dataset), "cpu")
         parent = tracking.open_parent(NAME, "study", {})
-        list(engine.run([Job(f"first of worker {number}", config) for number in range(physical_cores())], None))
+        list(engine.execute([Job(f"first of worker {number}", config) for number in range(physical_cores())], None))
         print(f"{'trials':>7}  {'ask':>8}  {'judge epochs':>12}  {'tell':>8}  {'log':>8}  {'an epoch':>8}   ms")
         for trials in (10, 100, 1_000) if given.quick else (10, 100, 1_000, 10_000):
             fill(storage, space, trials, rng)

@@ -22,7 +22,7 @@ from harness.data.dataset import Dataset
 from harness.engines.base import Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -38,10 +38,10 @@ def peak(dataset: Dataset, workers: int) -> float:
             seen.append(_now())
 
     looking = threading.Thread(target=look)
-    with closing(LocalEngine(dataset, Pool(workers), "cpu", choose_library())) as engine:
+    with closing(LocalEngine(dataset, Pool(workers), "cpu", choose_matmul_backend())) as engine:
         looking.start()
         try:
-            for _event in engine.run(jobs, None):
+            for _event in engine.execute(jobs, None):
                 pass
         finally:
             is_over.set()

@@ -19,7 +19,7 @@ SHARES: Mapping[str, tuple[str, ...]] = {
     "probes of loss on fixed images": ("(harness/training/probes/loss.py",),
     "probes of weights and gradients": ("(harness/training/probes/path.py",),
     "validation and test images": ("with_evaluations (harness/training/loop.py",),
-    "handing records to MLflow": ("_work (harness/tracking/spool.py",),
+    "handing records to MLflow": ("_send_all (harness/tracking/spool.py",),
 }
 REST = "all else: start, batches, toys"
 

@@ -18,21 +18,22 @@ PROJECT = Path(__file__).parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
 from bench import write
-from rich.console import Console
+from rich.console import Console as RichConsole
 from support.flaky_proxy import free_port, mlflow_server
 
-from harness.cli.console import Screen
+from harness.cli.console import Console
 from harness.core.metrics import EpochMetrics
+from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
 from harness.data.dataset import record_of
 from harness.data.load import load
-from harness.engines.base import Ending, Epoch, Event, Finished, Job, Proceed, Started
+from harness.engines.base import Epoch, Event, Finished, Job, JobResult, Proceed, Started
 from harness.studies.coordinator import Coordinator
-from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.studies.space import read_space
 from harness.studies.study import Study
-from harness.studies.trial import Shared
+from harness.studies.trial import StudyDefaults
 from harness.tracking.recorder import Recorder
-from harness.tracking.writer import Tracking
+from harness.tracking.writer import ExperimentWriter
 
 EPOCHS = 5
 
@@ -46,7 +47,10 @@ class Simulated:
     def __init__(self) -> None:
         self.epochs = 0
 
-    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
+    def start_workers(self) -> None:
+        """They are there."""
+
+    def execute(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
         assert proceed is not None
         yield from (Started(job, 1) for job in jobs)
         going = list(jobs)
@@ -59,7 +63,7 @@ class Simulated:
                 yield Epoch(job, metrics)
                 if not trains_on or epoch == job.config.epochs:
                     going.remove(job)
-                    yield Finished(job, Ending("complete" if epoch == job.config.epochs else "stopped"))
+                    yield Finished(job, JobResult("complete" if epoch == job.config.epochs else "stopped"))
 
     def drain(self) -> None:
         """Nothing runs that could be stopped."""
@@ -75,15 +79,14 @@ def one_search(storage: str, uri: str, workers: int) -> dict[str, float]:
     space = space.model_copy(update={"searched": searched_too, "fixed": {"epochs": EPOCHS}})
     name = f"simulated-{workers}"
     study = Study(storage, name, space, 1, {})
-    tracking = Tracking(uri, "search/digits", record_of(load(DataChoice("digits"))), "cpu")
+    tracking = ExperimentWriter(uri, "search/digits", record_of(load(DataChoice("digits"))), "cpu")
     parent = tracking.open_parent(name, "study", {})
-    screen = Screen(Console(quiet=True))
     engine = Simulated()
-    recorder = Recorder(engine, tracking, screen, parent)
-    shared = Shared(1, "digits", "float32")
-    coordinator = Coordinator(study, engine, tracking, recorder, screen, parent, shared, lambda: None)
+    recorder = Recorder(engine, tracking, Console(RichConsole(quiet=True)))
+    recorder.parent_id = parent
+    coordinator = Coordinator(study, recorder, StudyDefaults(1, "digits", "float32"), lambda: None)
     start = time.perf_counter()
-    coordinator.search(2 * workers, workers, None)
+    coordinator.run_trials(2 * workers, workers, None)
     searched = time.perf_counter() - start
     tracking.close(wait=True)
     recorded = time.perf_counter() - start

@@ -23,13 +23,15 @@ sys.path.insert(0, str(PROJECT))
 
 import torch
 from bench import fashion_mnist, seconds_of, with_data_dir, write
+from mlflow import MlflowClient
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from harness.data.choice import DataChoice
 from harness.data.dataset import Dataset, split_indices
 from harness.data.load import load
-from harness.tracking.reader import KIND, Records, TrackedRun
+from harness.tracking.reader import ExperimentReader, TrackedRun
+from harness.tracking.schema import KIND
 
 SEED = 420
 
@@ -44,22 +46,21 @@ def our_search(folder: Path, trials: int, dataset: str, data_dir: Path, study: s
 
 def trials_of(folder: Path, dataset: str, study_name: str = "first") -> list[TrackedRun]:
     """The trials that were trained, by number."""
-    records = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
+    records = ExperimentReader(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
     (study,) = records.parents("study", study_name)
     runs = [run for run in records.children(study.id) if run.tags[KIND] == "trial" and "epoch_seconds" in run.metrics]
     return sorted(runs, key=lambda run: int(run.tags["harness.trial"]))
 
 
-def times_of(folder: Path, run: TrackedRun, dataset: str) -> tuple[float, float]:
+def times_of(folder: Path, run: TrackedRun) -> tuple[float, float]:
     """When it was handed to a worker, and when it ended, in seconds since 1970."""
-    client = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}").client
-    info = client.get_run(run.id).info
+    info = MlflowClient(f"sqlite:///{folder}/mlflow.db").get_run(run.id).info
     return info.start_time / 1000, info.end_time / 1000
 
 
 def epochs_of(folder: Path, run: TrackedRun, dataset: str) -> int:
     """For how many epochs it was trained."""
-    records = Records(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
+    records = ExperimentReader(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
     return len(records.history(run.id, "train_loss"))
 
 
@@ -152,21 +153,21 @@ def tracking_share(dataset: str, epochs: Sequence[int], seconds: float) -> float
     from harness.core.config import make_config
     from harness.core.metrics import EpochMetrics
     from harness.data.dataset import record_of
-    from harness.tracking.writer import Tracking
+    from harness.tracking.writer import ExperimentWriter
 
     with tempfile.TemporaryDirectory() as place:
         data = record_of(load(DataChoice("digits")))
-        tracking = Tracking(f"sqlite:///{place}/mlflow.db", "search/digits", data, "cpu")
+        tracking = ExperimentWriter(f"sqlite:///{place}/mlflow.db", "search/digits", data, "cpu")
         parent = tracking.open_parent("study", "study", {})
         config = make_config(
             lr=0.1, gamma=0.0, batch_size=32, epochs=1, batch_norm=False, seed=1, dataset=dataset, split="search"
         )
         start = time.perf_counter()
         for trial, last in enumerate(epochs):
-            run_id = tracking.start(parent, f"trial {trial}", "trial", config, {})
+            run_id = tracking.start_run(parent, f"trial {trial}", "trial", config, {})
             for epoch in range(1, last + 1):
                 tracking.log_epoch(run_id, EpochMetrics(epoch, 0.5, 0.8, 0.5, 0.8, 1.0, 5e4, 391))
-            tracking.finish(run_id, "complete")
+            tracking.end_run(run_id, "complete")
         tracking.close(wait=True)
         return (time.perf_counter() - start) / seconds
 
@@ -186,14 +187,14 @@ def main() -> None:
         results["this_project_seconds"] = ours = our_search(folder, trials, name, given.data_dir.absolute())
         print(f"this project, {trials} trials and its winner: {ours:.1f} s")
         runs = trials_of(folder, name)
-        starts, ends = zip(*(times_of(folder, run, name) for run in runs), strict=True)
+        starts, ends = zip(*(times_of(folder, run) for run in runs), strict=True)
         results["first_trial_after_seconds"] = wait = min(starts) - begun
         results["trials_seconds"] = max(ends) - min(starts)
         print(f"from the command to its first trial, in an empty folder: {wait:.1f} s")
         begun = time.time()
         our_search(folder, 1, name, given.data_dir.absolute(), "second")
         (run,) = trials_of(folder, name, "second")
-        results["first_trial_again_after_seconds"] = wait = times_of(folder, run, name)[0] - begun
+        results["first_trial_again_after_seconds"] = wait = times_of(folder, run)[0] - begun
         print(f"where databases are there already: {wait:.1f} s")
         configs = [(dict(run.params), epochs_of(folder, run, name)) for run in runs]
         epochs = [count for _, count in configs]

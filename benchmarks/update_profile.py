@@ -17,9 +17,9 @@ from torch.profiler import ProfilerActivity, profile
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.training.model import initial_model
-from harness.training.stacked.loop import Cohort
-from harness.training.stacked.matmul import library
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.loop import StackedTrainer
+from harness.training.stacked.matmul import use_matmul_backend
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 UPDATES, LINES = 300, 14
 
@@ -36,15 +36,18 @@ def main() -> None:
     settings = LESSON | {"gamma": 0.9, "lr": 0.01, "epochs": 1, "updates": UPDATES}
     settings |= {"batch_size": given.batch_size, "batch_norm": given.batch_norm}
     configs = [make_config(**settings, seed=seed, dataset=dataset.name, split="lesson") for seed in range(given.runs)]
-    cohort = Cohort(configs, dataset, [initial_model(config, dataset) for config in configs])
+    stack = StackedTrainer(configs, dataset, [initial_model(config, dataset) for config in configs])
     _ = dataset.pixel_sums if given.batch_norm else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with library(products := choose_library()), profile(activities=[ProfilerActivity.CPU]) as profiler:
-            next(cohort.epochs())
+        with (
+            use_matmul_backend(chosen := choose_matmul_backend()),
+            profile(activities=[ProfilerActivity.CPU]) as profiler,
+        ):
+            next(stack.epochs())
     operations = sorted(profiler.key_averages(), key=lambda one: -one.self_cpu_time_total)
     total = sum(one.self_cpu_time_total for one in operations)
-    what = f"an update of {given.runs} runs, batch {given.batch_size}, products by {products}"
+    what = f"an update of {given.runs} runs, batch {given.batch_size}, products by {chosen}"
     print(f"{what}: {total / UPDATES:.0f} µs in all operations")
     print(f"{'operation':<28} {'calls':>8} {'µs':>8} {'share':>7}")
     for one in operations[:LINES]:

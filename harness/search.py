@@ -1,5 +1,6 @@
-"""`python -m harness.search`: an Optuna search, every trial in MLflow. The command line alone."""
+"""`python -m harness.search`: an Optuna search, with every trial in MLflow. The command line alone."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -7,74 +8,84 @@ import typer
 
 from harness.cli import command
 from harness.cli.options import (
-    Cohort,
-    DataDir,
-    DataName,
-    Debug,
-    Device,
-    Engine,
-    GpusPerRun,
-    RayAddress,
-    Target,
-    Workers,
+    DataDirOption,
+    DatasetOption,
+    DebugOption,
+    DeviceOption,
+    EngineOption,
+    GpusPerRunOption,
+    RayAddressOption,
+    StackOption,
+    TargetOption,
+    WorkersOption,
 )
 from harness.core.defaults import LESSON_SEED, Precision
 from harness.data.choice import data_choice
-from harness.engines.choice import Where
+from harness.engines.choice import EngineOptions, start_workers
 from harness.storage.checks import OPTUNA_DEFAULT
-from harness.studies.run import Plan, carry_out
+from harness.studies.request import SearchRequest
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = command.new_app()
 
 
 @app.command()
 def main(
-    trials: Annotated[int, typer.Option(help="Trials that the study shall have in all.")] = 30,
+    trials: Annotated[int, typer.Option(help="Total number of trials in the study.")] = 30,
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="dataset-seed")] = "",
     seed: Annotated[int, typer.Option(help="Decides everything random.")] = LESSON_SEED,
-    workers: Workers = None,
-    dataset: DataName = "auto",
-    target: Target = "",
-    data_dir: DataDir = None,
-    device: Device = "auto",
-    engine: Engine = "local",
-    ray_address: RayAddress = "",
-    gpus_per_run: GpusPerRun = 0.0,
-    cohort: Cohort = "on",
+    workers: WorkersOption = None,
+    dataset: DatasetOption = "auto",
+    target: TargetOption = "",
+    data_dir: DataDirOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = "",
+    gpus_per_run: GpusPerRunOption = 0.0,
+    stack: StackOption = True,
     precision: Annotated[Precision, typer.Option(help="Of matrix products; weights are float32.")] = "float32",
-    space: Annotated[Path | None, typer.Option(help="What to search.", show_default="experiments/search.toml")] = None,
-    storage: Annotated[str, typer.Option(help="Where Optuna keeps the study.")] = OPTUNA_DEFAULT,
-    round: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
-    timeout: Annotated[float | None, typer.Option(help="Stop after so many seconds; resumable.")] = None,
-    join: Annotated[
-        bool,
-        typer.Option("--join", help="Where another process runs this study: wait, and go on when it ends or dies."),
+    space: Annotated[
+        Path | None, typer.Option(help="TOML file of the search space.", show_default="experiments/search.toml")
+    ] = None,
+    storage: Annotated[str, typer.Option(help="Where Optuna stores the study.")] = OPTUNA_DEFAULT,
+    round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
+    timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds; resumable.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="If another process runs this study, wait until it ends, then continue.")
     ] = False,
-    debug: Debug = False,
+    debug: DebugOption = False,
 ) -> None:
     """Search lr, gamma, batch_size, epochs and batch_norm of the lesson's network; log every trial to MLflow.
 
-    The same command again resumes the study, or says that nothing is left.
+    The same command again resumes the study, or reports that nothing is left.
     """
-    with command.one_line_endings(debug):
-        choice = data_choice(dataset, target)
-        carry_out(
-            Plan(
-                trials=trials,
-                study=study,
-                seed=seed,
-                where=Where(engine, workers, ray_address, gpus_per_run, device),
-                dataset=choice,
-                data_dir=data_dir,
-                cohort=cohort,
-                precision=precision,
-                space=space,
-                storage=storage,
-                round=round,
-                timeout=timeout,
-                join=join,
-            )
+    with command.report_errors(debug):
+        request = SearchRequest(
+            trials=trials,
+            study=study,
+            seed=seed,
+            engine=EngineOptions(engine, workers, ray_address, gpus_per_run, device),
+            dataset=data_choice(dataset, target),
+            data_dir=data_dir,
+            stack=stack,
+            precision=precision,
+            space=space,
+            storage=storage,
+            round_size=round_size,
+            timeout=timeout,
+            wait=wait,
         )
+        request.check()
+
+        from harness.cli.console import Console
+        from harness.studies.space import read_space
+
+        search_space = read_space(request.space_file)
+        console = Console()
+        console.print("loading torch and the data ...")
+        with closing(start_workers(request.engine)) as pool:  # workers import torch while this process does
+            from harness.studies.run import run_search
+
+            run_search(request, search_space, pool, console)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The runs of a claim as tidy DataFrames. Refuses, by name, evidence that is missing, mixed, doubled or altered."""
+"""The runs of a claim as tidy DataFrames. Refuses evidence that is missing, mixed, duplicated or altered."""
 
 import math
 from collections import Counter
@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.claims.claim import Arm, Claim
+from harness.claims.claim import Arm, Claim, parent_name, tuned_tag
 from harness.claims.tuning import choose_lr
 from harness.core.errors import UserError
-from harness.tracking.reader import (
+from harness.tracking.reader import ExperimentReader, TrackedRun, config_of
+from harness.tracking.schema import (
     ARM,
     CLAIM_SHA256,
     CONFIG_HASH,
@@ -17,26 +18,21 @@ from harness.tracking.reader import (
     DATASET_SHA256,
     GIT_COMMIT,
     GIT_DIRTY,
+    JUDGED_STATES,
     KIND,
     QUICK,
     SCORE,
     SEEDS,
     STATE,
     TRAJECTORY,
-    Records,
-    TrackedRun,
-    config_of,
-    parent_name,
-    tuned_tag,
 )
 
-_JUDGED = ("complete", "diverged")
 DIRTY = " with changes"
-EXACT = "python -m harness.replicate --all"
+FLOAT32 = "python -m harness.replicate --all"
 
 
 class Source(NamedTuple):
-    """Where evidence comes from: the parent run, the data, and the states of the code that made the runs."""
+    """The origin of evidence: the parent run, the data, and the commits of the code that made the runs."""
 
     parent_id: str
     experiment_id: str
@@ -46,10 +42,11 @@ class Source(NamedTuple):
 
 
 class Evidence:
-    """Everything that was recorded for one claim, checked.
+    """Everything that was recorded for one claim, validated.
 
-    runs: a row a judged run: arm, seed, run_id, state, and the config's fields. tuning: a row a tuning run: arm, lr,
-    seed, run_id, state, score (the lower the better). chosen: the lr of each tuned arm. Curves are read when asked for.
+    `runs`: one row per judged run, with arm, seed, run_id, state, and the config's fields. `tuning`: one row per tuning
+    run, with arm, lr, seed, run_id, state, score (lower is better). `chosen`: the lr of each tuned arm. Curves are read
+    on demand.
     """
 
     def __init__(
@@ -59,7 +56,7 @@ class Evidence:
         runs: pd.DataFrame,
         tuning: pd.DataFrame,
         chosen: dict[str, float],
-        records: Records,
+        records: ExperimentReader,
     ) -> None:
         self.claim = claim
         self.source = source
@@ -70,7 +67,7 @@ class Evidence:
         self._curves: dict[tuple[str, str], pd.Series[float]] = {}
 
     def curve(self, run_id: str, metric: str) -> "pd.Series[float]":
-        """A metric of a run by step, sorted; empty where it was never logged."""
+        """A metric of a run by step, sorted; empty if it was never logged."""
         key = (run_id, metric)
         if key not in self._curves:
             history = self._records.history(run_id, metric)
@@ -78,7 +75,7 @@ class Evidence:
         return self._curves[key]
 
     def curves(self, arms: list[str], metric: str) -> pd.DataFrame:
-        """The same for all runs of these arms, long: arm, seed, step, value."""
+        """The metric of all runs of these arms in long form: arm, seed, step, value."""
         parts = []
         for row in self.of(arms).itertuples():
             curve = self.curve(str(row.run_id), metric)
@@ -96,17 +93,16 @@ class Evidence:
         return self._records.array(run_id, TRAJECTORY).astype(float)
 
 
-def claim_evidence(records: Records, claim: Claim) -> Evidence:
-    """The evidence for a claim as its file stands now.
+def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
+    """The evidence for a claim as its file is now.
 
-    Raises `UserError` that names what is wrong: no replication of this text, one that has not ended, runs that are
-    missing, doubled, made with other data or under another text, quick ones among full ones, or params that are not
-    those of the config that was run.
+    Raises `UserError` if there is no finished replication of this text, if runs are missing, duplicated, or made with
+    other data or under another text, if quick and full runs are mixed, or if params do not match the config hash.
     """
     parent = _parent(records, claim)
     if not claim.quick:
         claim = claim.with_seeds(int(parent.tags[SEEDS]))
-    children = [run for run in records.children(parent.id) if run.tags.get(STATE) in _JUDGED]
+    children = [run for run in records.children(parent.id) if run.tags.get(STATE) in JUDGED_STATES]
     for run in children:
         _check_run(claim, parent, run)
     chosen = choose_lr(claim, children)
@@ -136,11 +132,11 @@ def claim_evidence(records: Records, claim: Claim) -> Evidence:
 def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
     """The newest run of the exact statements: its id; statement, value found, bound, whether it holds.
 
-    Raises `UserError` where they were never checked.
+    Raises `UserError` if they were never checked.
     """
-    newest = next(iter(Records(uri, "claims/exact", EXACT).parents("exact")), None)
+    newest = next(iter(ExperimentReader(uri, "claims/exact", FLOAT32).parents("exact")), None)
     if newest is None or newest.status != "FINISHED":
-        raise UserError(f"the exact statements were not checked; run: {EXACT}")
+        raise UserError(f"the exact statements were not checked; run: {FLOAT32}")
     names = [name for name in newest.metrics if f"{name}.bound" in newest.metrics]
     checks = []
     for name in names:
@@ -149,7 +145,7 @@ def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
     return newest.id, checks
 
 
-def _parent(records: Records, claim: Claim) -> TrackedRun:
+def _parent(records: ExperimentReader, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
     again = f"run: {claim.command}"
     if not named:

@@ -1,22 +1,24 @@
-"""A tracked search as tidy DataFrames. Refuses, by name, evidence that is missing, unfinished or doubled."""
+"""A tracked search as tidy DataFrames. Refuses records that are missing, unfinished or duplicated."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
 from harness.core.errors import UserError
-from harness.tracking.reader import DATASET_SHA256, DUPLICATE_OF, KIND, STATE, TRIAL, Records, TrackedRun
+from harness.tracking.reader import ExperimentReader, TrackedRun
+from harness.tracking.schema import DATASET_SHA256, DUPLICATE_OF, KIND, STATE, TRIAL
 
-_ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run was, or will be, run again
+_ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run runs again
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
 
 
 class StudyFrames(NamedTuple):
     """A study as recorded.
 
-    trials: a row a trial that counts: trial, run_id, state, note, the hyperparameters, seed, val_accuracy (its last
-    epoch's), best_epoch, seconds. winner: a row a run of the winner: run_id, seed, test_loss, test_accuracy, trial.
-    epochs: a row an epoch of a trial: trial, run_id, state, epoch, val_accuracy.
+    `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
+    repeats an earlier config), val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `winner`: one row per
+    run of the winner, with trial, seed, run_id, test_loss, test_accuracy. `epochs`: one row per epoch of a trial, with
+    trial, run_id, state, epoch, val_accuracy.
     """
 
     name: str
@@ -28,10 +30,10 @@ class StudyFrames(NamedTuple):
     epochs: pd.DataFrame
 
 
-def study_frames(records: Records, experiment: str, name: str) -> StudyFrames:
-    """Read one study. Runs that were interrupted, lost or superseded by a later attempt are left out.
+def study_frames(records: ExperimentReader, experiment: str, name: str) -> StudyFrames:
+    """Read one study, without runs that were interrupted or lost.
 
-    Raises `UserError` where the study is not there, has not ended, or holds a trial twice or another dataset's run.
+    Raises `UserError` if the study does not exist, has not ended, or contains a trial twice or a run on other data.
     """
     parents = records.parents("study", name)
     if len(parents) != 1:
@@ -75,7 +77,7 @@ def _winner_row(run: TrackedRun) -> dict[str, object]:
     }
 
 
-def _epochs(records: Records, trials: pd.DataFrame) -> pd.DataFrame:
+def _epochs(records: ExperimentReader, trials: pd.DataFrame) -> pd.DataFrame:
     parts = []
     trained = trials[~trials["copy"]]
     for trial, run_id, state in zip(trained["trial"], trained["run_id"], trained["state"], strict=True):

@@ -39,13 +39,13 @@ class Effect(NamedTuple):
     """
 
     n: int
-    center: float
+    estimate: float
     sd: float
     low: float
     high: float
     method: str
     p: float
-    better: float
+    prob_superiority: float
     infinite: int
     undefined: int
 
@@ -74,24 +74,26 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
     sample = np.asarray(differences, dtype=float)
     undefined = int(np.isnan(sample).sum())
     infinite = int(np.isinf(sample).sum())
-    better = float(np.mean((sample > 0) + 0.5 * (sample == 0))) if not undefined else math.nan
+    prob_superiority = float(np.mean((sample > 0) + 0.5 * (sample == 0))) if not undefined else math.nan
     if undefined or infinite:
         least, most = (
             np.nan_to_num(sample, nan=side, posinf=math.inf, neginf=-math.inf) for side in (-math.inf, math.inf)
         )
         low, high = _median_interval(least)[0], _median_interval(most)[1]
         p = _sign_test(sample)
-        center = float(np.median(sample))  # NaN where a difference is undefined
-        return Effect(len(sample), center, math.nan, low, high, _RANKS, p, better, infinite, undefined)
+        estimate = float(np.median(sample))  # NaN where a difference is undefined
+        return Effect(len(sample), estimate, math.nan, low, high, _RANKS, p, prob_superiority, infinite, undefined)
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     p = sign_flip(sample, rng)
     if _is_constant(sample):
-        return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, better, 0, 0)
+        return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, prob_superiority, 0, 0)
     if len(sample) < FEWEST_FOR_BOOTSTRAP:
         interval = mean_interval(sample.tolist())
-        return Effect(len(sample), mean, sd, interval.low, interval.high, "mean, t", p, better, 0, 0)
+        return Effect(len(sample), mean, sd, interval.low, interval.high, "mean, t", p, prob_superiority, 0, 0)
     bootstrap = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=_RESAMPLES, rng=rng).confidence_interval
-    return Effect(len(sample), mean, sd, float(bootstrap.low), float(bootstrap.high), "mean, BCa", p, better, 0, 0)
+    return Effect(
+        len(sample), mean, sd, float(bootstrap.low), float(bootstrap.high), "mean, BCa", p, prob_superiority, 0, 0
+    )
 
 
 def share_effect(a: Sequence[float], b: Sequence[float], rng: np.random.Generator) -> Effect:
@@ -105,11 +107,11 @@ def share_effect(a: Sequence[float], b: Sequence[float], rng: np.random.Generato
     differences = first - second
     n = len(differences)
     low, high = confint_proportions_2indep(first.sum(), n, second.sum(), n, compare="diff", method="newcomb")
-    better = float(np.mean((differences > 0) + 0.5 * (differences == 0)))
+    prob_superiority = float(np.mean((differences > 0) + 0.5 * (differences == 0)))
     mean = float(differences.mean())
     cautious = [(outcomes.sum() + 1) / (n + 2) for outcomes in (first, second)]
     sd = math.sqrt(sum(share * (1 - share) for share in cautious))
-    return Effect(n, mean, sd, float(low), float(high), "Newcombe", sign_flip(differences, rng), better, 0, 0)
+    return Effect(n, mean, sd, float(low), float(high), "Newcombe", sign_flip(differences, rng), prob_superiority, 0, 0)
 
 
 def sign_flip(differences: "np.ndarray[Any, Any]", rng: np.random.Generator) -> float:

@@ -19,22 +19,22 @@ from analysis.judging.stats import (
 from harness.claims.claim import Claim
 from harness.claims.estimands import Estimand
 
-Word = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
-Outcome = Literal[
-    "as claimed", "smaller", "larger", "of unsure size", "too small", "gone", "excluded", "reversed", "open"
+Label = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
+Finding = Literal[
+    "as claimed", "smaller", "larger", "of unsure size", "too small", "negligible", "excluded", "reversed", "undecided"
 ]
 
 # What each outcome makes of a claim, and why.
-RULE: dict[Outcome, tuple[Word, str]] = {
+RULE: dict[Finding, tuple[Label, str]] = {
     "as claimed": ("reproduced", "the interval lies inside what is claimed"),
     "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
     "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
     "of unsure size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
     "too small": ("not reproduced", "there is an effect, but it is too small to matter (two one-sided tests)"),
-    "gone": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
+    "negligible": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
     "excluded": ("not reproduced", "the interval holds no effect, and ends before any that matters"),
     "reversed": ("not reproduced", "the interval lies on the other side of no effect"),
-    "open": ("inconclusive", "the interval holds both an effect and none"),
+    "undecided": ("inconclusive", "the interval holds both an effect and none"),
 }
 _SHARES = ("global_basin",)
 _RNG_SEED = 20260101
@@ -61,8 +61,8 @@ class Verdict(NamedTuple):
 
     claim: str
     estimand: Estimand
-    outcome: Outcome
-    word: Word
+    finding: Finding
+    label: Label
     reason: str
     effect: float
     low: float
@@ -88,23 +88,23 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
     else:
         result = paired_effect(differences.tolist(), rng)
         equivalent = is_equivalent(differences.tolist(), limits.matters)
-    outcome = decide(result, limits, equivalent)
-    word, reason = RULE[outcome]
+    finding = decide(result, limits, equivalent)
+    label, reason = RULE[finding]
     needed = 0
-    if outcome == "open" and math.isfinite(result.sd):
+    if finding == "undecided" and math.isfinite(result.sd):
         needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
-    if outcome == "open" and not math.isfinite(result.center):
+    if finding == "undecided" and not math.isfinite(result.estimate):
         reason = "too few pairs have a number"
-    if outcome == "open" and result.undefined:
+    if finding == "undecided" and result.undefined:
         reason += f"; {result.undefined} of {result.n} pairs have no value"
     arms = claim.arm_names(estimand.arms)
     return Verdict(
         claim.name,
         estimand,
-        outcome,
-        word,
+        finding,
+        label,
         reason,
-        shown(estimand, result.center),
+        shown(estimand, result.estimate),
         shown(estimand, result.low),
         shown(estimand, result.high),
         estimand.unit,
@@ -164,19 +164,19 @@ def bounds(estimand: Estimand) -> Bounds:
     return Bounds(low, high, (high - low) / 2, 1 if scale(estimand.claimed) > 0 else -1)
 
 
-def decide(result: Effect, limits: Bounds, equivalent: bool) -> Outcome:
+def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
     """What became of an effect, by the interval alone, and by the equivalence test for one too small to matter."""
     if limits.low <= result.low and result.high <= limits.high:
         return "as claimed"
     low, high = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
     there = low > 0 or high < 0
     if equivalent:
-        return "too small" if there else "gone"
+        return "too small" if there else "negligible"
     if high < 0:
         return "reversed"
     if low > 0:
         return "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of unsure size"
-    return "excluded" if high < limits.matters else "open"
+    return "excluded" if high < limits.matters else "undecided"
 
 
 def shown(estimand: Estimand, value: float) -> float:
@@ -184,7 +184,7 @@ def shown(estimand: Estimand, value: float) -> float:
     return math.exp(value) if estimand.compare == "log_ratio" and not math.isnan(value) else value
 
 
-def published_verdict(claim: Claim) -> tuple[Word, str]:
+def published_verdict(claim: Claim) -> tuple[Label, str]:
     """The verdict on a claimed accuracy by the results that others published, without those that nobody reproduced."""
     assert claim.claimed_accuracy is not None
     counted = [result for result in claim.published if not result.unreproduced]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.judging.verdicts import Outcome, Verdict, bounds
+from analysis.judging.verdicts import Finding, Verdict, bounds
 from harness.claims.claim import Arm, Claim
 from harness.claims.estimands import Estimand
 
@@ -31,16 +31,16 @@ LEGEND = {
     " guessing among ten classes); × is a factor; a slope is a power.",
     "lr, momentum": "the learning rate; momentum 0.9 is the lesson's γ = 0.9.",
 }
-_ELSEWHERE: dict[Outcome, str] = {
+_ELSEWHERE: dict[Finding, str] = {
     "as claimed": "holds",
     "larger": "is larger",
     "of unsure size": "is there, of uncertain size,",
     "smaller": "is smaller",
     "too small": "is too small to matter",
-    "gone": "vanishes",
+    "negligible": "vanishes",
     "excluded": "is not found",
     "reversed": "is reversed",
-    "open": "is open",
+    "undecided": "is open",
 }
 QUICK = "a quick look, its runs a third as long as the words say; no evidence"
 LOST = "a run that diverged or never got there"
@@ -65,7 +65,7 @@ def signed(value: float, digits: int) -> str:
 
 def effect(verdict: Verdict) -> str:
     """`5.3 points [4.7, 5.9]`; "no number" where too many runs have none."""
-    if not math.isfinite(verdict.result.center):
+    if not math.isfinite(verdict.result.estimate):
         return "no number"
     return f"{number(verdict.effect)}{_unit(verdict)} [{number(verdict.low)}, {number(verdict.high)}]"
 
@@ -78,8 +78,8 @@ def _unit(verdict: Verdict) -> str:
 def sentence(verdict: Verdict) -> str:
     """The estimand's words with its number in the place of {effect}."""
     estimand, result = verdict.estimand, verdict.result
-    if math.isfinite(result.center):
-        text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.center)) + "."
+    if math.isfinite(result.estimate):
+        text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.estimate)) + "."
     else:
         lost = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
         text = f"{_filled(estimand.words, estimand, '…', '…')}: no number, as {lost}."
@@ -98,10 +98,10 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
         estimand, result = verdict.estimand, verdict.result
         if estimand.when is not None:
             told = effect(verdict)
-            if not math.isfinite(result.center):
+            if not math.isfinite(result.estimate):
                 told = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
-            found[_ELSEWHERE[verdict.outcome]].append(f"{condition(estimand)}: {told}")
-        elif estimand.question == "lesson" and not estimand.primary and verdict.outcome != "as claimed":
+            found[_ELSEWHERE[verdict.finding]].append(f"{condition(estimand)}: {told}")
+        elif estimand.question == "lesson" and not estimand.primary and verdict.finding != "as claimed":
             found[_BUT].append(sentence(verdict).rstrip("."))
     return [(label, (". " if label == _BUT else "; ").join(parts)) for label, parts in found.items() if parts]
 

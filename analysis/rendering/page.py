@@ -1,27 +1,28 @@
-"""Judged claims as one self-contained HTML page and as Markdown with its figures. Formats; judges and reads nothing."""
+"""Renders judged claims as one self-contained HTML page and as Markdown, and writes pages to disk."""
 
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
+from matplotlib.figure import Figure
 
 from analysis.judging.verdicts import Verdict, published_verdict
 from analysis.rendering import formatting
 from analysis.rendering.section import Judged, Picture, Table
 from harness.core.errors import UserError
 
-_DOTS_AN_INCH = 100
+_DPI = 100
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
 _OF_TWO = ("difference", "log_ratio")
 
 
 class Check(NamedTuple):
-    """An exact statement of the lesson: the number found, the bound that it must keep, whether it does."""
+    """An exact statement of the lesson: the number found, its bound, and whether the bound holds."""
 
     statement: str
     value: str
@@ -30,7 +31,7 @@ class Check(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Everything that a page shows, beside the claims; `server` is the address of a tracking server, or ""."""
+    """The contents of a page. `server` is the URL of a tracking server, or ""."""
 
     title: str
     made: str
@@ -44,23 +45,32 @@ class Page(NamedTuple):
 def write(page: Page, out: Path, name: str) -> list[Path]:
     """Write `name`.html, `name`.md and figures/ below `out`; the files written.
 
-    Raises `UserError` where the folder cannot be written.
+    Raises `UserError` if the folder cannot be written.
     """
     templates = environment()
+    context = _context(page)
+    html = templates.get_template("report.html.jinja").render(context)
+    markdown = templates.overlay(autoescape=False).get_template("report.md.jinja").render(context)
+    figures = {picture["path"]: picture["png"] for claim in context["claims"] for picture in claim["pictures"]}
+    return write_files(out, {f"{name}.html": html.encode(), f"{name}.md": markdown.encode(), **figures})
+
+
+def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files (relative path → content) below `out`; their paths. Raises `UserError` if that is not possible."""
+    paths = [out / name for name in files]
     try:
-        (out / "figures").mkdir(parents=True, exist_ok=True)
-        context = _context(page, out / "figures")
-        html, markdown = out / f"{name}.html", out / f"{name}.md"
-        html.write_text(templates.get_template("report.html.jinja").render(context), encoding="utf-8")
-        plain = templates.overlay(autoescape=False)
-        markdown.write_text(plain.get_template("report.md.jinja").render(context), encoding="utf-8")
+        for path, content in zip(paths, files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
     except OSError as error:
-        raise UserError(f"cannot write the page to {out} ({error.strerror}); choose a folder with --out") from None
-    return [html, markdown, *(out / picture["path"] for claim in context["claims"] for picture in claim["pictures"])]
+        raise UserError(
+            f"cannot write the page to {out} ({error.strerror}); choose a folder with --output-dir"
+        ) from None
+    return paths
 
 
 def environment() -> Environment:
-    """The templates beside this file; what they show is escaped."""
+    """The templates of this folder, with autoescape."""
     made = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=False)
     made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return made
@@ -72,18 +82,18 @@ def text_table(judged: Judged) -> str:
     quick = f": {formatting.QUICK}" if claim.quick else ""
     lines = [f"{claim.title} (§{claim.section}){quick}", f"  {claim.statement}"]
     if not claim.arms:
-        word, why = published_verdict(claim)
-        return "\n".join([*lines, f"  {word}: {why}"])
+        label, why = published_verdict(claim)
+        return "\n".join([*lines, f"  {label}: {why}"])
     for verdict in judged.verdicts:
         mark = "*" if verdict.estimand.primary else " "
-        lines.append(f" {mark}{verdict.word:<15} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
+        lines.append(f" {mark}{verdict.label:<15} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
         lines.append(f"  {'':<15} {formatting.reason(verdict)} p {formatting.p_value(verdict)}, n = {verdict.result.n}")
     lines.append(" * gives the claim its verdict")
     return "\n".join(lines)
 
 
-def _context(page: Page, figures: Path) -> dict[str, Any]:
-    claims = [_claim(judged, figures, page.server) for judged in page.judged]
+def _context(page: Page) -> dict[str, Any]:
+    claims = [_claim(judged, page.server) for judged in page.judged]
     return {
         "title": page.title,
         "made": page.made,
@@ -95,7 +105,7 @@ def _context(page: Page, figures: Path) -> dict[str, Any]:
     }
 
 
-def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
+def _claim(judged: Judged, server: str) -> dict[str, Any]:
     claim, evidence = judged.claim, judged.evidence
     shown = {
         "name": claim.name,
@@ -110,14 +120,14 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
         "earlier": claim.earlier,
         "sources": claim.sources,
         "notes": judged.section.notes,
-        "pictures": [_picture(picture, figures, claim.quick) for picture in judged.section.pictures],
+        "pictures": [_picture(picture, claim.quick) for picture in judged.section.pictures],
         "tables": [as_shown(table) for table in [*judged.section.tables, *tuning_tables(judged)]],
     }
     if evidence is None:
-        word, why = published_verdict(claim)
+        label, why = published_verdict(claim)
         best = f"{why[0].upper()}{why[1:]}."
         literature = {
-            "word": word,
+            "label": label,
             "sentence": best,
             "reason": "",
             "effect": "literature",
@@ -130,7 +140,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
     source = evidence.source
     commits = ", ".join(source.commits)
     return shown | {
-        "word": primary.word,
+        "label": primary.label,
         "sentence": formatting.sentence(primary),
         "elsewhere": formatting.elsewhere(judged.verdicts),
         "reason": formatting.reason(primary),
@@ -147,7 +157,7 @@ def _claim(judged: Judged, figures: Path, server: str) -> dict[str, Any]:
 
 
 def tuning_tables(judged: Judged) -> list[Table]:
-    """What tuning tried for each arm, and what it chose; nothing where nothing was tuned."""
+    """The tried and the chosen lr of each arm; [] if nothing was tuned."""
     evidence = judged.evidence
     if evidence is None or not evidence.chosen:
         return []
@@ -180,10 +190,10 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "effect": formatting.effect(verdict),
         "claimed": formatting.claimed(verdict.estimand),
         "p": formatting.p_value(verdict),
-        "better": formatting.share(verdict.result.better) if verdict.estimand.compare in _OF_TWO else "–",
+        "better": formatting.share(verdict.result.prob_superiority) if verdict.estimand.compare in _OF_TWO else "–",
         "n": verdict.result.n,
         "method": verdict.result.method,
-        "word": verdict.word,
+        "label": verdict.label,
         "reason": verdict.reason + (f"; about {verdict.needed} seeds would settle it" if verdict.needed else ""),
     }
 
@@ -202,27 +212,26 @@ def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
     ]
 
 
-def _picture(picture: Picture, folder: Path, quick: bool) -> dict[str, str]:
+def _picture(picture: Picture, quick: bool) -> dict[str, Any]:
     if quick:
         picture.figure.text(0.005, 0.005, formatting.QUICK, color="#cc3311", fontsize="x-small", weight="bold")
-    png = png_of(picture)
-    (folder / f"{picture.name}.png").write_bytes(png)
-    return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png"}
+    png = png_of(picture.figure)
+    return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png", "png": png}
 
 
-def png_of(picture: Picture) -> bytes:
-    """A picture as it goes into a page and into a file."""
+def png_of(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
     buffer = io.BytesIO()
-    picture.figure.savefig(buffer, format="png", dpi=_DOTS_AN_INCH)
+    figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
 
 
 def inline(png: bytes) -> str:
-    """A PNG file as an address that needs no network."""
+    """A PNG file as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def as_shown(table: Table) -> dict[str, Any]:
-    """A table as the templates take it, with a true minus sign before numbers."""
+    """A table for the templates, with a true minus sign before numbers."""
     rows = [[_MINUS.sub("−", str(cell)) for cell in row] for row in table.frame.to_numpy().tolist()]
     return {"caption": table.caption, "columns": list(table.frame.columns), "rows": rows}

@@ -107,14 +107,14 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
     figure, (axes,) = new_figure(12, 1.6 + 0.95 * len(verdicts))
     is_ratio = verdicts[0].unit == "×"
     for position, verdict in enumerate(verdicts):
-        estimand, colour = verdict.estimand, VERDICT_COLOURS[verdict.word]
+        estimand, colour = verdict.estimand, VERDICT_COLOURS[verdict.label]
         limits = bounds(estimand)
         seeds = [shown(estimand, value) for value in verdict.differences if math.isfinite(value)]
         axes.scatter(seeds, [position + 0.18] * len(seeds), s=18, color="#555555", alpha=0.6, zorder=2)
-        center, low, high = verdict.result.center, verdict.result.low, verdict.result.high
+        estimate, low, high = verdict.result.estimate, verdict.result.low, verdict.result.high
         if math.isfinite(low) or math.isfinite(high):
             _interval(axes, position, verdict, colour)
-        if math.isfinite(center):
+        if math.isfinite(estimate):
             axes.plot([verdict.effect], [position], "o", color=colour, markersize=11, zorder=4)
         else:
             lost = verdict.result.infinite + verdict.result.undefined
@@ -135,7 +135,7 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
 
 
 def _label(verdict: Verdict) -> str:
-    return f"{textwrap.fill(condition(verdict.estimand), _LABEL_WIDTH)}\n({verdict.word})"
+    return f"{textwrap.fill(condition(verdict.estimand), _LABEL_WIDTH)}\n({verdict.label})"
 
 
 def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
@@ -145,7 +145,7 @@ def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
         for end, raw in ((verdict.low, verdict.result.low), (verdict.high, verdict.result.high))
         if math.isfinite(raw)
     ]
-    ends += [verdict.effect] if len(ends) == 1 and math.isfinite(verdict.result.center) else []
+    ends += [verdict.effect] if len(ends) == 1 and math.isfinite(verdict.result.estimate) else []
     axes.plot([min(ends), max(ends)], [position, position], color=colour, linewidth=5, zorder=3)
     if math.isinf(verdict.result.high):
         axes.plot([max(ends)], [position], ">", color=colour, markersize=15, zorder=3)

@@ -59,7 +59,7 @@ def warnings(judged: Sequence[Judged]) -> list[str]:
                 f"{claim.name}: judged on {claim.seeds.count} seeds; the claim was written down for"
                 f" {claim.preregistered_seeds}."
             )
-        told = one.verdicts and one.verdicts[0].word in ("reproduced", "direction only")
+        told = one.verdicts and one.verdicts[0].label in ("reproduced", "direction only")
         if told and one.verdicts[0].holm >= _LEVEL and not claim.quick:
             found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above {_LEVEL}.")
         found += _grid_ends(one) + _code(one)

@@ -7,7 +7,7 @@ from analysis.judging.stats import share_interval
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Table
 from analysis.worked import quadratics
-from analysis.worked.example import Part, check
+from analysis.worked.example import WorkedExample, check
 from harness.core.config import make_config
 from harness.reference import worked_examples
 from harness.training import two_basins
@@ -26,7 +26,7 @@ _TOY = {
 _LOADERS = ((50_000, 4_000), (60_000, 128), (569, 5), (1_000, 1_000))
 
 
-def paths() -> Part:
+def paths() -> WorkedExample:
     """§4.1: full batch, mini-batch and one sample on the same samples."""
     samples = quadratics.noisy_samples()
     lines = np.linspace(-4, 5, 100), np.linspace(-4, 4, 100)
@@ -46,7 +46,7 @@ def paths() -> Part:
     w = np.array(_WAY_START)
     single = np.mean([samples.gradient(w, np.array([n])) for n in range(len(samples.y))], axis=0)
     whole = samples.gradient(w, np.arange(len(samples.y)))
-    return Part(
+    return WorkedExample(
         "4.1",
         "Full batch, mini-batch, one sample",
         ["g_B = (1/B) Σ ∂Lᵢ/∂w over the batch; its mean over all batches is the full gradient"],
@@ -67,7 +67,7 @@ def paths() -> Part:
     )
 
 
-def escape() -> Part:
+def escape() -> WorkedExample:
     """§4.1: the noise of batches throws runs out of a local basin."""
     figure, (axes,) = plots.new_figure(11, 6.5)
     curve = np.linspace(-1.7, 1.5, 200)
@@ -89,7 +89,7 @@ def escape() -> Part:
         )
     axes.legend(fontsize="x-small")
     axes.set(xlabel="w", ylabel="f(w)")
-    return Part(
+    return WorkedExample(
         "4.1",
         "Two basins, and who leaves the upper one",
         ["f(w) = w⁴/4 − w²/2 + 0.15 w, example i adds aᵢw, Σ aᵢ = 0"],
@@ -109,7 +109,7 @@ def escape() -> Part:
     )
 
 
-def loaders() -> Part:
+def loaders() -> WorkedExample:
     """§4.2 and §4.3: how many updates an epoch has, and what drop_last leaves out."""
     figure, (axes,) = plots.new_figure(12, 5.5)
     batches = worked_examples.batch_sizes(*_LOADERS[0], drop_last=False)
@@ -131,7 +131,7 @@ def loaders() -> Part:
                 "samples left out": f"{samples - sum(dropped):,}",
             }
         )
-    return Part(
+    return WorkedExample(
         "4.2–4.3",
         "Batches, epochs, and drop_last",
         ["n = m / N_B updates an epoch: rounded up, or down with drop_last=True"],

@@ -11,7 +11,7 @@ from analysis.rendering import plots
 from analysis.rendering.formatting import number
 from analysis.rendering.section import Picture, Table
 from analysis.worked import quadratics
-from analysis.worked.example import Part, check
+from analysis.worked.example import WorkedExample, check
 from harness.reference import worked_examples
 
 _CURVATURE = (0.5, 1.5)
@@ -22,7 +22,7 @@ _ROUNDING = 1e-12
 _SURFACE_START, _SURFACE_LR = (-8.0, 6.0), 0.04
 
 
-def first_step() -> Part:
+def first_step() -> WorkedExample:
     """§1.2: from A to A′."""
     step = quadratics.first_step()
     figure, (axes,) = plots.new_figure(8, 6.5)
@@ -33,7 +33,7 @@ def first_step() -> Part:
         axes.plot(*point, "o", color="C0", markersize=12)
         axes.annotate(f"{name}  ({point[0]:g}, {point[1]:g})", point, (12, -4), textcoords="offset points")
     axes.set(xlim=(0, 16), ylim=(0, 10), xlabel="w₁", ylabel="w₂")
-    return Part(
+    return WorkedExample(
         "1.2",
         "A step against the gradient",
         ["w ← w − η ∂L/∂w", "A = (10, 7.5), g = (5, 5), |g| = 5√2, A′ = A − g"],
@@ -50,7 +50,7 @@ def first_step() -> Part:
     )
 
 
-def surface() -> Part:
+def surface() -> WorkedExample:
     """§1.2: the surface to turn by mouse, and the way down it."""
     way = quadratics.descend(quadratics.surface_gradient, _SURFACE_START, _SURFACE_LR, 0.0, 300)
     heights = quadratics.surface(way[:, 0], way[:, 1])
@@ -79,7 +79,7 @@ def surface() -> Part:
             "L": [f"{heights[n]:.4g}" for n in marks],
         }
     )
-    return Part(
+    return WorkedExample(
         "1.2",
         "A loss of two weights, and the way down",
         ["L = (2 − w₁ − w₂)² + (4 − 3w₁ − w₂)²", "∂L/∂w₁ = −2(2 − w₁ − w₂) − 6(4 − 3w₁ − w₂)",
@@ -98,7 +98,7 @@ def surface() -> Part:
     )  # fmt: skip
 
 
-def one_step_of_two_sizes() -> Part:
+def one_step_of_two_sizes() -> WorkedExample:
     """§3.1: w -= lr * dw on the 20–13–8–3 network, with lr 10 and 0.001."""
     weights = [weight.detach() for weight in worked_examples.network().weights]
     gradients = worked_examples.network_gradients()
@@ -125,7 +125,7 @@ def one_step_of_two_sizes() -> Part:
             | {f"|Δw| / |w|, layer {layer}": f"{share:.1e}" for layer, share in enumerate(moved, start=1)}
             | {"loss before": f"{before:.4f}", "loss after": f"{after:.4f}"}
         )
-    return Part(
+    return WorkedExample(
         "3.1",
         "One step by hand, twice",
         ["w ← w − η ∂L/∂w, with η = 10 and with η = 0.001"],
@@ -138,7 +138,7 @@ def one_step_of_two_sizes() -> Part:
     )  # fmt: skip
 
 
-def bowl() -> Part:
+def bowl() -> WorkedExample:
     """§3.2: plain descent and momentum on one bowl: converging, oscillating, diverging."""
     gradient = quadratics.quadratic_gradient(_CURVATURE)
     figure, axes = plots.new_figure(18, 14, columns=len(_LRS), rows=len(_GAMMAS))
@@ -155,7 +155,7 @@ def bowl() -> Part:
         panel.plot(way[:, 0], way[:, 1], ".-", linewidth=1.5)
         panel.set(title=f"γ {gamma:g}, η {lr:g}: {told}")
         panel.title.set_fontsize("small")
-    return Part(
+    return WorkedExample(
         "3.2",
         "Descent and momentum on one bowl",
         ["v ← γv − η ∂L/∂w, w ← w + v, v₀ = 0", "L = (0.5 w₁² + 1.5 w₂²) / 2, from (10, 7.5)",
@@ -170,7 +170,7 @@ def bowl() -> Part:
     )  # fmt: skip
 
 
-def momentum_by_hand() -> Part:
+def momentum_by_hand() -> WorkedExample:
     """§3.2 and §3.3: the formula by hand, and `optim.SGD`, step by step."""
     by_hand, torchs = (way.numpy() for way in worked_examples.descend([0.1] * 50, 0.9))
     figure, (axes,) = plots.new_figure(9, 7)
@@ -191,7 +191,7 @@ def momentum_by_hand() -> Part:
             for axis, name in enumerate(("w₁", "w₂"))
         }
     )
-    return Part(
+    return WorkedExample(
         "3.3",
         "Momentum by hand, and torch's own",
         ["by hand: v ← γv − η ∂L/∂w, w ← w + v", "torch: u ← γu + ∂L/∂w, w ← w − ηu"],

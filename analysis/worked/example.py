@@ -1,4 +1,4 @@
-"""A worked example of the walkthrough as it is shown: formula, words, pictures, numbers, the checks that prove it."""
+"""A worked example of the walkthrough: formulas, text, pictures, tables, and the checks that prove it."""
 
 from typing import Any, NamedTuple
 
@@ -6,16 +6,16 @@ from analysis.rendering.page import Check, as_shown, environment, inline, png_of
 from analysis.rendering.section import Picture, Table
 
 
-class Part(NamedTuple):
-    """`formulas` and `words` are plain text, a line and a paragraph each; `interactive` is HTML of its own, or "".
+class WorkedExample(NamedTuple):
+    """`formulas` are lines and `text` paragraphs of plain text; `interactive` is HTML, or "".
 
-    A notebook shows it as the page does.
+    A notebook displays it as the page does.
     """
 
     section: str
     title: str
     formulas: list[str]
-    words: list[str]
+    text: list[str]
     pictures: list[Picture]
     tables: list[Table]
     checks: list[Check]
@@ -25,13 +25,13 @@ class Part(NamedTuple):
         return environment().get_template("worked_part.html.jinja").render(part=context(self))
 
 
-def context(part: Part) -> dict[str, Any]:
-    """A part as the templates take it; its pictures as PNG too."""
-    pngs = {picture: png_of(picture) for picture in part.pictures}
+def context(example: WorkedExample) -> dict[str, Any]:
+    """An example for the templates, with its pictures as PNG."""
+    pngs = {picture: png_of(picture.figure) for picture in example.pictures}
     pictures = [
         {"name": one.name, "caption": one.caption, "png": png, "data": inline(png)} for one, png in pngs.items()
     ]
-    return part._asdict() | {"tables": [as_shown(table) for table in part.tables], "pictures": pictures}
+    return example._asdict() | {"tables": [as_shown(table) for table in example.tables], "pictures": pictures}
 
 
 def check(statement: str, value: float, bound: float = 0.0) -> Check:

@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Table
-from analysis.worked.example import Part, check
+from analysis.worked.example import WorkedExample, check
 from harness.reference import exact_checks, worked_examples
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _SHIFT = 1e-6
 _SHOWN = 6
 
 
-def losses() -> Part:
+def losses() -> WorkedExample:
     """§0: cross-entropy by its definition, and both losses as functions of a weight."""
     shares = softmax(_SCORES)
     truth = np.eye(len(_SCORES))[_CLASS]
@@ -45,7 +45,7 @@ def losses() -> Part:
     axes[0].set(title="cross-entropy, −ln σ(w)", xlabel="w", ylabel="loss (nats)")
     axes[1].plot(weights, (1 - told) ** 2, linewidth=3)
     axes[1].set(title="SSE, (1 − σ(w))²", xlabel="w", ylabel="loss")
-    return Part(
+    return WorkedExample(
         "0",
         "The loss is a function of the weights",
         ["cross-entropy = −Σ y ln σ, σ = softmax(z)", "SSE = Σ (y − σ)²"],
@@ -63,7 +63,7 @@ def losses() -> Part:
     )  # fmt: skip
 
 
-def chain_rule() -> Part:
+def chain_rule() -> WorkedExample:
     """§2.1: two sigmoid layers, derived and compared with autograd."""
     found = worked_examples.chain_rule()
     rows = []
@@ -85,7 +85,7 @@ def chain_rule() -> Part:
     axes[1].set(xlabel="entry: 1 to 12 in w⁽⁰→¹⁾, 13 to 15 in w⁽¹→²⁾", ylabel="∂L/∂w", title="All gradients, both ways")
     axes[1].legend(fontsize="x-small")
     shown = pd.DataFrame(rows[:_SHOWN] + rows[-3:])
-    return Part(
+    return WorkedExample(
         "2.1",
         "The chain rule through two sigmoid layers",
         [
@@ -106,7 +106,7 @@ def chain_rule() -> Part:
     )
 
 
-def network() -> Part:
+def network() -> WorkedExample:
     """§2.2: 20–13–8–3, its gradients, and the slopes of its loss that they should be."""
     weights = [weight.detach() for weight in worked_examples.network().weights]
     figure, axes = plots.new_figure(15, 6.5, columns=3)
@@ -128,7 +128,7 @@ def network() -> Part:
         )
     exactly = {one.name: one for one in exact_checks.exact_checks()}
     named = [exactly[name] for name in ("gradient_shapes", "second_backward", "data_without_gradient")]
-    return Part(
+    return WorkedExample(
         "2.2",
         "The gradients of a network, by backward()",
         ["20–13–8–3: relu, sigmoid, linear; mean cross-entropy over 500 rows", "d(x²)/dx = 2x"],

@@ -1,4 +1,4 @@
-"""What no single field of a claim file shows: whether its parts fit each other. Raises `Misfit`, reads no files."""
+"""Checks whether the parts of a claim are consistent, beyond single fields. Reads no files."""
 
 from harness.claims.claim import Arm, Claim
 from harness.claims.estimands import LENGTH, MEASURES, Estimand
@@ -7,8 +7,8 @@ from harness.core.config import SEEDS
 _NEEDS_VALIDATION = ("validation_loss", "validation_halves")
 
 
-class Misfit(Exception):
-    """Parts of a claim do not fit each other; `place` is where in the file to look."""
+class ClaimError(Exception):
+    """Parts of a claim are inconsistent. `place` is the field in the file."""
 
     def __init__(self, message: str, *place: str | int) -> None:
         super().__init__(message)
@@ -16,7 +16,7 @@ class Misfit(Exception):
 
 
 def check(claim: Claim) -> None:
-    """Raise `Misfit` where the claim could not be run or judged as it is written."""
+    """Raise `ClaimError` if the claim cannot be run or judged as it is written."""
     _check_verdict(claim)
     _check_both_questions(claim)
     _check_seeds(claim)
@@ -30,57 +30,57 @@ def check(claim: Claim) -> None:
 def _check_verdict(claim: Claim) -> None:
     primaries = [position for position, estimand in enumerate(claim.estimands) if estimand.primary]
     if len(primaries) > 1:
-        raise Misfit(
+        raise ClaimError(
             "primary is true twice: one estimand alone gives the verdict", "estimands", primaries[1], "primary"
         )
     if bool(primaries) == (claim.claimed_accuracy is not None):
-        raise Misfit("one estimand should have primary = true, or the file should have claimed_accuracy")
+        raise ClaimError("one estimand should have primary = true, or the file should have claimed_accuracy")
     if claim.published and claim.claimed_accuracy is None:
-        raise Misfit("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
+        raise ClaimError("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
     if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):
-        raise Misfit("claimed_accuracy needs at least one [[published]] result that counts", "claimed_accuracy")
+        raise ClaimError("claimed_accuracy needs at least one [[published]] result that counts", "claimed_accuracy")
 
 
 def _check_both_questions(claim: Claim) -> None:
     tuned = any(estimand.question == "tuned" for estimand in claim.estimands)
     if claim.primary and not tuned and not claim.not_tuned:
-        raise Misfit('no estimand has question = "tuned": add one, or say why not in not_tuned')
+        raise ClaimError('no estimand has question = "tuned": add one, or say why not in not_tuned')
     if tuned and claim.not_tuned:
-        raise Misfit('not_tuned says why no estimand has question = "tuned", but one has', "not_tuned")
+        raise ClaimError('not_tuned says why no estimand has question = "tuned", but one has', "not_tuned")
 
 
 def _check_seeds(claim: Claim) -> None:
     most = max((arm.seeds for arm in claim.arms.values()), default=0)
     judged = range(claim.seeds.first, claim.seeds.first + most)
     if judged.stop > SEEDS:
-        raise Misfit(f"seeds reach up to {judged.stop - 1}: they should be below {SEEDS}", "seeds")
+        raise ClaimError(f"seeds reach up to {judged.stop - 1}: they should be below {SEEDS}", "seeds")
     if claim.tuning and any(seed in judged for seed in claim.tuning.seeds):
         message = f"seeds is {claim.tuning.seeds}: fresh seeds judge, so none of {judged[0]} to {judged[-1]} may tune"
-        raise Misfit(message, "tuning", "seeds")
+        raise ClaimError(message, "tuning", "seeds")
 
 
 def _check_names(claim: Claim, estimand: Estimand, position: int) -> None:
     if estimand.name in [other.name for other in claim.estimands[:position]]:
-        raise Misfit(f"name is {estimand.name!r}: two estimands are called so", "estimands", position, "name")
+        raise ClaimError(f"name is {estimand.name!r}: two estimands are called so", "estimands", position, "name")
     patterns = estimand.compare in ("slope", "valley")
-    for wish in estimand.arms:
-        if not claim.arm_names([wish]) or not (patterns or wish in claim.arms):
+    for spec in estimand.arms:
+        if not claim.arm_names([spec]) or not (patterns or spec in claim.arms):
             known = ", ".join(claim.arms) or "none"
-            raise Misfit(f"arms names {wish!r}: there are {known}", "estimands", position, "arms")
+            raise ClaimError(f"arms names {spec!r}: there are {known}", "estimands", position, "arms")
     named = claim.arm_names(estimand.arms)
     if patterns and len(named) < 3:
-        raise Misfit(f"arms is {named}: a {estimand.compare} needs three or more", "estimands", position, "arms")
+        raise ClaimError(f"arms is {named}: a {estimand.compare} needs three or more", "estimands", position, "arms")
     if len({claim.arms[name].seeds for name in named}) > 1:
-        raise Misfit(f"arms is {named}: they differ in their number of seeds", "estimands", position, "arms")
+        raise ClaimError(f"arms is {named}: they differ in their number of seeds", "estimands", position, "arms")
 
 
 def _check_condition(claim: Claim, estimand: Estimand, position: int) -> None:
     if estimand.when is None or claim.primary is None:
         return
     if estimand.primary:
-        raise Misfit("when belongs to estimands that ask the primary question again", "estimands", position, "when")
+        raise ClaimError("when belongs to estimands that ask the primary question again", "estimands", position, "when")
     if estimand.unit == claim.primary.unit and estimand.bound != claim.primary.bound:
-        raise Misfit(
+        raise ClaimError(
             f"when is {estimand.when!r}: to ask the question again needs what the primary estimand has as"
             " smallest_effect, or as claimed and margin",
             "estimands", position, "when",
@@ -92,21 +92,21 @@ def _check_arm(arm: Arm, estimand: Estimand, position: int) -> None:
     place = ("estimands", position, "measure")
     toy = arm.fields.get("dataset") is not None
     if toy != (estimand.measure == "global_basin"):
-        raise Misfit(f"{here} is {'' if toy else 'no '}run of the two-basin toy", *place)
+        raise ClaimError(f"{here} is {'' if toy else 'no '}run of the two-basin toy", *place)
     missing = set(kind.probes) - set(arm.probes)
     if missing:
-        raise Misfit(f"{here} lacks the probe {', '.join(sorted(missing))}", *place)
+        raise ClaimError(f"{here} lacks the probe {', '.join(sorted(missing))}", *place)
     if estimand.measure == "test_accuracy" and arm.fields["split"] == "search":
-        raise Misfit(
+        raise ClaimError(
             f'{here} has split "search", under which the test set is not watched; use split = "lesson"', *place
         )
     unseen = [probe for probe in arm.probes if probe in _NEEDS_VALIDATION]
     if unseen and arm.fields["split"] != "search":
-        raise Misfit(f'{here} has the probe {unseen[0]}, which needs split = "search"', *place)
+        raise ClaimError(f'{here} has the probe {unseen[0]}, which needs split = "search"', *place)
     if kind.at == "epoch" and estimand.at is not None and arm.fields.get("updates") is not None:
         lasts = f"arm {arm.name!r} lasts {arm.fields['updates']} updates"
-        raise Misfit(f"at is {estimand.at:g} epochs: {lasts}; leave at out for its end", *place[:2], "at")
+        raise ClaimError(f"at is {estimand.at:g} epochs: {lasts}; leave at out for its end", *place[:2], "at")
     field = LENGTH.get(kind.at, "")
     length = arm.fields.get(field)
     if estimand.at is not None and length is not None and estimand.at > length:
-        raise Misfit(f"at is {estimand.at:g}: arm {arm.name!r} lasts {length} {field}", *place[:2], "at")
+        raise ClaimError(f"at is {estimand.at:g}: arm {arm.name!r} lasts {length} {field}", *place[:2], "at")

@@ -1,7 +1,7 @@
-"""What a claim is: a statement, the arms that it compares, the numbers it is judged by, written down before the runs.
+"""A claim: a statement, the arms that it compares, and the estimands that judge it, written down before the runs.
 
-Knows nothing of files, torch, MLflow or statistics. `claim_file.py` reads one, `replicate.py` runs it, `analysis/`
-judges it.
+Knows neither files, torch, MLflow nor statistics. `file.py` reads a claim, `replication.py` runs it, `analysis/` judges
+it.
 """
 
 import math
@@ -23,14 +23,14 @@ QUICK_SEEDS, QUICK_SHARE = 3, 3
 
 
 class Seeds(Strict):
-    """Judged seeds are first, first + 1, …"""
+    """The judged seeds are first, first + 1, …"""
 
     first: int = Field(ge=0)
     count: int = Field(ge=2)
 
 
 class Tuning(Strict):
-    """How `lr = "tuned"` is chosen for each arm: every lr of this grid is tried under each of these seeds."""
+    """How `lr = "tuned"` is chosen for each arm: every lr of this grid is tried with each of these seeds."""
 
     lr: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=2)
     seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
@@ -44,10 +44,7 @@ class Tuning(Strict):
 
 
 class Published(Strict):
-    """A result that others published: test accuracy in per cent.
-
-    `unreproduced` says why it is shown but gives no verdict.
-    """
+    """A published result: test accuracy in per cent. `unreproduced` is the reason why it does not count, or ""."""
 
     model: str
     test_accuracy: float = Field(gt=0, le=100)
@@ -56,10 +53,10 @@ class Published(Strict):
 
 
 class Arm(NamedTuple):
-    """One setting that a claim compares. `fields` are the config's, without seed; lr is absent while it is tuned.
+    """One setting that a claim compares. `fields` are those of the config, without seed, and without lr if it is tuned.
 
-    `tune_to_loss`: the validation loss that the tuned lr shall reach in the fewest updates; None: it shall have the
-    lowest validation loss after the last epoch.
+    Tuning minimizes the updates to a validation loss of `tune_to_loss`; if None, the validation loss after the last
+    epoch.
     """
 
     name: str
@@ -72,21 +69,25 @@ class Arm(NamedTuple):
 
 
 def tag_name(arm: str) -> str:
-    """An arm's name as MLflow takes it in the name of a tag; no two arms of a claim may share it."""
+    """An arm's name as part of an MLflow tag's name; it is unique among the arms of a claim."""
     return re.sub(r"[^0-9A-Za-z_. /-]", "_", arm)
 
 
-class Claim(NamedTuple):
-    """A claim as it is to be run. `sha256` is that of the file, whatever `quick` or another number of seeds made of it.
+def tuned_tag(arm: str) -> str:
+    """The tag of a claim's parent run that holds the lr chosen for an arm."""
+    return f"harness.tuned_lr.{tag_name(arm)}"
 
-    `wish` is what a person types to name it: its name, or the path of a file of their own. `not_tuned` says why nothing
-    is asked with a tuned lr, `earlier` what was run before this text; "" where there is nothing to say.
-    `preregistered_seeds` is the number of the file, `seeds.count` the number that is run; `moved`: `data` is not that
-    of the file.
+
+class Claim(NamedTuple):
+    """A claim as it will be run. `sha256` is that of the file, also for a quick claim or another number of seeds.
+
+    `spec` is what a person types: the claim's name, or the path of its file. `not_tuned` is the reason why no estimand
+    uses a tuned lr, `earlier` says what was run before this text, or "". `preregistered_seeds` is the number in the
+    file, `seeds.count` the number that is run. `moved`: the data are not those of the file.
     """
 
     name: str
-    wish: str
+    spec: str
     title: str
     section: str
     statement: str
@@ -111,58 +112,58 @@ class Claim(NamedTuple):
 
     @property
     def dataset(self) -> str:
-        """What its configs and records call the data."""
+        """The name of the data in configs and records."""
         return self.data.name
 
     @property
     def command(self) -> str:
-        """What makes its runs."""
+        """The command that makes its runs."""
         moved = f" {self.data.options}" if self.moved else ""
         quick = " --quick" if self.quick else ""
-        return f"python -m harness.replicate {shlex.quote(self.wish)}{moved}{quick}"
+        return f"python -m harness.replicate {shlex.quote(self.spec)}{moved}{quick}"
 
     @property
     def primary(self) -> Estimand | None:
-        """The estimand that gives the claim its verdict; None where only published results are compared."""
+        """The estimand that decides the claim's verdict; None if only published results are compared."""
         return next((estimand for estimand in self.estimands if estimand.primary), None)
 
     def arm_seeds(self, arm: Arm) -> range:
-        """The seeds of an arm, from the first on."""
+        """The seeds of an arm."""
         return range(self.seeds.first, self.seeds.first + arm.seeds)
 
     def config(self, arm: Arm, seed: int, lr: float | None = None) -> RunConfig:
-        """The config of one judged run; `lr` is what tuning chose, for a tuned arm."""
+        """The config of one judged run; `lr` is the tuned lr, for a tuned arm."""
         fields = dict(arm.fields) if lr is None else dict(arm.fields) | {"lr": lr}
         return make_config(**{"dataset": self.dataset} | fields, seed=seed)
 
     def tuning_configs(self, arm: Arm) -> list[RunConfig]:
-        """The runs that choose an arm's lr: on train and validation, never on test; equally many for each arm."""
+        """The runs that tune an arm's lr, on train and validation, never on test; the same number for each arm."""
         assert self.tuning is not None
         fields = {"dataset": self.dataset} | dict(arm.fields) | {"split": "search"}
         return [make_config(**fields | {"lr": lr}, seed=seed) for lr in self.tuning.lr for seed in self.tuning.seeds]
 
     def arm_names(self, patterns: list[str]) -> list[str]:
-        """The arms that these names or patterns (`batch *`) stand for, in the order of the file."""
-        return [name for name in self.arms if any(name == wish or fnmatchcase(name, wish) for wish in patterns)]
+        """The arms that match these names or patterns (`batch *`), in the order of the file."""
+        return [name for name in self.arms if any(name == one or fnmatchcase(name, one) for one in patterns)]
 
     def on(self, data: DataChoice) -> "Claim":
-        """The same asked of other data than the file names: a replication of its own, labelled in its title.
+        """The claim on other data: a separate replication, labelled in its title.
 
-        Where no arm learns from data, nothing changes. Raises `UserError` where other data have the same name.
+        If no arm learns from data, nothing changes. Raises `UserError` if the claim's own data have the same name.
         """
         if data.is_same(self.data) or all(arm.fields.get("dataset") for arm in self.arms.values()):
             return self
         if data.name == self.dataset:
             raise UserError(
-                f"claim {self.name!r} names other data that are called {data.name!r} too, {self.data.options}: rename"
+                f"claim {self.name!r} uses other data that are also called {data.name!r}, {self.data.options}: rename"
                 " the file"
             )
         return self._replace(data=data, moved=True, title=f"{self.title} (on {data.name})")
 
     def with_seeds(self, count: int) -> "Claim":
-        """The same with another number of seeds; arms with a number of their own keep their proportion.
+        """The claim with another number of seeds; arms with their own number keep their proportion.
 
-        Raises `UserError` where a seed would both tune and judge.
+        Raises `UserError` if a seed would both tune and judge.
         """
         factor = count / self.seeds.count
         arms = {name: arm._replace(seeds=max(2, round(arm.seeds * factor))) for name, arm in self.arms.items()}
@@ -175,7 +176,7 @@ class Claim(NamedTuple):
         return self._replace(seeds=Seeds(first=self.seeds.first, count=count), arms=arms)
 
     def quickened(self) -> "Claim":
-        """Three seeds, a third of the epochs and updates, less tuning: to see that all of it works, no evidence."""
+        """A quick look: three seeds, a third of the epochs and updates, less tuning. It is not evidence."""
         arms = {}
         for name, arm in self.arms.items():
             shorter = {
@@ -191,10 +192,16 @@ class Claim(NamedTuple):
         return quick._replace(estimands=tuple(quick._within_reach(estimand) for estimand in self.estimands))
 
     def _within_reach(self, estimand: Estimand) -> Estimand:
-        """The same, looked at no later than its shortest arm lasts."""
+        """The estimand, measured no later than its shortest arm ends."""
         field = LENGTH.get(MEASURES[estimand.measure].at)
         lengths = [self.arms[name].fields.get(field) for name in self.arm_names(estimand.arms)] if field else []
         known = [float(length) for length in lengths if length is not None]
         if estimand.at is None or not known:
             return estimand
         return estimand.model_copy(update={"at": min(estimand.at, *known)})
+
+
+def parent_name(claim: Claim) -> str:
+    """The name of a claim's parent run. Another text, other data and a quick look each have another name."""
+    moved = f"-{claim.dataset}" if claim.moved else ""
+    return f"{claim.name}-{claim.sha256[:8]}{moved}" + ("-quick" if claim.quick else "")

@@ -1,4 +1,4 @@
-"""What a recorded curve says, step by step: read the same way when an lr is chosen and when a claim is judged."""
+"""Reads a value off a recorded curve, in the same way when an lr is chosen and when a claim is judged."""
 
 import math
 from collections.abc import Iterable
@@ -6,9 +6,9 @@ from itertools import pairwise
 
 
 def steps_to(curve: Iterable[tuple[float, float]], target: float) -> float:
-    """The step at which a falling curve, as points (step, value), first is at or below `target`.
+    """The step at which a falling curve of points (step, value) first is at or below `target`.
 
-    Linear between the points; the first step where the curve begins there; ∞ where it never gets there.
+    Linear between the points; the first step if the curve starts there; ∞ if it never gets there.
     """
     points = sorted(curve)
     if points and points[0][1] <= target:

@@ -1,4 +1,4 @@
-"""What a claim is judged by: the measures it may name, and one comparison of arms in one of them. Computes none."""
+"""The measures that a claim may use, and estimands, which compare arms in one measure. Computes nothing."""
 
 from string import Formatter
 from typing import Literal, NamedTuple
@@ -6,24 +6,25 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness.core.metrics import ProbeName
+from harness.core.validation import suggest
 
 At = Literal["", "loss", "epoch", "updates", "examples"]
 Compare = Literal["difference", "log_ratio", "value", "slope", "valley"]
 
 
-# The field of a config that says how long a run is, in the steps of a measure's `at`.
+# The config field that sets the length of a run, in the steps of a measure's `at`.
 LENGTH: dict[str, str] = {"epoch": "epochs", "updates": "updates"}
 
 
 class Measure(NamedTuple):
-    """What a number is: its unit, what `at` means for it ("" where it takes none), the probes that it needs."""
+    """A measure: its unit, the meaning of `at` ("" if it has none), and the probes that it needs."""
 
     unit: str
     at: At
     probes: tuple[ProbeName, ...]
 
 
-# analysis/judging/measures.py says how each is computed. Without `at`, "epoch" and "updates" mean the last one.
+# analysis/judging/measures.py computes them. Without `at`, "epoch" and "updates" mean the last one.
 MEASURES: dict[str, Measure] = {
     "updates_to_loss": Measure("updates", "loss", ("loss",)),
     "examples_to_loss": Measure("examples", "loss", ("loss",)),
@@ -51,18 +52,18 @@ MEASURES: dict[str, Measure] = {
 
 
 class Strict(BaseModel):
-    """A table of a claim file: every field known, every type as written."""
+    """A table of a claim file. Unknown fields and implicit conversions are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Estimand(Strict):
-    """One number that a claim is judged by; `claimed` and `margin`, or `smallest_effect`, in the measure's unit.
+    """One number that judges a claim; `claimed` and `margin`, or `smallest_effect`, in the measure's unit.
 
-    Effects of a log ratio are written as factors: 2.0 says "twice". A negative smallest effect (or a factor below 1)
-    claims a negative effect. `words` is a sentence with {effect} in the place of the number. `when` says under which
-    other condition this asks the primary question again; estimands that ask something else have none. {at} in either
-    stands for `at`, which a quick look makes smaller; {tenfold} for what a slope makes of ten times `along`.
+    Effects of a log ratio are factors: 2.0 means "twice". A negative smallest effect (or a factor below 1) claims a
+    negative effect. `words` is a sentence with {effect} for the number. `when` names the condition if the estimand
+    repeats the primary question under another condition. {at} stands for `at`, which a quick look reduces, and
+    {tenfold} for the factor of a slope when `along` grows tenfold.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -96,7 +97,9 @@ class Estimand(Strict):
     def _complete(self) -> "Estimand":
         kind = MEASURES.get(self.measure)
         if kind is None:
-            raise ValueError(f"measure is {self.measure!r}: known are {', '.join(MEASURES)}")
+            raise ValueError(
+                f"measure is {self.measure!r}: {suggest(self.measure, MEASURES)}known are {', '.join(MEASURES)}"
+            )
         if self.at is not None and not kind.at:
             raise ValueError(f"at is {self.at}: {self.measure} takes none")
         if self.at is None and kind.at in ("loss", "examples"):
@@ -128,17 +131,17 @@ class Estimand(Strict):
 
     @property
     def bound(self) -> tuple[float | None, float | None, float | None]:
-        """What is claimed: (claimed, margin, smallest effect)."""
+        """(claimed, margin, smallest effect)."""
         return self.claimed, self.margin, self.smallest_effect
 
     @property
     def unit(self) -> str:
-        """The unit of a told effect: × for a log ratio, (slope) for a slope, else the measure's."""
+        """The unit of the effect as shown: × for a log ratio, (slope) for a slope, else the measure's."""
         return {"log_ratio": "×", "slope": "(slope)"}.get(self.compare, MEASURES[self.measure].unit)
 
 
 def _braces(text: str) -> set[str]:
-    """The names that stand in braces. Raises `ValueError` for any but effect, at and tenfold, plain as they are."""
+    """The names in braces. Raises `ValueError` for any other than effect, at and tenfold."""
     try:
         parts = {part[1:] for part in Formatter().parse(text) if part[1] is not None}
     except ValueError:

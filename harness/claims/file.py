@@ -1,4 +1,4 @@
-"""Reads and checks experiments/claims/*.toml; what is wrong is named with its file, line and field. No torch."""
+"""Reads and validates experiments/claims/*.toml. Errors name the file, the line and the field. No torch."""
 
 import hashlib
 import math
@@ -9,46 +9,46 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.claims.checks import Misfit, check
+from harness.claims.checks import ClaimError, check
 from harness.claims.claim import Arm, Claim, Published, Seeds, Tuning, tag_name
 from harness.claims.estimands import Estimand, Strict
-from harness.claims.lines import line_of
-from harness.claims.messages import complaint
+from harness.claims.messages import complaint, line_of
 from harness.core.config import Split, make_config
 from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.core.metrics import ProbeName
+from harness.core.paths import CLAIMS
 from harness.core.toml import parse
+from harness.core.validation import suggest
 from harness.data.choice import DataChoice, data_choice
 
-CLAIMS = Path(__file__).parents[2] / "experiments" / "claims"
 TUNED = "tuned"
-_MOST_ARMS = 1_000
+_MAX_ARMS = 1_000
 
 
 def claim_files() -> list[Path]:
-    """The files of all claims that come with the project, in the order of their names."""
+    """The files of all claims of the project, by name."""
     return sorted(CLAIMS.glob("*.toml"))
 
 
-def find_claim(wish: str) -> Path:
-    """The file that a person names, by a claim's name or by a path. Raises `UserError` where there is none."""
-    if wish.endswith(".toml"):
-        path = Path(wish)
+def find_claim(spec: str) -> Path:
+    """The file of a claim, by its name or by a path. Raises `UserError` if there is none."""
+    if spec.endswith(".toml"):
+        path = Path(spec)
         if not path.is_file():
             raise UserError(
-                f"{wish} is {'a folder' if path.is_dir() else 'not there'}; give the path of a claim's file"
+                f"{spec} is {'a folder' if path.is_dir() else 'not there'}; give the path of a claim's file"
             )
         return path
-    path = CLAIMS / f"{wish}.toml"
+    path = CLAIMS / f"{spec}.toml"
     if not path.is_file():
-        known = ", ".join(file.stem for file in claim_files())
-        raise UserError(f"no claim {wish!r}: known are {known}; or give the path of a .toml file")
+        known = [file.stem for file in claim_files()]
+        raise UserError(f"no claim {spec!r}: {suggest(spec, known)}known are {', '.join(known)}; or a .toml file")
     return path
 
 
 def read_claim(path: Path) -> Claim:
-    """Read and check a claim file. Raises a one-line `UserError` that names file, line and field."""
+    """Read and validate a claim file. Raises `UserError`, which names the file, the line and the field."""
     try:
         text = path.read_text(encoding="utf-8")
         tables = parse(text)
@@ -66,12 +66,12 @@ def read_claim(path: Path) -> Claim:
     except ValidationError as error:
         message, place = complaint(error, _FIELDS)
         raise UserError(f"{path}, line {line_of(text, place)}: {message}") from None
-    except Misfit as misfit:
-        raise UserError(f"{path}, line {line_of(text, misfit.place)}: {misfit}") from None
+    except ClaimError as error:
+        raise UserError(f"{path}, line {line_of(text, error.place)}: {error}") from None
 
 
 class _Settings(Strict):
-    """What a run can be told: a config's fields, each a value or, in an arm, a list that makes one arm a value."""
+    """The settings of a run: a config's fields, each a value or, in an arm, a list that makes one arm per value."""
 
     lr: float | list[float] | Literal["tuned"] | None = None
     tune_to_loss: float | None = Field(default=None, gt=0)
@@ -131,10 +131,10 @@ _FIELDS = {
 }
 
 
-def _claim(name: str, wish: str, text: str, file: _File, folder: Path) -> Claim:
+def _claim(name: str, spec: str, text: str, file: _File, folder: Path) -> Claim:
     claim = Claim(
         name=name,
-        wish=wish,
+        spec=spec,
         title=file.title,
         section=file.lesson.section,
         statement=file.statement,
@@ -161,11 +161,11 @@ def _claim(name: str, wish: str, text: str, file: _File, folder: Path) -> Claim:
 
 def _data(file: _File, folder: Path) -> DataChoice:
     if file.dataset == "auto":
-        raise Misfit('dataset is "auto": a claim names its data', "dataset")
+        raise ClaimError('dataset is "auto": a claim names its data', "dataset")
     try:
         return data_choice(file.dataset, file.target).beside(folder)
     except UserError as error:
-        raise Misfit(str(error), str(error).split(" ", 1)[0]) from None
+        raise ClaimError(str(error), str(error).split(" ", 1)[0]) from None
 
 
 def _arms(file: _File) -> dict[str, Arm]:
@@ -175,23 +175,23 @@ def _arms(file: _File) -> dict[str, Arm]:
             arm = _arm(fields, table, file, position)
             if tag_name(arm.name) in map(tag_name, arms):
                 message = f"name is {arm.name!r}: two arms are called so, but for signs"
-                raise Misfit(message, "arms", position, "name")
+                raise ClaimError(message, "arms", position, "name")
             arms[arm.name] = arm
     return arms
 
 
 def _variants(settings: _Settings, table: _ArmTable, position: int) -> Iterator[dict[str, Any]]:
-    """The fields of each arm that a table stands for: one for each combination of the values of its lists."""
-    told = settings.model_dump(exclude_none=True) | table.model_dump(exclude_none=True, exclude={"name", "words"})
-    fields = {**LESSON, "split": "lesson", "probes": []} | told
+    """The fields of each arm of a table: one arm for each combination of the values of its lists."""
+    given = settings.model_dump(exclude_none=True) | table.model_dump(exclude_none=True, exclude={"name", "words"})
+    fields = {**LESSON, "split": "lesson", "probes": []} | given
     if table.updates is not None and table.epochs is None:
-        told.pop("epochs", None)  # a run is as long as its own table says
+        given.pop("epochs", None)  # the arm's own table decides how long it is
     lists = {field: values for field, values in fields.items() if isinstance(values, list) and field != "probes"}
-    if not 0 < (arms := math.prod(map(len, lists.values()))) <= _MOST_ARMS:
-        raise Misfit(f"its lists make {arms:,} arms: there should be 1 to {_MOST_ARMS:,}", "arms", position)
+    if not 0 < (arms := math.prod(map(len, lists.values()))) <= _MAX_ARMS:
+        raise ClaimError(f"its lists make {arms:,} arms: there should be 1 to {_MAX_ARMS:,}", "arms", position)
     for values in product(*lists.values()):
         variant = fields | dict(zip(lists, values, strict=True))
-        if "updates" in variant and "epochs" not in told:
+        if "updates" in variant and "epochs" not in given:
             variant["epochs"] = max(1, variant["updates"])  # enough: an epoch has at least one update
         yield variant
 
@@ -200,15 +200,17 @@ def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -
     try:
         name, words = (text.format(**fields) for text in (table.name, table.words))
     except (KeyError, IndexError, ValueError, AttributeError, TypeError, OverflowError, MemoryError) as error:
-        raise Misfit(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
+        raise ClaimError(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
     probes, seeds = tuple(fields.pop("probes")), fields.pop("seeds", file.seeds.count)
     target, tuned = fields.pop("tune_to_loss", None), fields["lr"] == TUNED
     if tuned and file.tuning is None:
-        raise Misfit('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
+        raise ClaimError('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
     if table.tune_to_loss is not None and not tuned:
-        raise Misfit('tune_to_loss needs lr = "tuned"', "arms", position, "tune_to_loss")
+        raise ClaimError('tune_to_loss needs lr = "tuned"', "arms", position, "tune_to_loss")
     if table.updates is not None and table.epochs is not None:
-        raise Misfit("epochs and updates both say how long a run is: write one of them", "arms", position, "updates")
+        raise ClaimError(
+            "epochs and updates both say how long a run is: write one of them", "arms", position, "updates"
+        )
     _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), table, position)
     if tuned:
         del fields["lr"]
@@ -221,4 +223,4 @@ def _check_fields(fields: Mapping[str, Any], table: _ArmTable, position: int) ->
     except UserError as error:
         name = str(error).split(" ", 1)[0]
         place = ("arms", position, name) if name in table.model_fields_set else ("settings", name)
-        raise Misfit(str(error), *place) from None
+        raise ClaimError(str(error), *place) from None

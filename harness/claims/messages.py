@@ -1,12 +1,15 @@
-"""What pydantic found wrong in a claim file, as one line that names the field, the value, the bound and the remedy."""
+"""What is wrong in a claim file, as one line, and the line of the file that it is about."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-# How a type of pydantic's is called in a file for people.
-_KINDS = {
+from harness.core.validation import describe
+
+# What the messages call pydantic's types.
+_TYPES = {
     "float": "a number",
     "int": "a whole number",
     "bool": "true or false",
@@ -18,43 +21,65 @@ _KINDS = {
 
 
 def complaint(error: ValidationError, fields: Mapping[str, Sequence[str]]) -> tuple[str, tuple[str | int, ...]]:
-    """The line to show, and the place in the file that it is about.
+    """The message, and the place in the file that it is about.
 
-    fields: for each table of a claim file, and for "" the file itself, the fields that it may have.
+    `fields` are the valid fields of each table of a claim file; "" stands for the file itself.
     """
-    found = error.errors()
-    # A misspelt field is also a missing one; the misspelling tells more.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    errors = error.errors()
+    # A misspelt field is also a missing one; the misspelling says more.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     place = first["loc"] if first["type"] == "extra_forbidden" else _place(first)
     name = ".".join(part for part in place if isinstance(part, str))
-    return _text(first, name, [one for one in found if _is_of(one, place)], fields), place
+    return _message(first, name, [one for one in errors if _place(one) == place], fields), place
 
 
-def _is_of(one: ErrorDetails, place: Sequence[str | int]) -> bool:
-    return _place(one) == tuple(place)
+def line_of(text: str, place: Sequence[str | int]) -> int:
+    """The line (from 1) of a field such as ("arms", 2, "gamma"), or of its table if the field is missing.
+
+    The standard library's TOML parser does not report lines.
+    """
+    names = [part for part in place if isinstance(part, str)]
+    position = place[1] if len(place) > 1 and isinstance(place[1], int) else 0
+    lines = text.splitlines()
+    start = _table_line(lines, names[0], position) if names else None
+    if start is None:
+        return _field_line(lines, 0, names[0]) or 1 if names else 1
+    if len(names) == 1:
+        return start
+    return _field_line(lines, start, names[1]) or start
 
 
-def _place(one: ErrorDetails) -> tuple[str | int, ...]:
-    return tuple(part for part in one["loc"] if part not in _KINDS)
+def _place(error: ErrorDetails) -> tuple[str | int, ...]:
+    return tuple(part for part in error["loc"] if part not in _TYPES)
 
 
-def _text(first: ErrorDetails, name: str, same: list[ErrorDetails], fields: Mapping[str, Sequence[str]]) -> str:
+def _message(first: ErrorDetails, name: str, same: list[ErrorDetails], fields: Mapping[str, Sequence[str]]) -> str:
     match first["type"]:
         case "value_error":
-            return f"{name}: {first['ctx']['error']}"
-        case "missing":
-            return f"{name} is missing"
+            return f"{name}: {describe(name, first)}"
         case "extra_forbidden":
             table = str(first["loc"][0]) if len(first["loc"]) > 1 else ""
             return f"{name} is not a field of a claim file; there are {', '.join(fields[table])}"
-        case "too_short":
-            limits = first["ctx"]
-            return f"{name} has {limits['actual_length']} values: it should have {limits['min_length']} or more"
-    kinds = [_KINDS[kind] for one in same if (kind := _kind(one)) is not None]
-    if len(kinds) > 1:
-        return f"{name} is {first['input']!r}: it should be {' or '.join(dict.fromkeys(kinds))}"
-    return f"{name} is {first['input']!r}: it {first['msg'].removeprefix('Input ')}"
+    types = [_TYPES[part] for one in same for part in one["loc"] if isinstance(part, str) and part in _TYPES]
+    if len(types) > 1:
+        return f"{name} is {first['input']!r}: it should be {' or '.join(dict.fromkeys(types))}"
+    return describe(name, first)
 
 
-def _kind(one: ErrorDetails) -> str | None:
-    return next((part for part in one["loc"] if isinstance(part, str) and part in _KINDS), None)
+def _table_line(lines: Sequence[str], table: str, position: int) -> int | None:
+    found = [
+        number
+        for number, line in enumerate(lines, start=1)
+        if re.match(rf"\s*\[\[?\s*{re.escape(table)}\s*\]\]?", line)
+    ]
+    return found[position] if position < len(found) else None
+
+
+def _field_line(lines: Sequence[str], after: int, field: str) -> int | None:
+    """The first line that sets `field` after this line and before the next table."""
+    for number, line in enumerate(lines[after:], start=after + 1):
+        if line.lstrip().startswith("["):
+            return None
+        if re.match(rf"\s*\"?{re.escape(field)}\"?\s*=", line):
+            return number
+    return None

@@ -1,5 +1,4 @@
-"""How an lr is tuned: what a tuning run is scored by, and which lr the scores choose. Replicate and analysis both ask
-here, so that they cannot differ."""
+"""How an lr is tuned: the score of a tuning run, and the lr that the scores choose. Analysis uses it too."""
 
 import math
 from collections import defaultdict
@@ -8,30 +7,33 @@ from collections.abc import Sequence
 from harness.claims.claim import Arm, Claim
 from harness.claims.curves import steps_to
 from harness.core.metrics import EpochMetrics, ProbeName
-from harness.tracking.reader import ARM, KIND, SCORE, STATE, TrackedRun
+from harness.tracking.reader import TrackedRun
+from harness.tracking.schema import ARM, JUDGED_STATES, KIND, SCORE, STATE
 
 
 def tuning_probes(arm: Arm) -> tuple[ProbeName, ...]:
-    """What a tuning run of this arm has to look at while it trains."""
+    """The probes that a tuning run of this arm needs."""
     return () if arm.tune_to_loss is None else ("validation_loss",)
 
 
 def score(arm: Arm, epochs: Sequence[EpochMetrics]) -> float:
-    """What a complete run with these epochs is worth, the lower the better: its last validation loss, or the updates to
-    the arm's target, ∞ if it never got there."""
+    """The score of a complete run with these epochs; lower is better.
+
+    Its last validation loss, or the updates to the arm's target loss, ∞ if it never reached it.
+    """
     if arm.tune_to_loss is None:
         loss = epochs[-1].val_loss
         assert loss is not None
         return loss
-    seen = [reading for epoch in epochs for reading in epoch.readings if reading.name == "probe_val_loss"]
-    return steps_to(((reading.step, reading.value) for reading in seen), arm.tune_to_loss)
+    readings = [reading for epoch in epochs for reading in epoch.readings if reading.name == "probe_val_loss"]
+    return steps_to(((reading.step, reading.value) for reading in readings), arm.tune_to_loss)
 
 
 def choose_lr(claim: Claim, children: Sequence[TrackedRun]) -> dict[str, float]:
-    """The lr with the lowest mean score for each tuned arm whose tuning runs are all there; the lower lr wins a tie."""
+    """The lr with the lowest mean score for each tuned arm whose tuning runs are complete; the lower lr wins a tie."""
     scores: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run in children:
-        if run.tags[KIND] == "tuning" and run.tags.get(STATE) in ("complete", "diverged"):
+        if run.tags[KIND] == "tuning" and run.tags.get(STATE) in JUDGED_STATES:
             scores[run.tags[ARM]][float(run.params["lr"])].append(run.metrics.get(SCORE, math.inf))
     chosen = {}
     for arm in claim.arms.values():

@@ -1,4 +1,4 @@
-"""How a command of this project starts and ends: typer parses, and whatever happens gives one line and a status.
+"""How every command starts and ends: typer parses, and each ending is one line and an exit status.
 
 Exit status 2 for bad input, 128 + signal for a stop by the person, 1 for anything else.
 """
@@ -19,99 +19,98 @@ from harness.core.errors import Stopped, UserError
 from harness.storage.urls import without_password
 
 _UNEXPECTED, _BAD_INPUT, _CTRL_C = 1, 2, 130
-_NEW_OBJECTS = 100_000  # until the garbage collector looks for what can go; with Python's 700, imports set it off often
+_GC_THRESHOLD = 100_000  # new objects between collections; with Python's 700, imports trigger many
+
+
+def new_app() -> typer.Typer:
+    """A typer application with the settings that all commands share."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run `app` on the command line, and end the process; a wrong option is one line, not a usage page."""
-    gc.set_threshold(_NEW_OBJECTS)
+    """Run `app` on the command line and exit. A wrong option is one line, not a usage page."""
+    gc.set_threshold(_GC_THRESHOLD)
     try:
-        status = _status_of(app)
-    except SystemExit as ended:
-        assert isinstance(ended.code, int)
-        status = ended.code
-    _leave(status)
+        status = _parse_and_run(app)
+    except SystemExit as exit_:
+        assert isinstance(exit_.code, int)
+        status = exit_.code
+    # Python would take torch, MLflow and Optuna apart object by object, which takes seconds. `gc.freeze` and `sys.exit`
+    # are nearly as fast, but then nanobind prints pages of leak warnings once Triton was imported.
+    atexit._run_exitfuncs()
+    os._exit(_flush_output(status))
 
 
-def _status_of(app: typer.Typer) -> int:
+def _parse_and_run(app: typer.Typer) -> int:
     command = typer.main.get_command(app)
     try:
         return command.main(standalone_mode=False) or 0
     except typer.Abort:
         _end("stopped", _CTRL_C)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # click's and typer's own usage errors have it
+        if not hasattr(error, "format_message"):  # usage errors of click and typer have it
             raise
         complaint = _one_line(error.format_message().replace("Value error, ", "")).rstrip(".")
         _end(f"error: {complaint} (see --help)", _BAD_INPUT)
 
 
-def _leave(status: int) -> NoReturn:
-    """End the process at once: to take torch, MLflow and Optuna apart, object by object, takes Python seconds."""
-    atexit._run_exitfuncs()
-    _close_databases()
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell has closed it
+def _flush_output(status: int) -> int:
+    """Flush stdout and stderr; the exit status, which is not 0 if that fails."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None if the shell has closed it
         try:
             stream.flush()
-        except BrokenPipeError:  # whoever read our output has gone
-            status = status or _UNEXPECTED
         except OSError as error:
             status = status or _UNEXPECTED
-            with suppress(OSError):  # there is nowhere left to say it
-                os.write(2, f"error: output could not be written ({error.strerror}); send it elsewhere\n".encode())
-    os._exit(status)
+            if not isinstance(error, BrokenPipeError):  # nobody reads our output any more
+                message = f"error: output could not be written ({error.strerror}); redirect it to another place\n"
+                with suppress(OSError):
+                    os.write(2, message.encode())
+            _discard(stream.fileno())
+    return status
 
 
-def _close_databases() -> None:
-    """SQLite moves what its write-ahead log holds into the database when the last connection to it is closed.
-
-    After a `gc.freeze` they would not be found.
-    """
-    if "sqlalchemy" in sys.modules:
-        from sqlalchemy import Engine
-
-        for one in gc.get_objects():
-            if type(one) is Engine:
-                one.dispose()
+def _discard(file_descriptor: int) -> None:
+    """Send what is still buffered nowhere, so that Python does not complain when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file_descriptor)
 
 
 @contextmanager
-def one_line_endings(debug: bool) -> Iterator[None]:
-    """Turn what a command raises into one line on stderr and an exit status; with `debug`, let tracebacks through."""
+def report_errors(debug: bool) -> Iterator[None]:
+    """Turn exceptions into one line on stderr and an exit status; with `debug`, let unexpected ones through."""
     try:
         yield
     except UserError as error:
         _end(f"error: {_one_line(str(error))}", _BAD_INPUT)
     except Stopped as stop:
         _end(str(stop), stop.status)
-    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has gone, for example with `| head`
+        _discard(sys.stdout.fileno())
         raise SystemExit(_UNEXPECTED) from None
     except KeyboardInterrupt:
-        _end(f"stopped at once; go on with: {this_command()}", _CTRL_C)
+        _end(f"stopped at once; resume with: {this_command()}", _CTRL_C)
     except Exception as error:
         if debug:
             raise
-        _end(f"unexpected {type(error).__name__}: {_one_line(str(error))} (--debug shows where)", _UNEXPECTED)
+        _end(f"unexpected {type(error).__name__}: {_one_line(str(error))} (--debug shows the traceback)", _UNEXPECTED)
 
 
 def this_command() -> str:
-    """What the person typed, so that it can be typed again; but for passwords."""
+    """The command as it was typed, without passwords, so that it can be typed again."""
     module = Path(sys.argv[0]).stem
     package = Path(sys.argv[0]).parent.name
-    return shlex.join([python(), "-m", f"{package}.{module}", *map(_shown, sys.argv[1:])])
-
-
-def _shown(argument: str) -> str:
-    name, sign, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-    return name + sign + without_password(value)
+    return shlex.join([python(), "-m", f"{package}.{module}", *map(_without_password, sys.argv[1:])])
 
 
 def python() -> str:
-    """The running interpreter, as short as it can be typed in the working directory."""
+    """The running interpreter, relative to the working directory if it is inside."""
     here = Path.cwd()
     executable = Path(sys.executable)
     return str(executable.relative_to(here)) if executable.is_relative_to(here) else "python"
+
+
+def _without_password(argument: str) -> str:
+    name, sign, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return name + sign + without_password(value)
 
 
 def _end(message: str, status: int) -> NoReturn:

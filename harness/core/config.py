@@ -1,7 +1,4 @@
-"""The config of one training run: its fields, their bounds, and what a person reads when a value is outside them.
-
-Knows nothing of torch, Optuna or MLflow.
-"""
+"""The config of one training run: its fields, their bounds, and the message for a value outside them."""
 
 import hashlib
 import json
@@ -11,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.defaults import LESSON, LESSON_SEED, SEARCHED, Precision
 from harness.core.errors import UserError
+from harness.core.validation import describe
 
 _REMEDY = {
-    "lr": "the lesson uses 0.15, usual values lie between 0.01 and 0.5",
+    "lr": "the lesson uses 0.15, usual values are between 0.01 and 0.5",
     "gamma": "0 is no momentum, 0.9 is usual",
     "batch_size": "the lesson uses 128",
     "epochs": "the lesson uses 10",
@@ -23,23 +21,23 @@ _REMEDY = {
 }
 
 Split = Literal["search", "lesson"]
-SEEDS = 2**32  # how many there are
-_LARGEST = 2**53  # a whole number that a float still holds: records keep these as metrics too
+SEEDS = 2**32  # the number of valid seeds
+_LARGEST = 2**53  # the largest integer that a float holds exactly, because params are also recorded as metrics
 
 
 class RunConfig(BaseModel):
-    """Everything that decides the numbers of one training run; frozen, so it can be a key.
+    """Everything that decides the numbers of one training run. Frozen and hashable.
 
-    `split` says which images train: "search" keeps a validation part of one sixth, "lesson" trains on all of them.
-    Two runs with the same `seed` share split, initial weights and batch order, whatever their other fields are.
+    `split`: "search" holds out one sixth for validation, "lesson" trains on all examples. Two runs with the same `seed`
+    share split, initial weights and batch order, whatever their other fields are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     lr: float = Field(gt=0, description="step size η")
     gamma: float = Field(ge=0, lt=1, description="momentum γ")
-    batch_size: int = Field(ge=1, le=_LARGEST, description="images in one update")
-    epochs: int = Field(ge=1, le=_LARGEST, description="passes over the training images")
+    batch_size: int = Field(ge=1, le=_LARGEST, description="examples per update")
+    epochs: int = Field(ge=1, le=_LARGEST, description="passes over the training examples")
     batch_norm: bool = Field(description="BatchNorm2d(1) on the input")
     seed: int = Field(ge=0, lt=SEEDS)
     dataset: str
@@ -48,15 +46,15 @@ class RunConfig(BaseModel):
     standardize: bool = Field(default=False, description="shift and scale the input by its mean and sd")
     hidden_batch_norm: bool = Field(default=False, description="BatchNorm1d after the hidden layer, before relu")
     updates: int | None = Field(
-        default=None, ge=1, le=_LARGEST, description="stop after so many updates, in mid-epoch if need be"
+        default=None, ge=1, le=_LARGEST, description="stop after this many updates, even in the middle of an epoch"
     )
     precision: Precision = Field(default="float32", description="of the matrix products; weights are always float32")
 
     @property
     def content_hash(self) -> str:
-        """16 hexadecimal digits that are equal exactly when all fields are.
+        """16 hexadecimal digits that identify the fields.
 
-        A field at its default does not count, so that a field added later leaves the hashes of earlier runs alone.
+        Fields at their default are left out, so that adding a field does not change the hashes of earlier runs.
         """
         canonical = json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -68,7 +66,7 @@ class RunConfig(BaseModel):
 
 
 def make_config(**fields: Any) -> RunConfig:
-    """`RunConfig(**fields)`, with a one-line `UserError` where a field is out of bounds."""
+    """`RunConfig(**fields)`. Raises `UserError` if a field is out of bounds."""
     try:
         return RunConfig(**fields)
     except ValidationError as error:
@@ -76,13 +74,11 @@ def make_config(**fields: Any) -> RunConfig:
 
 
 def check_value(name: str, value: Any) -> None:
-    """Raise `UserError` unless `value` is one that the field `name` can take."""
+    """Raise `UserError` unless `value` is valid for the field `name`."""
     make_config(**(LESSON | {"seed": LESSON_SEED, "dataset": "", "split": "search", name: value}))
 
 
 def _first_complaint(error: ValidationError) -> str:
     complaint = error.errors()[0]
     name = str(complaint["loc"][0])
-    remedy = f"; {_REMEDY[name]}" if name in _REMEDY else ""
-    bound = complaint["msg"].removeprefix("Input ")
-    return f"{name} is {complaint['input']!r}: it {bound}{remedy}"
+    return describe(name, complaint) + (f"; {_REMEDY[name]}" if name in _REMEDY else "")

@@ -1,12 +1,11 @@
-"""What a person can choose from, and what the lesson chose. Plain values, so that `--help` loads nothing else."""
+"""The choices of the command line and the lesson's own settings. Plain values, so that `--help` loads nothing else."""
 
 from typing import Any, Literal
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 EngineChoice = Literal["local", "ray"]
-Switch = Literal["on", "off"]
 Precision = Literal["float32", "bfloat16"]
-Library = Literal["default", "onednn"]  # of matrix products: torch's own choice, or oneDNN
+MatmulBackend = Literal["default", "onednn"]  # torch's own choice, or oneDNN
 
 SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
 

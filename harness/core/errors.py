@@ -1,12 +1,12 @@
-"""What can go wrong in a way that a person can put right, as exceptions whose text is the one line they read."""
+"""Exceptions whose text is the one line that a person reads."""
 
-REMEDY = "what is recorded stays; put that right, then give the same command again"
+REMEDY = "recorded data is safe; fix the problem and run the same command again"
 
 
 class UserError(Exception):
-    """Bad input or a bad place: what was wrong, the value received, the bound, the remedy, in one line.
+    """Bad input or an unusable place: what was wrong, the value, the bound and the remedy, in one line.
 
-    White space is one blank, and what cannot be printed is escaped: a message may quote whatever a file holds.
+    Runs of white space become one blank and unprintable characters are escaped, because a message may quote a file.
     """
 
     def __init__(self, message: str) -> None:
@@ -14,15 +14,15 @@ class UserError(Exception):
         super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line))
 
 
-class Held(UserError):
-    """Another process is at that work; the text names it."""
+class AlreadyRunningError(UserError):
+    """Another process does the same work; the text names that process."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"{message}: wait until that has ended")
+        super().__init__(f"{message}: wait until it has finished")
 
 
 class Stopped(Exception):
-    """The command ended before its work was done; the text says why and how to go on, `status` is the exit status."""
+    """The command ended early and can be resumed. The text says why and how; `status` is the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

@@ -1,13 +1,14 @@
-"""The records that pass from the machine room to whoever watches: one epoch, and the data it was trained on."""
+"""What passes from training to whoever records it: one epoch, one reading of a probe, the data that a run used."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-# What can be measured while a run trains; harness/training/probes/registry.py says how.
+# harness/training/probes/ computes these.
 ProbeName = Literal["loss", "validation_loss", "roughness", "path", "trajectory", "gradient_noise", "validation_halves"]
 
 
 class Reading(NamedTuple):
-    """One value that a probe took. `step` is the update after which it was taken, or what the probe says it is."""
+    """One value measured by a probe. `step` is the update after which it was measured, unless the probe says else."""
 
     name: str
     step: int
@@ -15,13 +16,13 @@ class Reading(NamedTuple):
 
 
 class EpochMetrics(NamedTuple):
-    """One epoch. Losses are mean negative log-likelihoods (nats an image), accuracies are fractions of 1.
+    """One epoch. Losses are mean negative log-likelihoods (nats per example), accuracies are fractions of 1.
 
-    `train_loss` and `train_accuracy` are the lesson's own measure: taken batch by batch while the epoch trains, so they
-    average over weights that change. `val_*` are None where the split has no validation part, `test_*` where the test
-    set is not watched. A `diverged` epoch is the last of its run: it stopped at the first update whose loss was not
-    finite, `steps` updates in, and has neither. `seconds` is training alone: no validation, no test, no probe; of a run
-    in a stack, its share of the stack's.
+    `train_loss` and `train_accuracy` are the lesson's measure: they are accumulated batch by batch during the epoch, so
+    they average over changing weights. `val_*` are None without a validation part, `test_*` unless the test set is
+    watched. A `diverged` epoch is the last of its run: it stopped after `steps` updates, at the first loss that was not
+    finite, and has neither. `seconds` is training time without validation, test and probes; a run in a stack gets its
+    share of the stack's time.
     """
 
     epoch: int
@@ -39,7 +40,7 @@ class EpochMetrics(NamedTuple):
 
 
 def logged(metrics: EpochMetrics) -> list[Reading]:
-    """What records hold of an epoch: its own values at step = epoch, what probes read at steps of their own."""
+    """What is recorded of an epoch: its own values at step = epoch, and the readings of probes at their steps."""
     values = {
         "train_loss": metrics.train_loss,
         "train_accuracy": metrics.train_accuracy,
@@ -55,10 +56,18 @@ def logged(metrics: EpochMetrics) -> list[Reading]:
     return [*own, *metrics.readings]
 
 
-class DatasetRecord(NamedTuple):
-    """What a run says of its data. `fallback` is the reason why it is not the dataset that was wished for, or "".
+def best_epoch(accuracies: Sequence[float]) -> dict[str, float]:
+    """The highest validation accuracy and its epoch (from 1, the first one if there are several), as metrics."""
+    if not accuracies:
+        return {}
+    best = max(accuracies)
+    return {"best_val_accuracy": best, "best_epoch": accuracies.index(best) + 1}
 
-    `wish` and `target` are the `DataChoice` that loads the same data again.
+
+class DatasetRecord(NamedTuple):
+    """What is recorded of a run's data. `fallback` is the reason why it is not the requested dataset, or "".
+
+    `spec` and `target` are the `DataChoice` that loads the same data again.
     """
 
     name: str
@@ -66,5 +75,5 @@ class DatasetRecord(NamedTuple):
     source: str
     fallback: str
     profile: str
-    wish: str
+    spec: str
     target: str = ""

@@ -1,6 +1,6 @@
 """Tables of numbers with a class in one column: a CSV file through pandas, or scikit-learn's breast cancer data (§4.3).
 
-Whatever is no number, or no class, is refused by row and column; rows are counted as a spreadsheet does. No torch.
+A cell that is not a number, or not a class, is refused by row and column, counted as in a spreadsheet. No torch.
 """
 
 import csv
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from harness.core.errors import UserError
 
-_LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two is finite
+_LARGEST = float(np.finfo(np.float32).max) / 2  # so that differences are finite
 _NO_LABEL = ("", "nan", "null")
-_PLAUSIBLE = 3  # so few columns may well begin with 0, 1
+_PLAUSIBLE = 3  # with so few columns, a first row 0, 1, … may be data
 
 
-class Table(NamedTuple):
+class LabelledTable(NamedTuple):
     """`features` float32 [rows, columns], `labels` int64 [rows] (positions in `classes`), the names of both."""
 
     features: NDArray[np.float32]
@@ -29,12 +29,12 @@ class Table(NamedTuple):
     classes: tuple[str, ...]
 
 
-def breast_cancer() -> Table:
+def breast_cancer() -> LabelledTable:
     """scikit-learn's 569 tumours: 30 measures each, malignant or benign."""
     from sklearn.datasets import load_breast_cancer
 
     data = load_breast_cancer()
-    return Table(
+    return LabelledTable(
         data.data.astype(np.float32),
         data.target.astype(np.int64),
         tuple(map(str, data.feature_names)),
@@ -42,11 +42,11 @@ def breast_cancer() -> Table:
     )
 
 
-def read_csv(path: Path, target: str = "") -> Table:
-    """The table in a CSV file; `target` names the column of labels, by default it is the last one.
+def read_csv(path: Path, target: str = "") -> LabelledTable:
+    """The table in a CSV file. `target` is the column of labels, by default the last one.
 
-    A first row without a single number, or with the target's name, is a header. Labels may be words or whole numbers;
-    every other column should hold numbers. Raises `UserError`, naming row and column, where the file is no such table.
+    A first row without numbers, or with the target's name, is a header. Labels are words or whole numbers; every other
+    column holds numbers. Raises `UserError`, which names row and column, if the file is not such a table.
     """
     first = [cell.strip() for cell in _first_row(path)]
     has_header = (target != "" and target in first) or not any(map(_is_number, first))
@@ -76,11 +76,11 @@ def read_csv(path: Path, target: str = "") -> Table:
     for position, name in enumerate(columns):
         features[:, position] = _numbers(file, frame[name])
     labels, classes = _classes(file, frame[label])
-    return Table(features, labels, tuple(columns), classes)
+    return LabelledTable(features, labels, tuple(columns), classes)
 
 
 class _File(NamedTuple):
-    """A CSV file, to say where something is in it."""
+    """A CSV file, to report the place of a cell."""
 
     path: Path
     has_header: bool
@@ -88,25 +88,25 @@ class _File(NamedTuple):
     may_be_target: bool
 
     def place(self, position: int, column: object) -> str:
-        """Where the data row at `position` (from 0) is in a spreadsheet, blank rows counted.
+        """The place of the data row at `position` (from 0) in a spreadsheet, blank rows included.
 
-        Raises `UserError` where that row is short, so that what is wrong in it is not the cell.
+        Raises `UserError` if that row is too short, because then the fault is not the cell.
         """
         with self.path.open(newline="", encoding="utf-8-sig") as text:
             lines = enumerate(csv.reader(text, skipinitialspace=True), start=1)
             rows = ((number, len(row)) for number, row in lines if not _is_blank(row))
             try:
                 row, width = next(islice(rows, position + self.has_header, None), (0, self.width))
-            except csv.Error:  # a cell that is too long for it, though not for pandas
+            except csv.Error:  # a cell that is too long for it, but not for pandas
                 row, width = 0, self.width
         where = f"row {row}" if row else f"data row {position + 1}"
         if width < self.width:
-            raise UserError(f"{self.path}, {where} has {width} values: it should have {self.width}, one a column")
+            raise UserError(f"{self.path}, {where} has {width} values: it should have {self.width}, one per column")
         return f"{self.path}, {where}, column {column!r}"
 
 
 def _is_blank(row: list[str]) -> bool:
-    """Whether pandas passes over this row; one of several empty cells it does not."""
+    """Whether pandas skips this row; it keeps a row of several empty cells."""
     return not row or (len(row) == 1 and not row[0].strip(" \t"))
 
 
@@ -172,12 +172,12 @@ def _read(path: Path, names: list[str], label: str, has_header: bool) -> pd.Data
 
 
 def _numbers(file: _File, column: "pd.Series[Any]") -> NDArray[np.float64]:
-    """The values of one column. Raises `UserError` at the first cell that is empty, no number or too large."""
-    no_numbers = column.dtype == bool  # pandas takes True and False for 1 and 0
-    if column.dtype == object:  # whole numbers beyond 64 bits are Python's own, and may be more than a float holds
+    """The values of one column. Raises `UserError` at the first cell that is empty, not a number or too large."""
+    is_bool = column.dtype == bool  # pandas converts True and False to 1 and 0
+    if column.dtype == object:  # integers beyond 64 bits, which may not fit in a float
         column = column.map(lambda cell: str(cell) if type(cell) is int else cell)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~(np.abs(values) <= _LARGEST) | no_numbers  # NaN is wrong too
+    wrong = ~(np.abs(values) <= _LARGEST) | is_bool  # NaN is wrong too
     if wrong.any():
         position = int(wrong.argmax())
         cell = column.iloc[position]
@@ -193,25 +193,25 @@ def _numbers(file: _File, column: "pd.Series[Any]") -> NDArray[np.float64]:
 
 
 def _classes(file: _File, column: "pd.Series[Any]") -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Each label's position among the classes: whole numbers in their order, words in that of the alphabet."""
-    told = column.str.strip()
-    missing = told.isna() | told.str.lower().isin(_NO_LABEL)
+    """Each label's position among the classes: numbers in numerical order, words in alphabetical order."""
+    text = column.str.strip()
+    missing = text.isna() | text.str.lower().isin(_NO_LABEL)
     if missing.any():
         position = int(missing.to_numpy().argmax())
         cell = column.iloc[position]
         found = "empty" if pd.isna(cell) or not cell.strip() else repr(cell)
         raise UserError(f"{file.place(position, column.name)} is {found}: it should be a label")
-    if all(map(_is_number, told.unique())):
-        numbers = told.astype(float)
+    if all(map(_is_number, text.unique())):
+        numbers = text.astype(float)
         if (broken := numbers != numbers.round()).any():
             raise UserError(
-                f"{file.place(int(broken.to_numpy().argmax()), column.name)} is {told[broken].iloc[0]}: labels should"
+                f"{file.place(int(broken.to_numpy().argmax()), column.name)} is {text[broken].iloc[0]}: labels should"
                 " be words or whole numbers; name another column as the target"
             )
         codes, found_numbers = pd.factorize(numbers, sort=True)
         words = [f"{number:.0f}" for number in found_numbers]
     else:
-        codes, found_words = pd.factorize(told, sort=True)
+        codes, found_words = pd.factorize(text, sort=True)
         words = [str(word) for word in found_words]
     if len(words) < 2:
         raise UserError(

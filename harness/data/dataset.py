@@ -1,4 +1,4 @@
-"""A dataset as in-memory tensors, and its seeded splits. Inputs stay as they came; `model.py` scales them."""
+"""A dataset as tensors in memory, and its seeded splits. Inputs are unscaled; `training/model.py` scales them."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from harness.core.metrics import DatasetRecord
 from harness.core.seeds import derive
 from harness.data.choice import DataChoice
 
-_IMAGES_AT_A_TIME = 5_000
+_CHUNK = 5_000
 _HELD_OUT_SHARE = 6  # one example in six of each class: 10,000 of 60,000
 
 
@@ -22,9 +22,8 @@ _HELD_OUT_SHARE = 6  # one example in six of each class: 10,000 of 60,000
 class Dataset:
     """Images uint8 [n, height, width] or the rows of a table float32 [n, columns]; labels int64 [n].
 
-    `max_level` is the grey level of images that stands for 1.0; None for a table, whose `columns` have names. `choice`
-    loads the same data again.
-    `fallback` is the reason why this is not the dataset that was wished for, or "".
+    `max_level` is the grey level of images that maps to 1.0; None for a table, whose `columns` have names. `choice`
+    loads the same data again. `fallback` is the reason why this is not the requested dataset, or "".
     """
 
     name: str
@@ -41,12 +40,12 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one input: (height, width), or (columns,)."""
+        """The shape of one input: (height, width), or (columns,)."""
         return tuple(self.train_inputs.shape[1:])
 
     @property
     def unit(self) -> str:
-        """What one example is called."""
+        """What examples are called: "images" or "rows"."""
         return "rows" if self.max_level is None else "images"
 
     @property
@@ -58,7 +57,7 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """Hash of every input and label, train then test: two datasets with equal hashes hold the same numbers."""
+        """Hash of every input and label, train then test."""
         digest = hashlib.sha256()
         for tensor in self._tensors():
             digest.update(tensor.numpy().data)
@@ -66,16 +65,16 @@ class Dataset:
 
     @cached_property
     def pixel_sums(self) -> tuple[Tensor, Tensor]:
-        """For each training image, int64 [n]: the sum of its grey levels, and of their squares."""
+        """For each training image, int64 [n]: the sum of its grey levels, and the sum of their squares."""
         sums, squares = [], []
-        for images in self.train_inputs.flatten(1).split(_IMAGES_AT_A_TIME):
+        for images in self.train_inputs.flatten(1).split(_CHUNK):
             levels = images.double()
             sums.append(levels.sum(dim=1).long())
             squares.append(levels.square_().sum(dim=1).long())
         return torch.cat(sums), torch.cat(squares)
 
     def share_memory(self) -> None:
-        """Move the tensors to shared memory, so that worker processes read them in place and copy nothing."""
+        """Move the tensors to shared memory, so that worker processes do not copy them."""
         for tensor in self._tensors():
             tensor.share_memory_()
 
@@ -94,7 +93,7 @@ class Dataset:
 
 
 class Indices(NamedTuple):
-    """Which training examples train and which validate: int64 [n_train], int64 [n_validation] (may be empty)."""
+    """The examples that train and those that validate: int64 [n_train], int64 [n_validation] (may be empty)."""
 
     train: Tensor
     validation: Tensor
@@ -103,7 +102,7 @@ class Indices(NamedTuple):
 def split_indices(labels: Tensor, split: Split, seed: int) -> Indices:
     """The seeded, stratified split of the training examples with these labels (int64 [n]).
 
-    "search" sets one example in six of each class aside for validation; "lesson" trains on all. Both come sorted.
+    "search" holds out one sixth of each class for validation; "lesson" trains on all. Both are sorted.
     """
     labels = labels.cpu()
     if split == "lesson":
@@ -113,7 +112,7 @@ def split_indices(labels: Tensor, split: Split, seed: int) -> Indices:
 
 
 def stratified(labels: Tensor, generator: torch.Generator) -> Indices:
-    """Two parts, the second with one in six of each class, rounded down; both sorted. `labels`: int64 [n], CPU."""
+    """Two sorted parts, the second with one sixth of each class, rounded down. `labels`: int64 [n], on the CPU."""
     held_out = torch.zeros(len(labels), dtype=torch.bool)
     for members in labels.argsort(stable=True).split(labels.bincount().tolist()):
         shuffled = members[torch.randperm(len(members), generator=generator)]
@@ -123,12 +122,12 @@ def stratified(labels: Tensor, generator: torch.Generator) -> Indices:
 
 
 def training_size(dataset: Dataset, split: Split) -> int:
-    """How many examples train under `split`; the same for every seed."""
+    """The number of training examples under `split`; the same for every seed."""
     return len(split_indices(dataset.train_labels, split, seed=0).train)
 
 
-def oversize(batch_size: int, dataset: Dataset, split: Split, verb: str = "is") -> str:
-    """What is wrong with a batch that is larger than the part that trains; "" with any other."""
+def batch_size_error(batch_size: int, dataset: Dataset, split: Split, verb: str = "is") -> str:
+    """The message for a batch larger than the training part; "" for a valid one."""
     most = training_size(dataset, split)
     if batch_size <= most:
         return ""
@@ -136,7 +135,7 @@ def oversize(batch_size: int, dataset: Dataset, split: Split, verb: str = "is") 
 
 
 def record_of(dataset: Dataset) -> DatasetRecord:
-    """What runs say of this dataset."""
+    """What is recorded of this dataset."""
     train = training_size(dataset, "search")
     validation = len(dataset.train_labels) - train
     size = "×".join(map(str, dataset.shape)) + (" columns" if dataset.max_level is None else "")
@@ -147,8 +146,8 @@ def record_of(dataset: Dataset) -> DatasetRecord:
     return DatasetRecord(dataset.name, dataset.sha256, dataset.source, dataset.fallback, profile, *dataset.choice)
 
 
-def checked(dataset: Dataset) -> Dataset:
-    """The same dataset. Raises `UserError` where its parts do not fit each other."""
+def validated(dataset: Dataset) -> Dataset:
+    """The same dataset. Raises `UserError` if its parts do not match."""
     for part, inputs, labels in (
         ("training", dataset.train_inputs, dataset.train_labels),
         ("test", dataset.test_inputs, dataset.test_labels),

@@ -1,6 +1,6 @@
-"""The four official Fashion-MNIST files: found or downloaded, and every byte checked before anything is made of them.
+"""The four official Fashion-MNIST files: found or downloaded, and verified by MD5. Makes no tensors.
 
-Reads the `.gz` files, or the unpacked ones that torchvision leaves beside them. Makes no tensors.
+Reads the `.gz` files, or the unpacked files that torchvision leaves beside them.
 """
 
 import gzip
@@ -47,33 +47,33 @@ _FILES = (
 )  # fmt: skip
 
 
-class DownloadFailed(Exception):
-    """No mirror gave a whole file. Its text is the reason, in one line."""
+class DownloadError(Exception):
+    """No mirror delivered a complete file. The text is the reason, in one line."""
 
 
 def raw_folder(data_dir: Path) -> Path:
-    """Where torchvision, and so this project, keeps the files under a data folder."""
+    """The folder of the files inside a data folder, as in torchvision."""
     return data_dir / "FashionMNIST" / "raw"
 
 
 def is_present(data_dir: Path) -> bool:
-    """Whether each of the four files is there, packed or unpacked; says nothing about what is in them."""
+    """Whether each of the four files exists, packed or unpacked. Does not look inside."""
     return all(_path_of(data_dir, file) is not None for file in _FILES)
 
 
 def read(data_dir: Path) -> tuple[NDArray[np.uint8], ...]:
     """Train images [60000, 28, 28], train labels [60000], test images [10000, 28, 28], test labels [10000].
 
-    Raises `UserError`, naming the file, where one is missing, cannot be read or is not byte for byte the official one.
+    Raises `UserError`, which names the file, if one is missing, cannot be read or differs from the official one.
     """
     return tuple(_read_file(data_dir, file) for file in _FILES)
 
 
 def download(data_dir: Path) -> None:
-    """Fetch what is missing, with a progress bar: torchvision's mirror first, then the data set authors' repository.
+    """Download what is missing, with a progress bar: from torchvision's mirror, then from the authors' repository.
 
-    A file appears under its name only when it is whole. Raises `DownloadFailed`, or `UserError` where the folder
-    cannot be written.
+    A file gets its name only when it is complete. Raises `DownloadError`, or `UserError` if the folder cannot be
+    written.
     """
     folder = raw_folder(data_dir)
     try:
@@ -105,7 +105,7 @@ def _fetch(file: _File, folder: str) -> Path:
                 reasons.append(f"{mirror.split('/')[2]}: {getattr(error, 'reason', error)}")
     finally:
         socket.setdefaulttimeout(patience)
-    raise DownloadFailed(f"{name} could not be downloaded ({'; '.join(reasons)})")
+    raise DownloadError(f"{name} could not be downloaded ({'; '.join(reasons)})")
 
 
 def _path_of(data_dir: Path, file: _File) -> Path | None:

@@ -1,4 +1,4 @@
-"""Where datasets come from: Fashion-MNIST's files, scikit-learn's small data, a CSV file."""
+"""Loads datasets: Fashion-MNIST, scikit-learn's small data, or a CSV file."""
 
 import os
 from pathlib import Path
@@ -9,43 +9,43 @@ from harness.core.errors import UserError
 from harness.core.seeds import derive
 from harness.data import csv_table, fashion_mnist
 from harness.data.choice import DataChoice
-from harness.data.dataset import Dataset, checked, split_indices, stratified
+from harness.data.dataset import Dataset, split_indices, stratified, validated
 
 _DIGITS_TEST_SHARE = 6
 
 
 def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
-    """The dataset that was chosen; "auto" is Fashion-MNIST where it can be had, else digits with the reason.
+    """The chosen dataset. "auto" is Fashion-MNIST if it is available, otherwise digits, with the reason.
 
-    Raises `UserError` for a damaged file or an unusable folder, and, with "fashion-mnist", where it cannot be had.
+    Raises `UserError` for a damaged file, an unusable folder, or if "fashion-mnist" is not available.
     """
     if choice.path is not None:
         path = choice.path.resolve()
         table = csv_table.read_csv(choice.path, choice.target)
-        return _from_table(table, path.as_uri(), choice._replace(wish=f"csv:{path}"))
-    if choice.wish == "breast-cancer":
+        return _from_table(table, path.as_uri(), choice._replace(spec=f"csv:{path}"))
+    if choice.spec == "breast-cancer":
         return _from_table(csv_table.breast_cancer(), "sklearn.datasets.load_breast_cancer", choice)
-    if choice.wish == "digits":
+    if choice.spec == "digits":
         return _digits()
     folder = data_dir or Path(os.environ.get("HARNESS_DATA_DIR") or "data")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"the data folder {folder} is a file; give a folder with --data-dir")
     try:
         return _fashion_mnist(folder)
-    except fashion_mnist.DownloadFailed as failure:
-        if choice.wish == "fashion-mnist":
+    except fashion_mnist.DownloadError as failure:
+        if choice.spec == "fashion-mnist":
             raise UserError(
-                f"no whole Fashion-MNIST in {folder} and {failure}; put the four official .gz files into"
+                f"no complete Fashion-MNIST in {folder} and {failure}; put the four official .gz files into"
                 f" {fashion_mnist.raw_folder(folder)}, or name a folder that has them with --data-dir"
             ) from None
-        return _digits(fallback=f"no whole Fashion-MNIST in {folder} and {failure}")
+        return _digits(fallback=f"no complete Fashion-MNIST in {folder} and {failure}")
 
 
 def _fashion_mnist(folder: Path) -> Dataset:
     if not fashion_mnist.is_present(folder):
         fashion_mnist.download(folder)
     train_images, train_labels, test_images, test_labels = fashion_mnist.read(folder)
-    return checked(
+    return validated(
         Dataset(
             name="fashion-mnist",
             train_inputs=torch.from_numpy(train_images.copy()),
@@ -69,7 +69,7 @@ def _digits(fallback: str = "") -> Dataset:
     train_images, test_images, train_labels, test_labels = train_test_split(
         digits.images, digits.target, test_size=1 / _DIGITS_TEST_SHARE, stratify=digits.target, random_state=0
     )
-    return checked(
+    return validated(
         Dataset(
             name="digits",
             train_inputs=torch.from_numpy(train_images.astype("uint8")),
@@ -85,10 +85,10 @@ def _digits(fallback: str = "") -> Dataset:
     )
 
 
-def _from_table(table: csv_table.Table, source: str, choice: DataChoice) -> Dataset:
-    """A dataset whose test part is one row in six of each class, always the same ones.
+def _from_table(table: csv_table.LabelledTable, source: str, choice: DataChoice) -> Dataset:
+    """A dataset whose test part is one sixth of each class, always the same rows.
 
-    Raises `UserError` where classes are too small for a test and a validation part.
+    Raises `UserError` if classes are too small for a test and a validation part.
     """
     features, labels = torch.from_numpy(table.features), torch.from_numpy(table.labels)
     parts = stratified(labels, torch.Generator().manual_seed(derive(0, "test")))
@@ -98,7 +98,7 @@ def _from_table(table: csv_table.Table, source: str, choice: DataChoice) -> Data
             f"{choice.name} has {len(table.classes):,} classes in {len(labels):,} rows: too few rows a class to set"
             " some aside for validation and test; is the target the right column?"
         )
-    return checked(
+    return validated(
         Dataset(
             name=choice.name,
             train_inputs=features[parts.train],

@@ -1,6 +1,6 @@
-"""What an engine is: it executes jobs, in whatever order, company and place, and tells what happens as events.
+"""What an engine is: it executes jobs, in any order, place and combination, and reports events.
 
-Engines know neither Optuna nor MLflow. How a job is executed, whichever engine does it, is in `execution.py`.
+Engines know neither Optuna nor MLflow. How a job is executed is in `execution.py`, for every engine.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One run to train; `name` is unique in its list. A `final` one is tested once and hands its weights back.
+    """One run to train. `name` is unique in its list. A `final` job is tested once and returns its weights.
 
     With `watch_test` the test set is measured after every epoch: for runs by which nothing is chosen.
     """
@@ -27,12 +27,12 @@ class Job:
     probes: tuple[ProbeName, ...] = ()
 
 
-class Ending(NamedTuple):
-    """How a job ended. "stopped": `Proceed` said no. "failed": it raised, or its worker died too often; see `note`.
+class JobResult(NamedTuple):
+    """How a job ended. "stopped": `Proceed` returned False. "failed": it raised, or its worker died too often.
 
-    `test` (loss, accuracy) and `weights` (the model's state as numpy arrays) belong to final jobs that are complete,
-    `trajectory` (float16 [updates + 1, sketch]) to complete jobs with the probe of that name. `readings`: what probes
-    saw in the epoch in which a run diverged.
+    `test` (loss, accuracy) and `weights` (the model's state as numpy arrays) belong to complete final jobs.
+    `trajectory` (float16 [updates + 1, sketch]) belongs to complete jobs with that probe. `readings` are those of the
+    epoch in which a run diverged. `note` says why a job diverged or failed.
     """
 
     state: Literal["complete", "stopped", "diverged", "failed"]
@@ -44,24 +44,27 @@ class Ending(NamedTuple):
 
 
 class Started(NamedTuple):
-    """`stack`: with how many runs, itself included, it is trained as one; 0 if by `train` alone. `products`: by which
-    library the large matrix products of the stack are made."""
+    """A job was handed to a worker.
+
+    `stack` is the number of runs that train together, including this one; 0 if it trains alone. `matmul_backend`
+    multiplies the large matrices of the stack.
+    """
 
     job: Job
     attempt: int
     stack: int = 0
-    products: str = ""
+    matmul_backend: str = ""
 
 
 class Epoch(NamedTuple):
-    """A whole epoch; a diverged one is not reported here but in its job's `Ending`."""
+    """A job finished an epoch. A diverged epoch is reported in the `JobResult` instead."""
 
     job: Job
     metrics: EpochMetrics
 
 
-class Lost(NamedTuple):
-    """The worker died in mid-run; the job starts again as the next attempt."""
+class WorkerLost(NamedTuple):
+    """The worker of a job died; the job starts again as the next attempt."""
 
     job: Job
     attempt: int
@@ -69,25 +72,32 @@ class Lost(NamedTuple):
 
 
 class Finished(NamedTuple):
+    """A job has ended."""
+
     job: Job
-    ending: Ending
+    result: JobResult
 
 
-Event = Started | Epoch | Lost | Finished
+Event = Started | Epoch | WorkerLost | Finished
 
-# Asked after each epoch while the worker waits, so it should answer quickly: train on (True), or stop here (False)?
+# Called after each epoch while the worker waits, so it should be quick: whether the job trains on.
 Proceed = Callable[[Job, EpochMetrics], bool]
 
 
 class Engine(Protocol):
-    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
-        """Run all jobs; each gives `Started`, its `Epoch`s and one `Finished`. After `drain`, some never start.
+    """Executes jobs."""
 
-        Without `proceed` all train to their ends, and no worker waits for whoever reads the events.
+    def start_workers(self) -> None:
+        """Start the workers, if they are not running yet."""
+
+    def execute(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
+        """Run all jobs. Each yields `Started`, its `Epoch`s and one `Finished`. After `drain`, some never start.
+
+        Without `proceed` all jobs train to their end, and no worker waits for the reader of the events.
         """
 
     def drain(self) -> None:
-        """Start nothing more and stop what runs after its epoch. May be called from a signal handler."""
+        """Start nothing more, and stop running jobs after their epoch. Safe in a signal handler."""
 
     def close(self) -> None:
-        """Let go of all workers, at once. The engine cannot be used afterwards."""
+        """Release all workers at once. The engine cannot be used afterwards."""

@@ -1,9 +1,12 @@
-"""Where runs are executed, as the person chose: worker processes of this machine, or a Ray cluster."""
+"""Where runs are executed: worker processes of this machine, or a Ray cluster.
+
+Imports are late, because Ray is optional, and because a pool has to start before this process imports torch.
+"""
 
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.core.defaults import DeviceChoice, EngineChoice, Library
+from harness.core.defaults import DeviceChoice, EngineChoice, MatmulBackend
 from harness.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -13,13 +16,15 @@ if TYPE_CHECKING:
     from harness.engines.pool import Pool
     from harness.engines.ray import RayEngine
 
-
-_MOST_OF_A_CPU = 16
-_LEAST_OF_A_GPU = 0.0001  # that Ray can tell from none
+    Workers = Pool | Cluster
 
 
-class Where(NamedTuple):
-    """`workers`: None for one a core, two for a GPU, or as many as the cluster has room for."""
+_WORKERS_PER_CPU = 16
+_MIN_GPU_SHARE = 0.0001  # the smallest that Ray tells from 0
+
+
+class EngineOptions(NamedTuple):
+    """The options of a command. `workers` None: one per core, two per GPU, or as many as the cluster has room for."""
 
     engine: EngineChoice
     workers: int | None
@@ -28,21 +33,21 @@ class Where(NamedTuple):
     device: DeviceChoice
 
     def check(self) -> None:
-        """Raise `UserError` where these do not go together."""
+        """Raise `UserError` for a bad value or options that contradict each other."""
         if self.workers is not None and self.workers < 1:
             raise UserError(f"--workers is {self.workers}: it should be at least 1")
         cpus = os.cpu_count() or 1
-        most = _MOST_OF_A_CPU * cpus
+        most = _WORKERS_PER_CPU * cpus
         if self.engine == "local" and self.workers is not None and self.workers > most:
             raise UserError(
                 f"--workers is {self.workers}: it should be at most {most} on this machine,"
-                f" {_MOST_OF_A_CPU} for each of its {cpus} CPUs; more would only take memory"
+                f" {_WORKERS_PER_CPU} for each of its {cpus} CPUs; more would only use memory"
             )
-        if not self.gpus_per_run >= 0:  # so that NaN is refused too
+        if not self.gpus_per_run >= 0:  # NaN is refused too
             raise UserError(f"--gpus-per-run is {self.gpus_per_run}: it should be at least 0")
         gpus = self.gpus_per_run
-        if 0 < gpus < _LEAST_OF_A_GPU or (gpus > 1 and gpus != int(gpus)):
-            raise UserError(f"--gpus-per-run is {gpus}: it should be {_LEAST_OF_A_GPU} to 1, or a whole number")
+        if 0 < gpus < _MIN_GPU_SHARE or (gpus > 1 and gpus != int(gpus)):
+            raise UserError(f"--gpus-per-run is {gpus}: it should be {_MIN_GPU_SHARE} to 1, or a whole number")
         if self.engine == "ray":
             if self.device != "auto":
                 raise UserError(f"--device is {self.device!r}: with --engine ray, --gpus-per-run decides")
@@ -50,39 +55,35 @@ class Where(NamedTuple):
             raise UserError("--ray-address and --gpus-per-run need --engine ray")
 
 
-def workers_at(where: Where) -> "Pool | Cluster":
-    """The workers, or the cluster, which get ready while this process goes on; close them when all is done."""
-    if where.engine == "ray":
+def start_workers(options: EngineOptions) -> "Workers":
+    """The pool of workers, or the cluster. They get ready in the background. Close them when all is done."""
+    if options.engine == "ray":
         from harness.engines.cluster import Cluster
 
-        return Cluster(where.ray_address or "auto", where.workers, where.gpus_per_run)
+        return Cluster(options.ray_address or "auto", options.workers, options.gpus_per_run)
 
     from harness.engines.machine import usual_workers
     from harness.engines.pool import Pool
 
-    pool = Pool(where.workers or usual_workers("cpu"))
+    pool = Pool(options.workers or usual_workers("cpu"))
     pool.prepare()
     return pool
 
 
-def device_of(workers: "Pool | Cluster", where: Where) -> str:
-    """On what these workers train, "cpu" or "cuda"."""
+def device_of(workers: "Workers", options: EngineOptions) -> str:
+    """The device on which these workers train: "cpu" or "cuda"."""
+    from harness.engines.machine import find_device
     from harness.engines.pool import Pool
 
-    if not isinstance(workers, Pool):
-        return workers.device
-
-    from harness.engines.machine import find_device
-
-    return find_device(where.device)
+    return find_device(options.device) if isinstance(workers, Pool) else workers.device
 
 
-def engine_on(
-    workers: "Pool | Cluster", dataset: "Dataset", where: Where, device: str, products: Library | None
+def make_engine(
+    workers: "Workers", dataset: "Dataset", options: EngineOptions, device: str, backend: MatmulBackend | None
 ) -> "LocalEngine | RayEngine":
-    """An engine on these workers for this dataset; a pool gets as many as `device` is good for, or as were asked for.
+    """An engine that trains on these workers. A pool gets the number of workers that suits `device`.
 
-    `products`: by which library those of stacks are made; None: every run is trained alone.
+    `backend` multiplies the matrices of stacks; with None, every run trains alone.
     """
     from harness.engines.pool import Pool
 
@@ -90,9 +91,9 @@ def engine_on(
         from harness.engines.local import LocalEngine
         from harness.engines.machine import usual_workers
 
-        workers.size = where.workers or usual_workers(device)
-        return LocalEngine(dataset, workers, device, products)
+        workers.size = options.workers or usual_workers(device)
+        return LocalEngine(dataset, workers, device, backend)
 
     from harness.engines.ray import RayEngine
 
-    return RayEngine(dataset, workers, products)
+    return RayEngine(dataset, workers, backend)

@@ -1,4 +1,4 @@
-"""A Ray cluster to run on: joined within a deadline, with a token, and let go of again."""
+"""Joins a Ray cluster within a deadline and with a token, and leaves it again."""
 
 import importlib.util
 import logging
@@ -17,17 +17,17 @@ _REMEDY = (
     " its token belongs in RAY_AUTH_TOKEN or in ~/.ray/auth_token"
 )
 
-# Before Ray is imported, which reads them then.
+# Ray reads these when it is imported.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 class Cluster:
-    """The Ray cluster at `address`: HOST:PORT, "auto" for the one that runs on this machine, or "local" for one of our
-    own as long as the command runs.
+    """The Ray cluster at `address`: HOST:PORT, "auto" for the one on this machine, or "local" for a new one that ends
+    with the command.
 
-    `size` tasks run at a time: as many as it has CPUs, or fit on its GPUs with `gpus_per_run` of one each, and at most
-    `workers`. Raises `UserError` where Ray is not installed, the cluster does not answer or has no such GPU.
+    `size` tasks run at a time: one per CPU, or as many as fit on its GPUs with `gpus_per_run` each, at most `workers`.
+    Raises `UserError` if Ray is not installed, or if the cluster does not answer or has no such GPU.
     """
 
     def __init__(self, address: str, workers: int | None, gpus_per_run: float) -> None:
@@ -46,11 +46,11 @@ class Cluster:
 
     @property
     def device(self) -> str:
-        """ "cpu" or "cuda"."""
+        """The device of its tasks: "cpu" or "cuda"."""
         return "cuda" if self.gpus_per_run else "cpu"
 
     def close(self) -> None:
-        """Leave the cluster; whatever this process started there ends."""
+        """Leave the cluster; the tasks of this process end."""
         import ray
 
         ray.shutdown()
@@ -62,13 +62,13 @@ class Cluster:
         cpus = int(resources.get("CPU", 0))
         if not self.gpus_per_run:
             return cpus
-        # Runs that need a whole part of a GPU share it; the parts of two GPUs are not one.
+        # Runs share one GPU; the rest of two GPUs does not make a third.
         per_gpu = int(1 / self.gpus_per_run) if self.gpus_per_run <= 1 else 1 / self.gpus_per_run
         return min(cpus, int(resources.get("GPU", 0) * per_gpu))
 
 
 def _check_answer(address: str) -> None:
-    """In a process of its own, as Ray tries for minutes, and no signal stops it."""
+    """Ask in a child process, because Ray retries for minutes and no signal stops it."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
     if address != "auto":
         command += ["--address", address]
@@ -93,4 +93,4 @@ def _join(address: str) -> None:
         why = " ".join(str(error).split())[:200]
         raise UserError(f"the Ray cluster at {address} cannot be joined ({why}): {_REMEDY}") from None
     finally:
-        signal.signal(signal.SIGTERM, before)  # Ray's own ends the process in mid-record
+        signal.signal(signal.SIGTERM, before)  # Ray's handler would exit in the middle of a write

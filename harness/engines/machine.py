@@ -1,11 +1,13 @@
-"""What this machine offers to a run: its device and its cores."""
+"""What this machine offers to a run: its device and its cores. Torch is imported only where it is needed."""
+
+from joblib import cpu_count
 
 from harness.core.defaults import DeviceChoice
 from harness.core.errors import UserError
 
 
 def find_device(choice: DeviceChoice) -> str:
-    """ "cpu" or "cuda". Raises `UserError` where CUDA is wished for and there is none."""
+    """The device "cpu" or "cuda". Raises `UserError` if CUDA was chosen and there is none."""
     import torch
 
     available = torch.cuda.is_available()
@@ -15,12 +17,10 @@ def find_device(choice: DeviceChoice) -> str:
 
 
 def physical_cores() -> int:
-    """How many workers keep this machine busy."""
-    from joblib import cpu_count
-
+    """The number of workers that keeps this machine busy."""
     return int(cpu_count(only_physical_cores=True))
 
 
 def usual_workers(device: str) -> int:
-    """One a core, or two for a GPU: one gets ready for an epoch while the GPU computes for the other."""
+    """One worker per core; two for a GPU, so that one prepares an epoch while the GPU computes for the other."""
     return 2 if device == "cuda" else physical_cores()

@@ -1,4 +1,4 @@
-"""What passes between the tasks of a Ray cluster and their coordinator: one actor, with asynchronous methods.
+"""Messages between the tasks of a Ray cluster and their coordinator: one actor with asynchronous methods.
 
 Imports neither torch nor the harness's training, so that the actor starts at once.
 """
@@ -8,66 +8,69 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from harness.core.metrics import EpochMetrics
-from harness.engines.base import Ending
+from harness.engines.base import JobResult
 
 
-class Began(NamedTuple):
-    """A task has begun with `order`."""
+class StartReport(NamedTuple):
+    """A task has started with work item `item`."""
 
-    order: int
+    item: int
 
 
-class Report(NamedTuple):
-    """`order` trained an epoch: its records, by number of the job."""
+class EpochReport(NamedTuple):
+    """Work item `item` trained an epoch: its metrics, by number of the job."""
 
-    order: int
+    item: int
     epochs: Mapping[int, EpochMetrics]
 
 
-class End(NamedTuple):
-    """A job of `order` has ended."""
+class ResultReport(NamedTuple):
+    """A job of work item `item` has ended."""
 
-    order: int
+    item: int
     number: int
-    ending: Ending
+    result: JobResult
 
 
 class Mailbox:
-    """Tasks report and wait for an answer; the coordinator takes what was reported, and answers."""
+    """Tasks report and wait for an answer; the coordinator takes the reports and answers."""
 
     def __init__(self) -> None:
-        self._messages: asyncio.Queue[Began | Report | End] = asyncio.Queue()
+        self._messages: asyncio.Queue[StartReport | EpochReport | ResultReport] = asyncio.Queue()
         self._answers: dict[int, asyncio.Future[Mapping[int, bool]]] = {}
         self._draining = False
 
-    async def began(self, order: int) -> None:
-        """A task has begun."""
-        self._messages.put_nowait(Began(order))
+    async def report_start(self, item: int) -> None:
+        """Report that a task has started."""
+        self._messages.put_nowait(StartReport(item))
 
-    async def report(self, order: int, epochs: Mapping[int, EpochMetrics], asks: bool) -> Mapping[int, bool]:
-        """Who trains on. Waits for the coordinator to say so if `asks`; otherwise all do, until it drains."""
-        self._messages.put_nowait(Report(order, epochs))
+    async def report_epoch(self, item: int, epochs: Mapping[int, EpochMetrics], asks: bool) -> Mapping[int, bool]:
+        """Report an epoch; the answer says which jobs train on.
+
+        If `asks`, waits for the coordinator's answer; otherwise all train on until it drains.
+        """
+        self._messages.put_nowait(EpochReport(item, epochs))
         if not asks:
             return dict.fromkeys(epochs, not self._draining)
         answer: asyncio.Future[Mapping[int, bool]] = asyncio.get_running_loop().create_future()
-        self._answers[order] = answer
+        self._answers[item] = answer
         return await answer
 
-    async def ended(self, order: int, number: int, ending: Ending) -> None:
-        """A job has ended."""
-        self._messages.put_nowait(End(order, number, ending))
+    async def report_result(self, item: int, number: int, result: JobResult) -> None:
+        """Report that a job has ended."""
+        self._messages.put_nowait(ResultReport(item, number, result))
 
-    async def take(self) -> list[Began | Report | End]:
-        """All messages since the last call, at least one, in the order in which they came."""
+    async def take(self) -> list[StartReport | EpochReport | ResultReport]:
+        """All reports since the last call, at least one, in order of arrival."""
         taken = [await self._messages.get()]
         while not self._messages.empty():
             taken.append(self._messages.get_nowait())
         return taken
 
-    async def answer(self, order: int, verdicts: Mapping[int, bool]) -> None:
-        """Let `order`, which waits, train on."""
-        self._answers.pop(order).set_result(verdicts)
+    async def answer(self, item: int, train_on: Mapping[int, bool]) -> None:
+        """Answer a work item that waits."""
+        self._answers.pop(item).set_result(train_on)
 
     async def drain(self) -> None:
-        """Let nobody train on who does not ask."""
+        """Stop the jobs that do not ask."""
         self._draining = True

@@ -1,6 +1,6 @@
-"""Worker processes on this machine: spawned, one pipe each, gone within a moment of their coordinator.
+"""Worker processes on this machine, each with a pipe. They end when their coordinator ends.
 
-Imports no torch, so that a command can start them before it imports torch itself: then both do it at the same time.
+Imports no torch, so that a command can start them before it imports torch itself, and both imports overlap.
 """
 
 import os
@@ -16,22 +16,22 @@ from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.core.metrics import EpochMetrics
-from harness.engines.base import Ending, Job
-from harness.engines.orders import Ended, Measure, Order
+from harness.engines.base import Job, JobResult
+from harness.engines.work_items import JobEnded, Measure, WorkItem
 
 if TYPE_CHECKING:
     from harness.data.dataset import Dataset
 
-BROKEN = (EOFError, ConnectionError)  # what a pipe raises whose other end has died
+BROKEN = (EOFError, ConnectionError)  # raised by a pipe whose other end has died
 
 _SECONDS_TO_END = 2
 _SECONDS_TO_START, _SECONDS_BETWEEN_TRIES = 10, 0.1
-_IMPORTED_ONCE = "harness.engines.preload"
+_PRELOADED = "harness.engines.preload"
 _CONTEXT = get_context("forkserver")
 
 
 class Setup(NamedTuple):
-    """The first thing that a worker is told."""
+    """The first message to a worker."""
 
     dataset: "Dataset"
     device: str
@@ -39,7 +39,7 @@ class Setup(NamedTuple):
 
 @dataclass
 class Worker:
-    """`open`: the jobs of its order that have not ended, by number."""
+    """A worker process. `open` are the jobs of its work item that have not ended, by number."""
 
     process: ForkServerProcess
     pipe: Connection
@@ -50,7 +50,7 @@ class Worker:
 
 
 class Pool:
-    """`size` workers; how many may change until `start`, which returns at once, while they import torch."""
+    """`size` workers. The size may change until `start`, which returns at once while they import torch."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -63,27 +63,27 @@ class Pool:
         return self._workers[position]
 
     def prepare(self) -> None:
-        """Have a process import torch in the background, of which the workers are then forked."""
-        _CONTEXT.set_forkserver_preload([_IMPORTED_ONCE])
+        """Let a process import torch in the background, from which the workers are then forked."""
+        _CONTEXT.set_forkserver_preload([_PRELOADED])
         with _signals_ignored():
             forkserver.ensure_running()
 
     def start(self) -> None:
-        """Start the workers, if they are not there yet."""
+        """Start the workers, if they are not running yet."""
         if not self._workers:
             self.prepare()
             self._workers = [_spawn() for _ in range(self.size)]
 
     def replace(self, position: int) -> None:
-        """A new worker in the place of one that has died."""
+        """Replace a worker that has died."""
         dead, self._workers[position] = self[position], _spawn()
         dead.pipe.close()
         dead.process.close()
 
     def close(self) -> None:
-        """End all workers, at once those that are at work."""
+        """End all workers; busy ones are killed."""
         for worker in self:
-            worker.pipe.close()  # an idle worker ends by itself
+            worker.pipe.close()  # an idle worker then ends by itself
         for worker in self:
             worker.process.join(_SECONDS_TO_END if worker.is_set_up and not worker.open else 0)
             worker.process.kill()
@@ -100,7 +100,7 @@ def _spawn() -> Worker:
         while True:
             try:
                 process.start()
-            except BROKEN:  # the forkserver was killed; another one is started as soon as the system says so
+            except BROKEN:  # the forkserver was killed; Python starts a new one once it notices
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_SECONDS_BETWEEN_TRIES)
@@ -112,8 +112,8 @@ def _spawn() -> Worker:
 
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
-    """Ctrl-C, and the end of a terminal, go to all processes of the terminal; a child inherits "ignore", and is stopped
-    by its coordinator instead."""
+    """Ctrl-C and a closing terminal signal all processes of the terminal. Children started inside ignore both, and are
+    stopped by their coordinator."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     numbers = (signal.SIGINT, signal.SIGHUP) if in_main_thread else ()
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
@@ -125,25 +125,25 @@ def _signals_ignored() -> Iterator[None]:
 
 
 def _serve(pipe: Connection) -> None:
-    """The life of a worker: it is set up, receives orders, sends epochs and endings, until the coordinator is gone."""
-    threading.Thread(target=_die_with_the_coordinator, daemon=True).start()
+    """The main function of a worker: it receives work items and sends epochs and results until the coordinator ends."""
+    threading.Thread(target=_exit_with_coordinator, daemon=True).start()
 
     import torch
-    import torch.multiprocessing  # knows how to receive tensors in shared memory
+    import torch.multiprocessing  # so that tensors are received through shared memory
 
     from harness.engines.execution import execute_all
     from harness.engines.stacking import update_costs
-    from harness.training.stacked.matmul import library
+    from harness.training.stacked.matmul import use_matmul_backend
 
-    def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
+    def on_epoch(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
         pipe.send(epochs)
-        if not order.asks and not pipe.poll():
+        if not item.asks and not pipe.poll():
             return dict.fromkeys(epochs, True)
-        verdicts: Mapping[int, bool] = pipe.recv()
-        return verdicts
+        train_on: Mapping[int, bool] = pipe.recv()
+        return train_on
 
-    def ended(number: int, ending: Ending) -> None:
-        pipe.send(Ended(number, ending))
+    def on_result(number: int, result: JobResult) -> None:
+        pipe.send(JobEnded(number, result))
 
     with suppress(*BROKEN):
         setup: Setup = pipe.recv()
@@ -153,20 +153,20 @@ def _serve(pipe: Connection) -> None:
         dataset = setup.dataset.to(torch.device(device))
         while True:
             match pipe.recv():
-                case Order() as order:
-                    with library(order.products):
-                        execute_all(order.jobs, dataset, device, report, ended, order.stacked)
+                case WorkItem() as item:
+                    with use_matmul_backend(item.matmul_backend):
+                        execute_all(item.jobs, dataset, device, on_epoch, on_result, item.stacked)
                 case Measure() as measure:
                     try:
                         costs = update_costs(measure, dataset, device)
-                    except Exception:  # noqa: BLE001  # whatever it is, the run itself meets it and fails by it
+                    except Exception:  # noqa: BLE001  # the run itself will fail with the same error
                         costs = {1: 0.0}
                     pipe.send(costs)
-                case _:  # told to stop just after it had ended
+                case _:  # a stop that arrives after the job has ended
                     pass
 
 
-def _die_with_the_coordinator() -> None:
+def _exit_with_coordinator() -> None:
     coordinator = parent_process()
     assert coordinator is not None
     connection.wait([coordinator.sentinel])

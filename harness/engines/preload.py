@@ -1,7 +1,6 @@
-"""What the process imports of which workers are forked. Nothing else imports this.
+"""Imported by the process from which workers are forked, and by nothing else.
 
-Python's garbage collector would look through all that is imported again and again, and in each worker touch, and so
-copy, pages that the workers share.
+Python's garbage collector would visit all imported objects, and so copy pages that the workers share.
 """
 
 import gc

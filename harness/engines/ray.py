@@ -1,9 +1,9 @@
-"""Runs jobs as tasks of a Ray cluster: a task an order, and one actor, near the coordinator, between them."""
+"""Executes jobs as tasks of a Ray cluster: one task per work item, and one actor on the driver's node for messages."""
 
 import functools
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
@@ -16,27 +16,27 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import harness
-from harness.core.defaults import Library
+from harness.core.defaults import MatmulBackend
 from harness.core.errors import REMEDY, Stopped
 from harness.core.metrics import EpochMetrics
 from harness.data.dataset import Dataset
-from harness.engines.base import Ending, Epoch, Event, Finished, Job, Lost, Proceed
-from harness.engines.cluster import Cluster  # first: what Ray reads when it is imported
+from harness.engines.base import Epoch, Event, Finished, Job, JobResult, Proceed
+from harness.engines.cluster import Cluster
 from harness.engines.execution import execute_all
-from harness.engines.mailbox import Began, End, Mailbox, Report
-from harness.engines.orders import Measure, Order
-from harness.engines.planning import Planner, buried, started
+from harness.engines.mailbox import EpochReport, Mailbox, ResultReport, StartReport
+from harness.engines.planning import PlannedEngine, Planner, on_worker_lost, started
 from harness.engines.stacking import update_costs
-from harness.training.stacked.matmul import library
+from harness.engines.work_items import Measure, WorkItem
+from harness.training.stacked.matmul import use_matmul_backend
 
-_SECONDS_BETWEEN_LOOKS = 0.5  # at whether to drain, which a signal handler says
-_MOST_CALLS = 100_000  # at a time: each task that asks has one
+_SECONDS_BETWEEN_CHECKS = 0.5  # whether a signal handler asked to drain
+_MAX_CALLS = 100_000  # at a time: each task that asks holds one
 _TENSORS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 
 
-class _Place(NamedTuple):
-    """What every task is told: where the data are (a reference in a list is not resolved), on what to train, which code
-    it should be."""
+class _TaskContext(NamedTuple):
+    """What every task gets: a reference to the data (in a list, so that Ray does not resolve it), the device, and the
+    hash of the code."""
 
     data: list[Any]
     sha256: str
@@ -46,50 +46,38 @@ class _Place(NamedTuple):
 
 @dataclass
 class _Task:
-    """An order that a task carries out; `open`: its jobs that have not ended, by number."""
+    """A task and its work item. `open` are the jobs that have not ended, by number."""
 
-    order: Order
+    item: WorkItem
     open: dict[int, Job]
-    has_begun: bool = False
+    has_started: bool = False
     has_returned: bool = False
 
 
-class RayEngine:
+class RayEngine(PlannedEngine):
     """An `Engine` on `cluster`, which it leaves when it is closed. Each node holds one copy of the dataset.
 
-    `products`: by which library those of stacks are made; None: every job is trained alone, by `train`.
+    `backend` multiplies the matrices of stacks; with None, every job trains alone.
     """
 
-    def __init__(self, dataset: Dataset, cluster: Cluster, products: Library | None) -> None:
+    def __init__(self, dataset: Dataset, cluster: Cluster, backend: MatmulBackend | None) -> None:
         self._cluster = cluster
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox: Any = (
-            ray.remote(Mailbox).options(num_cpus=0, max_concurrency=_MOST_CALLS, scheduling_strategy=here).remote()
+            ray.remote(Mailbox).options(num_cpus=0, max_concurrency=_MAX_CALLS, scheduling_strategy=here).remote()
         )
-        self._place = _Place([ray.put(_packed(dataset))], dataset.sha256, cluster.device, _code())
-        how = {"num_cpus": 1, "num_gpus": cluster.gpus_per_run, "max_retries": 0, "scheduling_strategy": "SPREAD"}
-        self._carry_out = ray.remote(_carry_out).options(**how)
-        self._measure = ray.remote(_measure).options(**how)
-        self._planner = Planner(dataset, products, self._measured)
+        self._context = _TaskContext([ray.put(_packed(dataset))], dataset.sha256, cluster.device, _code_hash())
+        options = {"num_cpus": 1, "num_gpus": cluster.gpus_per_run, "max_retries": 0, "scheduling_strategy": "SPREAD"}
+        self._run_item = ray.remote(_run_item).options(**options)
+        self._update_costs = ray.remote(_update_costs).options(**options)
+        self._planner = Planner(dataset, backend, self._measure)
         self._numbers = count()
         self._tasks: dict[Any, tuple[int, _Task]] = {}
         self._taking: Any = None
-        self._draining = self._told_to_drain = False
+        self._draining = self._mailbox_drains = False
 
-    def start(self) -> None:
+    def start_workers(self) -> None:
         """Nothing: Ray starts what is needed."""
-
-    def run(self, jobs: Sequence[Job], proceed: Proceed | None) -> Iterator[Event]:
-        asks = proceed is not None
-        waiting = deque(self._planner.orders(jobs, asks, self._cluster.size))
-        events: list[Event] = []
-        while True:
-            events += self._hand_out(waiting)
-            yield from events
-            if not self._tasks:
-                return
-            events = self._listen(proceed)
-            waiting.extendleft(self._planner.again(event, asks) for event in events if isinstance(event, Lost))
 
     def drain(self) -> None:
         self._draining = True
@@ -97,130 +85,138 @@ class RayEngine:
     def close(self) -> None:
         self._cluster.close()
 
-    def _hand_out(self, waiting: deque[Order]) -> list[Event]:
+    def _size(self) -> int:
+        return self._cluster.size
+
+    def _is_busy(self) -> bool:
+        return bool(self._tasks)
+
+    def _hand_out(self, waiting: deque[WorkItem]) -> list[Event]:
         events: list[Event] = []
         while waiting and len(self._tasks) < self._cluster.size and not self._draining:
-            order, number = waiting.popleft(), next(self._numbers)
-            task = self._carry_out.remote(order, number, self._place, self._mailbox)
-            self._tasks[task] = (number, _Task(order, dict(enumerate(order.jobs))))
-            events += started(order)
+            item, number = waiting.popleft(), next(self._numbers)
+            task = self._run_item.remote(item, number, self._context, self._mailbox)
+            self._tasks[task] = (number, _Task(item, dict(enumerate(item.jobs))))
+            events += started(item)
         return events
 
-    def _listen(self, proceed: Proceed | None) -> list[Event]:
-        """What happened, as soon as something has; [] if nothing did for a while."""
-        if self._draining and not self._told_to_drain:
-            self._told_to_drain = True
+    def _collect(self, proceed: Proceed | None) -> list[Event]:
+        """The events of the next reports; [] if there were none for a while."""
+        if self._draining and not self._mailbox_drains:
+            self._mailbox_drains = True
             self._mailbox.drain.remote()
             for reference, (_, task) in self._tasks.items():
-                if not task.has_begun:  # it may wait for a place that is gone
+                if not task.has_started:  # it may wait for a node that is gone
                     ray.cancel(reference)
         if self._taking is None:
             self._taking = self._mailbox.take.remote()
-        at_work = [reference for reference, (_, task) in self._tasks.items() if not task.has_returned]
-        ready, _ = ray.wait([self._taking, *at_work], timeout=_SECONDS_BETWEEN_LOOKS)
+        running = [reference for reference, (_, task) in self._tasks.items() if not task.has_returned]
+        ready, _ = ray.wait([self._taking, *running], timeout=_SECONDS_BETWEEN_CHECKS)
         events: list[Event] = []
         for reference in ready:
             if reference == self._taking:
                 self._taking = None
                 for message in ray.get(reference):
-                    events += self._heard(message, proceed)
+                    events += self._handle(message, proceed)
             else:
                 events += self._returned(reference)
         return events
 
-    def _heard(self, message: Began | Report | End, proceed: Proceed | None) -> list[Event]:
-        found = [(reference, task) for reference, (order, task) in self._tasks.items() if order == message.order]
+    def _handle(self, message: StartReport | EpochReport | ResultReport, proceed: Proceed | None) -> list[Event]:
+        found = [(reference, task) for reference, (item, task) in self._tasks.items() if item == message.item]
         if not found:
-            return []  # of an attempt that was given up
+            return []  # a message from an abandoned attempt
         ((reference, task),) = found
-        if isinstance(message, Began):
-            task.has_begun = True
+        if isinstance(message, StartReport):
+            task.has_started = True
             return []
-        if isinstance(message, End):
+        if isinstance(message, ResultReport):
             job = task.open.pop(message.number)
             if not task.open:
                 del self._tasks[reference]
-            return [Finished(job, message.ending)]
+            return [Finished(job, message.result)]
         if proceed is not None:
             trains_on = {number: proceed(task.open[number], metrics) for number, metrics in message.epochs.items()}
-            verdicts = {number: yes and not self._draining for number, yes in trains_on.items()}
-            self._mailbox.answer.remote(message.order, verdicts)
+            answer = {number: yes and not self._draining for number, yes in trains_on.items()}
+            self._mailbox.answer.remote(message.item, answer)
         return [Epoch(task.open[number], metrics) for number, metrics in message.epochs.items()]
 
     def _returned(self, reference: Any) -> list[Event]:
         number, task = self._tasks[reference]
         try:
             ray.get(reference)
-        except RayTaskError as error:  # a run that fails raises nothing: no task would get through
+        except RayTaskError as error:  # a failed run raises nothing, so every task would fail
             raise Stopped(
                 f"the cluster cannot run this: {' '.join(str(error.cause).split())[:300]}; {REMEDY}", 1
             ) from None
         except RayError as error:  # its process or its node died
             del self._tasks[reference]
             why = f"task {number} of the cluster was lost ({type(error).__name__})"
-            return buried(list(task.open.values()), task.order.attempt, why, self._draining)
-        task.has_returned = True  # what it said last is in the mailbox
+            return on_worker_lost(list(task.open.values()), task.item.attempt, why, self._draining)
+        task.has_returned = True  # its last messages are still in the mailbox
         return []
 
-    def _measured(self, measure: Measure) -> list[dict[int, float]]:
-        tasks = [self._measure.remote(measure, self._place) for _ in range(self._cluster.size)]
+    def _measure(self, measure: Measure) -> list[dict[int, float]]:
+        tasks = [self._update_costs.remote(measure, self._context) for _ in range(self._cluster.size)]
         answers = []
         for task in tasks:
             try:
                 answers.append(ray.get(task))
-            except RayError:  # whatever it is, the run itself meets it
+            except RayError:  # the run itself will fail with the same error
                 continue
         return answers
 
 
-def _carry_out(order: Order, number: int, place: _Place, mailbox: Any) -> None:
-    """The life of a task."""
-    ray.get(mailbox.began.remote(number))
-    dataset = _arrived(place)
+def _run_item(item: WorkItem, number: int, context: _TaskContext, mailbox: Any) -> None:
+    """The main function of a task."""
+    ray.get(mailbox.report_start.remote(number))
+    dataset = _dataset_of(context)
 
-    def report(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
-        verdicts: Mapping[int, bool] = ray.get(mailbox.report.remote(number, epochs, order.asks))
-        return verdicts
+    def report_epoch(epochs: Mapping[int, EpochMetrics]) -> Mapping[int, bool]:
+        train_on: Mapping[int, bool] = ray.get(mailbox.report_epoch.remote(number, epochs, item.asks))
+        return train_on
 
-    def ended(job: int, ending: Ending) -> None:
-        ray.get(mailbox.ended.remote(number, job, ending))
+    def report_result(job: int, result: JobResult) -> None:
+        ray.get(mailbox.report_result.remote(number, job, result))
 
-    with library(order.products):
-        execute_all(order.jobs, dataset, place.device, report, ended, order.stacked)
-
-
-def _measure(measure: Measure, place: _Place) -> dict[int, float]:
-    return update_costs(measure, _arrived(place), place.device)
+    with use_matmul_backend(item.matmul_backend):
+        execute_all(item.jobs, dataset, context.device, report_epoch, report_result, item.stacked)
 
 
-_ARRIVED: dict[tuple[str, str], Dataset] = {}  # of this process, which carries out one task after another
+def _update_costs(measure: Measure, context: _TaskContext) -> dict[int, float]:
+    return update_costs(measure, _dataset_of(context), context.device)
 
 
-def _arrived(place: _Place) -> Dataset:
-    """The dataset, read in place from the memory that all processes of a node share. One thread, as any worker."""
-    if place.code != _code():
-        raise RuntimeError("a node has other code of the harness than the coordinator: install the same")
-    key = (place.sha256, place.device)
-    if key not in _ARRIVED:
-        if place.device == "cpu":
+_DATASETS: dict[tuple[str, str], Dataset] = {}  # of this process, which runs one task after another
+
+
+def _dataset_of(context: _TaskContext) -> Dataset:
+    """The dataset, read in place from the shared memory of the node. Sets one thread, as in every worker."""
+    if context.code != _code_hash():
+        raise RuntimeError("a node has another version of the harness than the coordinator: install the same one")
+    key = (context.sha256, context.device)
+    if key not in _DATASETS:
+        if context.device == "cpu":
             torch.set_num_threads(1)
-        dataset, arrays = ray.get(place.data[0])
+        dataset, arrays = ray.get(context.data[0])
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)  # nobody writes
+            warnings.filterwarnings(
+                "ignore", "The given NumPy array is not writable", UserWarning
+            )  # they are never written
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        _ARRIVED[key] = replace(dataset, **tensors).to(torch.device(place.device))
-    return _ARRIVED[key]
+        _DATASETS[key] = replace(dataset, **tensors).to(torch.device(context.device))
+    return _DATASETS[key]
 
 
 def _packed(dataset: Dataset) -> tuple[Dataset, dict[str, Any]]:
-    """The dataset without its tensors, and these as arrays, which Ray keeps once a node."""
+    """The dataset without its tensors, and these as arrays, which Ray stores once per node."""
     arrays = {name: getattr(dataset, name).numpy() for name in _TENSORS}
     return replace(dataset, **{name: getattr(dataset, name)[:0] for name in _TENSORS}), arrays
 
 
 @functools.cache
-def _code() -> str:
-    """A hash of the harness's own files."""
+def _code_hash() -> str:
+    """A hash of the harness's files."""
     folder = Path(harness.__file__).parent
     digest = sha256()
     for path in sorted(folder.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Which jobs train as one stack: what updates cost, measured, and a plan that ends early. No number depends on it."""
+"""Which jobs train together as a stack: measured update costs, and a plan that ends early. No result depends on it."""
 
 import copy
 import math
@@ -13,17 +13,17 @@ from harness.core.config import RunConfig
 from harness.data.dataset import Dataset, training_size
 from harness.engines.base import Job
 from harness.engines.cost import updates
-from harness.engines.orders import Measure
+from harness.engines.work_items import Measure
 from harness.training.model import MLP, initial_model
 from harness.training.probes.registry import read_gradients
 from harness.training.stacked.loop import shape_of
-from harness.training.stacked.matmul import Products, library
+from harness.training.stacked.matmul import BatchedMatmul, use_matmul_backend
 from harness.training.stacked.mlp import StackedMLP
 
-# No wider than this: a stack that dies with its worker is no great loss, and all that are measured fit in memory. For a
-# GPU by estimate, as none was at hand.
-_WIDEST = {"cpu": 16, "cuda": 512}
-_IMAGES_AT_A_TIME = {"cpu": 1_024, "cuda": 2**16}
+# Limits of a stack, so that little is lost with a worker and all measured widths fit in memory. Those for a GPU are
+# estimates: no GPU was available.
+_MAX_WIDTH = {"cpu": 16, "cuda": 512}
+_MAX_IMAGES = {"cpu": 1_024, "cuda": 2**16}
 _REPEATS, _IN_A_ROW, _WORTHWHILE = 4, 3, 0.97
 
 Seconds = Callable[[RunConfig], dict[int, float]]
@@ -32,12 +32,12 @@ Seconds = Callable[[RunConfig], dict[int, float]]
 def stacks(
     jobs: Sequence[Job], dataset: Dataset, seconds: Seconds, workers: int, longest_first: bool
 ) -> list[tuple[list[Job], bool]]:
-    """The jobs in lists that train together, and whether as a stack (else it is one alone, for `train`).
+    """The jobs in lists that train together, each with whether it is a stack (otherwise one job, for `train`).
 
-    `seconds` says what an update of one run costs in a stack of each width. Jobs of one shape start in stacks of the
-    cheapest width; then the longest stacks are halved as long as `workers`, each taking the longest that waits, are
-    done earlier by that. Lists come in the order of their first jobs, or, with `longest_first`, stacks in that of their
-    lengths, the longest first; where no job shares a stack, jobs keep their order.
+    `seconds` returns the cost of one run's update in a stack of each width. Jobs of one shape start in stacks of the
+    cheapest width. Then the longest stacks are halved as long as that lets `workers` finish earlier, each taking the
+    longest one that waits. Lists are in the order of their first jobs, or, with `longest_first`, the longest stack
+    first. If no job shares a stack, jobs keep their order.
     """
     groups: dict[Hashable, list[Job]] = {}
     alone = []
@@ -47,18 +47,18 @@ def stacks(
             alone.append(([job], False))
         else:
             groups.setdefault((shape, job.watch_test, read_gradients(job.probes)), []).append(job)
-    made = []
+    planned = []
     for group in groups.values():
         costs = seconds(group[0].config) if len(group) > 1 else {1: 0.0}
         parts = -(-len(group) // min(costs, key=lambda width: costs[width]))
-        made += _split(group, parts)
-    if any(len(stack) > 1 for stack in made):
+        planned += _split(group, parts)
+    if any(len(stack) > 1 for stack in planned):
         duration = partial(_duration, dataset=dataset, seconds=seconds)
-        made = _balanced(made, duration, workers)
+        planned = _balanced(planned, duration, workers)
         if longest_first:
-            return [*alone, *((stack, True) for stack in sorted(made, key=duration, reverse=True))]
+            return [*alone, *((stack, True) for stack in sorted(planned, key=duration, reverse=True))]
     position = {job.name: number for number, job in enumerate(jobs)}
-    return sorted([*alone, *((stack, True) for stack in made)], key=lambda one: position[one[0][0].name])
+    return sorted([*alone, *((stack, True) for stack in planned)], key=lambda one: position[one[0][0].name])
 
 
 def _split(jobs: list[Job], parts: int) -> list[list[Job]]:
@@ -66,20 +66,20 @@ def _split(jobs: list[Job], parts: int) -> list[list[Job]]:
     return [jobs[low:high] for low, high in pairwise(bounds)]
 
 
-def _balanced(made: list[list[Job]], duration: Callable[[list[Job]], float], workers: int) -> list[list[Job]]:
-    """Halve the longest of them, or the two longest, … or as many as there are workers, as long as that helps."""
+def _balanced(planned: list[list[Job]], duration: Callable[[list[Job]], float], workers: int) -> list[list[Job]]:
+    """Halve the longest stack, or the two longest, … up to the number of workers, as long as that helps."""
     while True:
-        now = _end(map(duration, made), workers)
-        by_length = sorted(made, key=duration, reverse=True)
+        now = _end(map(duration, planned), workers)
+        by_length = sorted(planned, key=duration, reverse=True)
         wide = [stack for stack in by_length if len(stack) > 1]
         for count in range(1, min(workers, len(wide)) + 1):
             halves = [half for stack in wide[:count] for half in _split(stack, 2)]
-            halved = [stack for stack in made if not any(stack is other for other in wide[:count])] + halves
+            halved = [stack for stack in planned if not any(stack is other for other in wide[:count])] + halves
             if _end(map(duration, halved), workers) < now:
-                made = halved
+                planned = halved
                 break
         else:
-            return made
+            return planned
 
 
 def _end(durations: "map[float]", workers: int) -> float:
@@ -97,21 +97,20 @@ def _duration(stack: Sequence[Job], dataset: Dataset, seconds: Seconds) -> float
 
 
 def update_costs(measure: Measure, dataset: Dataset, device: str) -> dict[int, float]:
-    """What an update costs a run in stacks of 1, 2, 4 … runs of its shape, measured here and now: width → seconds.
+    """The measured cost of a run's update in stacks of 1, 2, 4 … runs of its shape: width → seconds.
 
-    Up to the width that is cheapest. Takes some tenths of a second, with batches of all images one or two. What else
-    runs on the machine counts too, so all workers should measure at the same time: together they have less of a cache
-    and of memory's speed than one alone.
+    Up to the cheapest width. Takes some tenths of a second, or up to two seconds for a full batch. All workers should
+    measure at the same time, because they share caches and memory bandwidth.
     """
     config = measure.config
     model = initial_model(config, dataset).to(device)
     widths = [1]
-    while 2 * widths[-1] <= min(_WIDEST[device], _IMAGES_AT_A_TIME[device] // config.batch_size):
+    while 2 * widths[-1] <= min(_MAX_WIDTH[device], _MAX_IMAGES[device] // config.batch_size):
         widths.append(2 * widths[-1])
     measures = {width: _updates(config, dataset, [copy.deepcopy(model) for _ in range(width)]) for width in widths}
     costs = dict.fromkeys(widths, math.inf)
-    with library(measure.products):
-        for _ in range(_REPEATS):  # in turn, so that a slow moment of the machine does not meet one width alone
+    with use_matmul_backend(measure.matmul_backend):
+        for _ in range(_REPEATS):  # in turn, so that a slow moment does not affect one width alone
             for width, seconds in measures.items():
                 costs[width] = min(costs[width], next(seconds) / width)
     cheapest = widths[0]
@@ -121,19 +120,19 @@ def update_costs(measure: Measure, dataset: Dataset, device: str) -> dict[int, f
 
 
 def _updates(config: RunConfig, dataset: Dataset, models: Sequence[MLP]) -> Iterator[float]:
-    """Seconds of an update of a stack, some times over: the least of some in a row, as its weights may be out of the
-    cache at the first."""
+    """Seconds of an update of a stack, several times: each the minimum of some in a row, because the weights may not be
+    in the cache at first."""
     runs, weights, labels = len(models), models[0].hidden.weight, dataset.train_labels
     gamma = weights.new_full((runs,), 0.5)
-    stack = StackedMLP(models, dataset.train_inputs, gamma, Products(config.precision))
+    stack = StackedMLP(models, dataset.train_inputs, gamma, BatchedMatmul(config.precision))
     step = weights.new_zeros(runs, 1, 1)
     count = _REPEATS * _IN_A_ROW
     images = torch.randint(len(labels), (count, runs, config.batch_size), device=weights.device)
     pixels = weights.new_full((count, runs, 1), 0.5) if stack.needs_statistics else None
     batches = stack.batches(images, labels[images], pixels, pixels)
-    while some := list(islice(batches, _IN_A_ROW)):
+    while row := list(islice(batches, _IN_A_ROW)):
         taken = []
-        for batch in some:
+        for batch in row:
             if weights.is_cuda:
                 torch.cuda.synchronize()
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Where records are kept: the addresses of Optuna's and MLflow's stores, checked before anything slow is imported."""
+"""The URLs of Optuna's and MLflow's stores, checked before anything slow is imported."""
 
 import os
 import re
@@ -19,34 +19,34 @@ _MLFLOW_KINDS = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
 
 def tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI`, else MLflow's own default in the working folder, so that a plain `mlflow ui` opens it."""
+    """`MLFLOW_TRACKING_URI`, else MLflow's own default in the working folder, which a plain `mlflow ui` opens."""
     return os.environ.get("MLFLOW_TRACKING_URI") or MLFLOW_DEFAULT
 
 
 def check_stores(storage: str, tracking: str) -> None:
-    """Raise `UserError` unless both addresses are of a known kind and, where they are files here, can be written."""
+    """Raise `UserError` unless both URLs are of a known kind and, if they are files, can be written."""
     _check(storage, _OPTUNA_KINDS, "--storage")
     check_tracking(tracking)
     if storage == tracking:
         raise UserError(
-            f"--storage and MLFLOW_TRACKING_URI are both {without_password(storage)}: they need a database each,"
+            f"--storage and MLFLOW_TRACKING_URI are both {without_password(storage)}: each needs its own database,"
             f" such as {OPTUNA_DEFAULT} and {MLFLOW_DEFAULT}"
         )
 
 
 def check_tracking(uri: str) -> None:
-    """The same for MLflow's address alone, and for the folder where its artifacts lie beside a database file."""
+    """The same for MLflow's URL alone, and for the folder of its artifacts beside a database file."""
     _check(uri, _MLFLOW_KINDS, "MLFLOW_TRACKING_URI")
     if kind(uri) in ("http", "https"):
         _check_answer(uri)
     if kind(uri) != "sqlite":
-        _check_folder(Path(), "records that wait for MLflow's store")
+        _check_folder(Path(), "the spool of MLflow's store")
     if kind(uri) == "sqlite":
         _check_folder(ARTIFACTS if ARTIFACTS.exists() else Path(), "MLflow's artifacts")
 
 
-def check_recorded(uri: str) -> None:
-    """Raise `UserError` where `uri` is a database file that is not there: reading would make an empty one."""
+def check_exists(uri: str) -> None:
+    """Raise `UserError` if `uri` is a database file that does not exist: reading would create an empty one."""
     path = sqlite_file(uri)
     if path and not path.exists():
         raise UserError(
@@ -56,9 +56,9 @@ def check_recorded(uri: str) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise `UserError` unless a study may be called `name`: it ends up in file names, addresses and queries."""
+    """Raise `UserError` unless `name` is valid for a study: it is used in file names, URLs and queries."""
     if not re.fullmatch(r"[\w.:+-]{0,100}", name):
-        raise UserError(f"--study is {name!r}: it should be at most 100 letters, digits and signs of . _ : + -")
+        raise UserError(f"--study is {name!r}: it should be at most 100 letters, digits and the characters . _ : + -")
 
 
 def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
@@ -70,14 +70,14 @@ def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
 
 
 def _check_answer(uri: str) -> None:
-    """MLflow itself would try for minutes before it says that nobody is there."""
+    """Ask the server for an answer: MLflow itself would retry for minutes."""
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
     try:
         with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER):  # noqa: S310  # http or https, as checked
             pass
-    except HTTPError:  # somebody is there; what they think of us is MLflow's to find out
+    except HTTPError:  # a server answers; MLflow reports whether it accepts us
         pass
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", error)
@@ -90,7 +90,7 @@ def _check_answer(uri: str) -> None:
 def _check_sqlite(url: str, option: str) -> None:
     path = sqlite_file(url)
     if path is None or not path.name or path.name.startswith(":memory:"):
-        raise UserError(f"{option} names no file, so nothing would be kept; write {OPTUNA_DEFAULT}, for example")
+        raise UserError(f"{option} names no file, so nothing would be stored; use {OPTUNA_DEFAULT}, for example")
     if not path.exists():
         return _check_folder(path.parent, f"the database of {option}")
     try:
@@ -100,9 +100,9 @@ def _check_sqlite(url: str, option: str) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if "locked" not in str(error):  # a lock passes; whoever needs the database waits for it
+        if "locked" not in str(error):  # later calls wait for a lock
             raise UserError(
-                f"{option}: {path} cannot be used ({error}); choose another file or mend its permissions"
+                f"{option}: {path} cannot be used ({error}); choose another file or fix its permissions"
             ) from None
 
 
@@ -113,5 +113,5 @@ def _check_folder(folder: Path, purpose: str) -> None:
     except OSError as error:
         where = "the working directory" if folder == Path() else str(folder)
         raise UserError(
-            f"{purpose} cannot be written to {where} ({error.strerror}); choose another place or mend its permissions"
+            f"{purpose} cannot be written to {where} ({error.strerror}); choose another folder or fix its permissions"
         ) from None

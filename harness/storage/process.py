@@ -1,20 +1,19 @@
-"""Which process owns a record, and whether it still lives: a name that outlasts the reuse of process numbers."""
+"""Which process owns a record, and whether it is still alive. The name survives the reuse of process ids."""
 
 import os
 import socket
 
 import psutil
 
-# Two readings of one start time may differ by a clock tick.
-_SAME_START = 1.0
+_SAME_START = 1.0  # seconds: two readings of one start time may differ by a clock tick
 
 
 def this_process() -> str:
-    """`host pid start`, the start in seconds since 1970."""
+    """`host pid start`, with the start in seconds since 1970."""
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
 
 
-def told(owner: str) -> str:
+def describe_owner(owner: str) -> str:
     """The same for a person: `process 4711 on host`."""
     match owner.split(" "):
         case host, pid, _start:
@@ -24,7 +23,7 @@ def told(owner: str) -> str:
 
 
 def is_alive(owner: str) -> bool:
-    """Whether the process that wrote `owner` still runs. On another host nobody can tell: that counts as alive."""
+    """Whether the process that wrote `owner` is still running. A process on another host counts as alive."""
     try:
         host, pid, start = owner.split(" ")
         if host != socket.gethostname():

@@ -1,4 +1,4 @@
-"""What the address of a store says, and how it may be shown."""
+"""Parses the URL of a database or server, and hides its password."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def without_password(url: str) -> str:
-    """`url` with its password, if it has one, replaced by ***, whether it stands before the host or in the query."""
+    """`url` with its password, if any, replaced by ***, both before the host and in the query."""
     url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
@@ -16,16 +16,16 @@ def without_password(url: str) -> str:
 
 
 def without_user(url: str) -> str:
-    """`url` without the name and password in it, if there are any."""
+    """`url` without user name and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def kind(url: str) -> str:
-    """The database or the protocol, without its driver: "postgresql" of postgresql+psycopg2://…"""
+    """The database or protocol without its driver: "postgresql" for postgresql+psycopg2://…"""
     return url.partition("://")[0].partition("+")[0]
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file behind the address of an SQLite database; None behind any other."""
+    """The file of an SQLite URL; None for any other URL."""
     return Path(url.partition(":///")[2].partition("?")[0]) if url.startswith("sqlite") else None

@@ -1,10 +1,13 @@
-"""An Optuna study that is read from memory, while each change of a trial is written to its storage as well.
+"""An Optuna study that is read from memory; every change is also written to its storage.
 
-Whoever holds the study is alone in changing it, so memory is never behind. Optuna itself reads all open trials from
-the storage, for each proposal and at each epoch.
+Only the process that holds the study's lock changes it, so memory is always up to date. Optuna itself reads all open
+trials from the storage for each proposal and after each epoch.
 """
 
+import copy
+import heapq
 from collections.abc import Collection, Container, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -16,139 +19,163 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.errors import Stopped
 
+NEWEST, BEST = 1_000, 25  # trials that a sampler sees of a long study; TPE counts at most 25 as good
 
-class _Memory(InMemoryStorage):
-    """Without a shortcut of Optuna's, which takes it that no trial waits again that was running.
 
-    Trials whose numbers are `veiled` are shown as if they still ran and had not reported.
+class _CacheStorage(InMemoryStorage):
+    """Trials in `hidden` are shown as running without reports. While `is_limited`, a long study shows a part of itself.
+
+    `get_all_trials` always passes a set of states on, which bypasses an Optuna cache that assumes a RUNNING trial never
+    becomes WAITING.
     """
 
-    veiled: Collection[int] = ()
+    hidden: Collection[int] = ()
+    is_limited = False
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        wanted = None if states is None else {state for state in TrialState if state in states}
-        if not self.veiled:
-            return super().get_all_trials(study_id, deepcopy, wanted)
-        trials = super().get_all_trials(study_id, deepcopy)
-        shown = [_as_running(trial) if trial.number in self.veiled else trial for trial in trials]
-        return [trial for trial in shown if wanted is None or trial.state in wanted]
+        wanted = {state for state in TrialState if states is None or state in states}
+        if self.hidden:
+            trials = [_as_running(t) if t.number in self.hidden else t for t in self.unfiltered(study_id, deepcopy)]
+            trials = [trial for trial in trials if trial.state in wanted]
+        else:
+            trials = super().get_all_trials(study_id, deepcopy, wanted)
+        return _limited(trials) if self.is_limited and TrialState.COMPLETE in wanted else trials
 
-    def as_they_are(self, study_id: int, states: Collection[TrialState]) -> list[FrozenTrial]:
-        """All trials in one of `states`, or in any, veiled or not; to be read only."""
-        return super().get_all_trials(study_id, deepcopy=False, states=set(states) or None)
+    def unfiltered(
+        self, study_id: int, deepcopy: bool = False, states: Collection[TrialState] = ()
+    ) -> list[FrozenTrial]:
+        """All trials in one of `states`, or in any, hidden or not. Read only, unless `deepcopy`."""
+        return super().get_all_trials(study_id, deepcopy, set(states) or None)
 
 
 def _as_running(trial: FrozenTrial) -> FrozenTrial:
-    return FrozenTrial(
-        number=trial.number,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=trial.datetime_start,
-        datetime_complete=None,
-        params=trial.params,
-        distributions=trial.distributions,
-        user_attrs=trial.user_attrs,
-        system_attrs=trial.system_attrs,
-        intermediate_values={},
-        trial_id=trial._trial_id,
-    )
+    shown = copy.copy(trial)
+    shown.state = TrialState.RUNNING
+    shown.values = None
+    shown.datetime_complete = None
+    shown.intermediate_values = {}
+    return shown
 
 
-class Mirror:
-    """The study `name` in `storage`, made if it is not there; of no use any more once `storage` has failed.
+def _limited(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """All running trials, the newest that have ended and the best complete ones before those, in ask order."""
+    ended = [trial for trial in trials if trial.state is not TrialState.RUNNING]
+    older = (trial for trial in ended[:-NEWEST] if trial.state is TrialState.COMPLETE)
+    shown = heapq.nlargest(BEST, older, key=lambda trial: trial.value or 0.0) + ended[-NEWEST:]
+    numbers = {trial.number for trial in shown}
+    return [trial for trial in trials if trial.number in numbers or trial.state is TrialState.RUNNING]
 
-    `kept` is the study in the storage, for its attributes. `memory` is the same study for its trials, to be read only.
+
+class CachedStudy:
+    """The study `name` in `storage`, created if there is none. Not usable any more once `storage` has failed.
+
+    `stored` is the study in the storage, for its attributes. `cached` is the same study in memory, for its trials; read
+    only.
     """
 
     def __init__(self, storage: RDBStorage, name: str, pruner: BasePruner) -> None:
-        self._storage, self._in_memory = storage, _Memory()
-        self.kept = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
-        self.memory = optuna.create_study(study_name=name, storage=self._in_memory, direction="maximize", pruner=pruner)
-        self._kept_id = storage.get_study_id_from_name(name)
-        self._memory_id = self._in_memory.get_study_id_from_name(name)
-        for trial in self.kept.get_trials(deepcopy=False):  # whatever they are: `add_trials` is strict
-            self._in_memory.create_new_trial(self._memory_id, template_trial=trial)
-        self._count = len(self.trials())  # of those in the storage
-        self._ids: dict[int, int] = {}  # of trials in the storage, by number
+        self._storage, self._cache = storage, _CacheStorage()
+        self.stored = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+        self.cached = optuna.create_study(study_name=name, storage=self._cache, direction="maximize", pruner=pruner)
+        self._stored_id = storage.get_study_id_from_name(name)
+        self._cached_id = self._cache.get_study_id_from_name(name)
+        for trial in self.stored.get_trials(deepcopy=False):  # `add_trials` would refuse unfinished ones
+            self._cache.create_new_trial(self._cached_id, template_trial=trial)
+        self._stored_count = len(self.trials())
+        self._stored_ids: dict[int, int] = {}
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Those in one of `states`, or all, in ask order; to be read only."""
-        return self._in_memory.as_they_are(self._memory_id, states)
-
-    def veil(self, numbers: Collection[int]) -> None:
-        """From here on sampler and pruner, and whoever reads `memory`, see these trials as if they still ran."""
-        self._in_memory.veiled = frozenset(numbers)
+        """The trials in one of `states`, or all, in ask order. Read only."""
+        return self._cache.unfiltered(self._cached_id, states=states)
 
     def trial(self, number: int) -> FrozenTrial:
-        """One trial; to be read only."""
-        return self._in_memory.get_trial(self._id_in_memory(number))
+        """One trial. Read only."""
+        return self._cache.get_trial(self._cached_trial_id(number))
+
+    def hide(self, numbers: Collection[int]) -> None:
+        """From here on, show these trials to sampler, pruner and readers of `cached` as if they were still running."""
+        self._cache.hidden = frozenset(numbers)
 
     def ask(
         self, sampler: BaseSampler, space: dict[str, BaseDistribution], params: Mapping[str, Any] | None = None
     ) -> FrozenTrial:
-        """The first trial that waits, or a new one with `params` or else what `sampler` proposes; it is running now.
+        """The first waiting trial, or a new one with `params` or what `sampler` proposes; its state becomes RUNNING.
 
-        A new trial comes to the storage whole or not at all. Raises `Stopped` where somebody else has added one there.
-        Memory is changed first, here and in `tell`: if the storage then fails, it is not looked at again.
+        The sampler sees all running trials, the newest 1,000 that have ended, and the 25 best complete ones before
+        those: TPE weighs a proposal against every trial it sees, and gives old ones little weight.
+
+        A new trial is written to the storage in one transaction. Raises `Stopped` if another process has added trials.
+        Memory changes first: if the storage then fails, this object is not used again.
         """
         if params is not None:
-            self.memory.enqueue_trial(dict(params))
+            self.cached.enqueue_trial(dict(params))
         waiting = self.trials(TrialState.WAITING)
-        drawn = set(waiting[0].params) if waiting else set()
-        self.memory.sampler = sampler
-        trial = self.trial(self.memory.ask(space).number)
-        if trial.number == self._count:
-            self._add(trial)
+        known = set(waiting[0].params) if waiting else set()
+        self.cached.sampler = sampler
+        with self._limited():
+            trial = self.trial(self.cached.ask(space).number)
+        if trial.number == self._stored_count:
+            self._store(trial)
         else:
-            kept_id = self._id(trial.number)
-            self._storage.set_trial_state_values(kept_id, TrialState.RUNNING)
+            stored_id = self._stored_trial_id(trial.number)
+            self._storage.set_trial_state_values(stored_id, TrialState.RUNNING)
             for name, value in trial.params.items():
-                if name not in drawn:  # somebody enqueued it
+                if name not in known:  # the trial was enqueued by hand
                     distribution = trial.distributions[name]
                     internal = distribution.to_internal_repr(value)
-                    self._storage.set_trial_param(kept_id, name, internal, distribution)
+                    self._storage.set_trial_param(stored_id, name, internal, distribution)
         return trial
 
-    def report(self, number: int, value: float, step: int) -> None:
+    def report_value(self, number: int, value: float, step: int) -> None:
         """Add an intermediate value to a running trial."""
-        for storage, trial_id in self._first_kept(number):
+        for storage, trial_id in self._both(number):
             storage.set_trial_intermediate_value(trial_id, step, value)
 
-    def is_to_be_pruned(self, number: int) -> bool:
-        """What the pruner says of a running trial."""
-        return self.memory.pruner.prune(self.memory, self.trial(number))
+    def should_prune(self, number: int) -> bool:
+        """What the pruner decides on a running trial."""
+        return self.cached.pruner.prune(self.cached, self.trial(number))
 
     def set_user_attr(self, number: int, key: str, value: str) -> None:
         """Set an attribute of a running trial."""
-        for storage, trial_id in self._first_kept(number):
+        for storage, trial_id in self._both(number):
             storage.set_trial_user_attr(trial_id, key, value)
 
-    def put_back(self, number: int) -> None:
-        """Let a running trial wait."""
-        for storage, trial_id in self._first_kept(number):
+    def requeue(self, number: int) -> None:
+        """Set a running trial back to WAITING."""
+        for storage, trial_id in self._both(number):
             storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
     def tell(self, number: int, state: TrialState, value: float | None) -> None:
         """End a running trial, as `optuna.Study.tell` does."""
-        told = self.memory.tell(number, value, state)
-        self._storage.set_trial_state_values(self._id(number), told.state, told.values)
+        ended = self.cached.tell(number, value, state)
+        self._storage.set_trial_state_values(self._stored_trial_id(number), ended.state, ended.values)
 
-    def _add(self, trial: FrozenTrial) -> None:
-        made = self._storage.create_new_trial(self._kept_id, template_trial=trial)
-        self._count += 1
-        if made != self._id(trial.number):
-            raise Stopped(f"somebody else added trials to study {self.kept.study_name!r}: give the command again", 1)
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        self._cache.is_limited = True
+        try:
+            yield
+        finally:
+            self._cache.is_limited = False
 
-    def _first_kept(self, number: int) -> Iterator[tuple[BaseStorage, int]]:
-        yield self._storage, self._id(number)
-        yield self._in_memory, self._id_in_memory(number)
+    def _store(self, trial: FrozenTrial) -> None:
+        created = self._storage.create_new_trial(self._stored_id, template_trial=trial)
+        self._stored_count += 1
+        if created != self._stored_trial_id(trial.number):
+            name = self.stored.study_name
+            raise Stopped(f"another process added trials to study {name!r}: run the same command again", 1)
 
-    def _id_in_memory(self, number: int) -> int:
-        return self._in_memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
+    def _both(self, number: int) -> Iterator[tuple[BaseStorage, int]]:
+        """The storage first: if it fails, memory is not used again."""
+        yield self._storage, self._stored_trial_id(number)
+        yield self._cache, self._cached_trial_id(number)
 
-    def _id(self, number: int) -> int:
-        if number not in self._ids:
-            self._ids[number] = self._storage.get_trial_id_from_study_id_trial_number(self._kept_id, number)
-        return self._ids[number]
+    def _cached_trial_id(self, number: int) -> int:
+        return self._cache.get_trial_id_from_study_id_trial_number(self._cached_id, number)
+
+    def _stored_trial_id(self, number: int) -> int:
+        if number not in self._stored_ids:
+            self._stored_ids[number] = self._storage.get_trial_id_from_study_id_trial_number(self._stored_id, number)
+        return self._stored_ids[number]

@@ -1,4 +1,4 @@
-"""The interactive page of a study: Optuna's plots and accuracy against training time, one file, no network needed."""
+"""The interactive page of a study: Optuna's plots, and accuracy against training time. One file, no network."""
 
 import plotly.graph_objects as go
 from optuna.visualization import (
@@ -8,7 +8,7 @@ from optuna.visualization import (
     plot_slice,
 )
 
-from harness.cli.console import show_params
+from harness.cli.console import format_params
 from harness.studies.study import Study
 from harness.studies.summary import Summary
 
@@ -16,7 +16,7 @@ _STATE_COLOUR = {"complete": "#0072B2", "pruned": "#E69F00"}
 
 
 def study_page(study: Study, summary: Summary) -> str:
-    """HTML with the plots that the study's trials allow; needs at least one complete trial."""
+    """HTML with the plots that the study's trials allow. It needs at least one complete trial."""
     importances = [_importances(study)] if summary.importances else []
     figures = [_history(study), *importances, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
     parts = [
@@ -32,7 +32,7 @@ def accuracy_against_seconds(summary: Summary) -> go.Figure:
     figure = go.Figure(layout={"title": "Validation accuracy after the last epoch, against training time"})
     for state, colour in _STATE_COLOUR.items():
         points = [
-            (outcome.seconds, outcome.accuracies[-1], f"trial {trial.number}: {show_params(trial.params)}")
+            (outcome.seconds, outcome.accuracies[-1], f"trial {trial.number}: {format_params(trial.params)}")
             for trial in summary.trials
             if (outcome := trial.outcome) and outcome.state == state and outcome.accuracies and outcome.same_as is None
         ]
@@ -62,5 +62,5 @@ def _parallel(study: Study) -> go.Figure:
 
 def _slice(study: Study) -> go.Figure:
     figure = plot_slice(study.optuna, target_name="validation accuracy")
-    # Optuna fixes a width that a frame would cut off.
+    # Optuna sets a fixed width, which MLflow's frame would cut off.
     return figure.update_layout(title="Slice: validation accuracy by each parameter", width=None)

@@ -1,6 +1,5 @@
-"""The search space: a TOML file, checked, then handed to Optuna as distributions. No torch."""
+"""The search space: a TOML file, validated, and converted to Optuna distributions. No torch."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,13 @@ from harness.core.config import check_value
 from harness.core.defaults import LESSON, SEARCHED
 from harness.core.errors import UserError
 from harness.core.toml import parse
+from harness.core.validation import describe, suggest
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-DEFAULT_SPACE = Path(__file__).parents[2] / "experiments" / "search.toml"
 _WHOLE_NUMBERS = ("batch_size", "epochs")
-# Where a range cannot be widened, a best value at its end is no news.
+# Ends that cannot be widened: a best value there is not worth a warning.
 _NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1}
 _EDGE_SHARE = 0.02
 
@@ -40,7 +39,7 @@ class Range(BaseModel):
         return self
 
     def position(self, value: float) -> float:
-        """Where `value` lies between low (0) and high (1), on the range's own scale."""
+        """The position of `value` between low (0) and high (1), on the scale of the range."""
         low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
         return (at - low) / (high - low)
 
@@ -61,14 +60,14 @@ class Choices(BaseModel):
 
 
 class Space(BaseModel):
-    """What each searched parameter may be; a parameter that is not in `searched` keeps its value in `fixed`."""
+    """The domain of each searched parameter; the other parameters keep their value in `fixed`."""
 
     model_config = ConfigDict(frozen=True)
     searched: dict[str, Range | Choices]
     fixed: dict[str, Any]
 
     def distributions(self) -> dict[str, "BaseDistribution"]:
-        """The same as Optuna distributions, in the order of the config's fields."""
+        """The space as Optuna distributions, in the order of the config's fields."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         result: dict[str, BaseDistribution] = {}
@@ -82,28 +81,28 @@ class Space(BaseModel):
         return result
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
-        """The names of those `params` whose value this space does not hold."""
+        """The names of the `params` whose value is not in this space."""
         return [name for name, value in params.items() if not self._holds(name, value)]
 
     def largest_batch(self) -> int:
-        """The largest batch_size that a search of this space could propose."""
+        """The largest batch_size that a search of this space can propose."""
         domain = self.searched.get("batch_size")
         if domain is None:
             return int(self.fixed["batch_size"])
         return int(max(domain.choices) if isinstance(domain, Choices) else domain.high)
 
     def with_batches_up_to(self, most: int) -> "Space":
-        """The same without larger values of batch_size; unchanged where none would be left."""
+        """The space without larger values of batch_size; unchanged if none would be left."""
         domain = self.searched.get("batch_size")
         if isinstance(domain, Choices) and (fitting := [size for size in domain.choices if size <= most]):
             return self.model_copy(update={"searched": self.searched | {"batch_size": Choices(choices=fitting)}})
         return self
 
     def at_edge(self, params: Mapping[str, Any]) -> dict[str, str]:
-        """Which best values lie at an end of their range that could be widened: name → "low" or "high".
+        """The parameters whose best value is at an end of their range: name → "low" or "high".
 
-        An end is the outermost 2 % of a range (on its own scale), or the least or greatest of several numbers to
-        choose from. Ends beyond which no value is allowed do not count.
+        An end is the outermost 2 % of a range (on its scale), or the smallest or largest of several choices. Ends that
+        cannot be widened do not count.
         """
         found = {}
         for name, domain in self.searched.items():
@@ -132,7 +131,7 @@ class Space(BaseModel):
 
 
 def read_space(path: Path) -> Space:
-    """Read and check a space file. Raises a one-line `UserError` that names the file and the parameter."""
+    """Read and validate a space file. Raises `UserError`, which names the file and the parameter."""
     try:
         tables = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -140,7 +139,7 @@ def read_space(path: Path) -> Space:
             f"cannot read the search space {path} ({error.strerror}); give a TOML file with --space"
         ) from None
     except ValueError as error:  # no UTF-8, or no TOML
-        raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for the form") from None
+        raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for an example") from None
     searched = {name: _domain(path, name, table) for name, table in tables.items()}
     if not searched:
         raise UserError(f"{path} names no parameter; give at least one of {', '.join(SEARCHED)}")
@@ -150,8 +149,7 @@ def read_space(path: Path) -> Space:
 
 def _domain(path: Path, name: str, table: Any) -> Range | Choices:
     if name not in SEARCHED:
-        close = difflib.get_close_matches(name, SEARCHED, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = suggest(name, SEARCHED)
         raise UserError(f"{path}: {name!r} is not a parameter of the search; {hint}known are {', '.join(SEARCHED)}")
     if not isinstance(table, dict):
         raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, or choices")
@@ -174,7 +172,7 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices:
 def _complaint(error: ValidationError, form: str) -> str:
     complaint = error.errors()[0]
     if complaint["type"] == "value_error":
-        return str(complaint["ctx"]["error"])
+        return describe("", complaint)
     field, *inside = complaint["loc"]
     if complaint["type"] == "missing":
         return f"lacks {field}: give {form}"
@@ -182,4 +180,4 @@ def _complaint(error: ValidationError, form: str) -> str:
         return f"has a field {field!r} that does not fit: give low, high and log, or choices alone"
     if inside:
         return f"{field} holds {complaint['input']!r}: each should be a number, or true or false"
-    return f"{field} is {complaint['input']!r}: it {complaint['msg'].removeprefix('Input ')}"
+    return describe(str(field), complaint)

@@ -1,4 +1,4 @@
-"""Where Optuna keeps studies."""
+"""Opens Optuna's storage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,16 +9,17 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from harness.core.errors import REMEDY, Stopped, UserError
-from harness.storage.locks import make_whole
+from harness.storage.sqlite import create_atomically, dispose_engines_at_exit
 from harness.storage.urls import without_password
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60
 
 
 def open_storage(url: str) -> RDBStorage:
-    """The storage at `url`, made if it is a file that is not there. Raises `UserError` where it cannot be opened."""
-    make_whole(url, _make_tables)
-    options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have started anew
+    """The storage at `url`; a file is created if there is none. Raises `UserError` if it cannot be opened."""
+    dispose_engines_at_exit()
+    create_atomically(url, _create_tables)
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been restarted
     if url.startswith("sqlite"):
         options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}}
     try:
@@ -29,8 +30,8 @@ def open_storage(url: str) -> RDBStorage:
 
 
 @contextmanager
-def stops_where_it_fails(url: str) -> Iterator[None]:
-    """Inside, a storage that cannot be read or written any more, for a full disk or a lost server, raises `Stopped`."""
+def stop_if_storage_fails(url: str) -> Iterator[None]:
+    """Raise `Stopped` if the storage cannot be read or written any more, for example because the disk is full."""
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
@@ -39,7 +40,7 @@ def stops_where_it_fails(url: str) -> Iterator[None]:
         raise Stopped(f"--storage {without_password(url)} cannot be used any more: {reason}; {REMEDY}", 1) from None
 
 
-def _make_tables(url: str) -> None:
+def _create_tables(url: str) -> None:
     storage = RDBStorage(url)
     storage.remove_session()
     storage.engine.dispose()

@@ -1,22 +1,23 @@
-"""A finished study in numbers and words: best config, test accuracy, how trials ended, warnings. Prints nothing."""
+"""A finished study in numbers and sentences: best config, test accuracy, end states, warnings. Prints nothing."""
 
 import statistics
 from collections import Counter
 from typing import NamedTuple
 
-from harness.cli.console import show_params
+from harness.cli.console import format_params
 from harness.studies.study import Study
 from harness.studies.trial import Trial
 from harness.studies.winner import WinnerRun
 
-_FEWEST_TRIALS_FOR_IMPORTANCE = 4
-_BEST_TRIALS_SHOWN = 10
+_MIN_TRIALS_FOR_IMPORTANCE = 4
+_SHOWN_TRIALS = 10
 
 
 class Summary(NamedTuple):
-    """`importances`: share of each parameter (they sum to 1), greatest first; {} while too few trials are complete.
+    """`importances`: the share of each parameter (they sum to 1), largest first; {} if too few trials are complete.
 
-    `edges`: parameters whose best value lies at an end of their range that could be widened → "low" or "high".
+    `edges`: "low" or "high" for parameters whose best value is at that end of their range, if it can be widened.
+    `copies`: the number of trials that repeat an earlier config.
     """
 
     name: str
@@ -48,7 +49,7 @@ def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
 
 
 def accuracy_text(winner: list[WinnerRun]) -> str:
-    """`0.8812 ± 0.0011 (0.8801, 0.8812, 0.8823)`: mean, sample standard deviation, each run's."""
+    """`0.8812 ± 0.0011 (0.8801, 0.8812, 0.8823)`: mean, sample standard deviation, and each run."""
     accuracies = [run.test_accuracy for run in winner]
     each = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
     if len(accuracies) < 2:
@@ -57,7 +58,7 @@ def accuracy_text(winner: list[WinnerRun]) -> str:
 
 
 def states_text(summary: Summary) -> str:
-    """`30 trials: 18 complete, 11 pruned, 1 diverged`, and how many of them were copies of an earlier one."""
+    """`30 trials: 18 complete, 11 pruned, 1 diverged`, and how many repeat an earlier config."""
     parts = ", ".join(f"{count} {state}" for state, count in summary.states.most_common())
     copies = f"; {summary.copies} repeat an earlier config, not trained again" if summary.copies else ""
     return f"{counted(len(summary.trials), 'trial')}: {parts}{copies}"
@@ -69,16 +70,16 @@ def counted(count: int, what: str) -> str:
 
 
 def importances_text(summary: Summary) -> str:
-    """`epochs 72%, gamma 19%, …`, or why there is nothing to say."""
+    """`epochs 72%, gamma 19%, …`, or the reason why they are not computed."""
     if not summary.importances:
-        return f"not computed: it needs {_FEWEST_TRIALS_FOR_IMPORTANCE} complete trials that differ"
+        return f"not computed: it needs {_MIN_TRIALS_FOR_IMPORTANCE} complete trials that differ"
     return ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
 
 
 def warnings(summary: Summary) -> list[str]:
-    """One sentence for each parameter whose best value sits at the edge of its range."""
+    """One sentence for each parameter whose best value is at the edge of its range."""
     return [
-        f"the best {name} ({summary.best.params[name]:.4g}) sits at the {edge} edge of its range; look beyond it"
+        f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it"
         for name, edge in summary.edges.items()
     ]
 
@@ -86,7 +87,7 @@ def warnings(summary: Summary) -> list[str]:
 def markdown(summary: Summary) -> str:
     """The description of the study's parent run: what was found, and a table of the best trials."""
     lines = [
-        f"**Best config** (trial {summary.best.number}): {show_params(summary.best.params)}",
+        f"**Best config** (trial {summary.best.number}): {format_params(summary.best.params)}",
         "",
         "| | |",
         "| --- | --- |",
@@ -101,9 +102,9 @@ def markdown(summary: Summary) -> str:
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | :---: |",
     ]
     complete = [trial for trial in summary.trials if trial.outcome and trial.outcome.state == "complete"]
-    for trial in sorted(complete, key=lambda trial: -trial.value)[:_BEST_TRIALS_SHOWN]:
+    for trial in sorted(complete, key=lambda trial: -trial.value)[:_SHOWN_TRIALS]:
         assert trial.outcome is not None
-        cells = [f"{trial.number}", f"{trial.value:.4f}", f"{trial.outcome.best_epoch}"]
+        cells = [f"{trial.number}", f"{trial.value:.4f}", f"{trial.outcome.best_metrics['best_epoch']}"]
         cells += [f"{trial.params[name]:.4g}" for name in ("lr", "gamma", "batch_size", "epochs")]
         lines.append("| " + " | ".join([*cells, "on" if trial.params["batch_norm"] else "off"]) + " |")
     return "\n".join(lines) + "\n"
@@ -114,6 +115,6 @@ def _importances(study: Study) -> dict[str, float]:
 
     complete = [trial for trial in study.finished() if trial.outcome and trial.outcome.state == "complete"]
     values = {trial.value for trial in complete}
-    if len(complete) < _FEWEST_TRIALS_FOR_IMPORTANCE or len(values) < 2:
+    if len(complete) < _MIN_TRIALS_FOR_IMPORTANCE or len(values) < 2:
         return {}
     return dict(get_param_importances(study.optuna, evaluator=PedAnovaImportanceEvaluator()))

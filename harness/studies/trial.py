@@ -1,21 +1,22 @@
-"""A trial of a study and how it ended, as plain values."""
+"""A trial of a study and its outcome, as plain values."""
 
 from typing import Any, Literal, NamedTuple
 
 from harness.core.config import RunConfig, Split, make_config
 from harness.core.defaults import Precision
+from harness.core.metrics import best_epoch
 
-Ended = Literal["complete", "pruned", "diverged", "failed"]
+EndState = Literal["complete", "pruned", "diverged", "failed"]
 
 
 class Outcome(NamedTuple):
-    """How a trial ended. `accuracies` are validation accuracies by epoch, the first epoch first.
+    """How a trial ended. `accuracies` are the validation accuracies by epoch, from epoch 1.
 
-    `seconds` is training time; `run_id` what `Tracking.start` gave; `same_as` is the number of the trial that had this
-    config before, or None.
+    `seconds` is training time. `run_id` is the uid of its MLflow run. `same_as` is the number of the earlier trial with
+    the same config, whose outcome this repeats, or None.
     """
 
-    state: Ended
+    state: EndState
     note: str
     accuracies: tuple[float, ...]
     seconds: float
@@ -23,19 +24,12 @@ class Outcome(NamedTuple):
     same_as: int | None = None
 
     @property
-    def best_epoch(self) -> int | None:
-        """The epoch, from 1, of the highest validation accuracy; the first of equals."""
-        return self.accuracies.index(max(self.accuracies)) + 1 if self.accuracies else None
-
-    @property
-    def best(self) -> dict[str, float]:
-        """The highest validation accuracy and its epoch, as metrics; {} where there was no epoch."""
-        if self.best_epoch is None:
-            return {}
-        return {"best_val_accuracy": max(self.accuracies), "best_epoch": self.best_epoch}
+    def best_metrics(self) -> dict[str, float]:
+        """The highest validation accuracy and its epoch, as metrics; {} without an epoch."""
+        return best_epoch(self.accuracies)
 
 
-class Shared(NamedTuple):
+class StudyDefaults(NamedTuple):
     """What all configs of a study have in common."""
 
     seed: int
@@ -43,13 +37,13 @@ class Shared(NamedTuple):
     precision: Precision
 
     def config(self, params: dict[str, Any], split: Split, seed: int | None = None) -> RunConfig:
-        """The config of a trial with these hyperparameters; under another `seed` for the winner's runs."""
+        """The config of a trial with these hyperparameters; the winner's runs have another `seed`."""
         fields = self._asdict() | ({} if seed is None else {"seed": seed})
         return make_config(**params, **fields, split=split)
 
 
 class Trial(NamedTuple):
-    """One trial of the study; `params` holds all of the config's hyperparameters, fixed ones included."""
+    """One trial. `params` holds all hyperparameters of the config, including fixed ones."""
 
     number: int
     params: dict[str, Any]
@@ -57,6 +51,6 @@ class Trial(NamedTuple):
 
     @property
     def value(self) -> float:
-        """What the study maximises: validation accuracy after the config's last epoch."""
-        assert self.outcome is not None, "a trial has a value once it ended"
+        """The objective: validation accuracy after the config's last epoch."""
+        assert self.outcome is not None, "only a trial that has ended has a value"
         return self.outcome.accuracies[-1]

@@ -1,4 +1,4 @@
-"""Writes spooled records to MLflow, one by one."""
+"""Sends spooled operations to MLflow, one by one."""
 
 import base64
 import logging
@@ -7,89 +7,99 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.tracking import settings  # noqa: F401  # before MLflow is imported
+
+# isort: split
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from harness.core.errors import REMEDY, Stopped
-from harness.tracking.retry import UID, Patient
-from harness.tracking.spool_file import Record
+from harness.tracking.retry import RetryingClient
+from harness.tracking.schema import DATASET_CONTEXT, UID
+from harness.tracking.spool_file import Operation
 
-_MOST = {"metrics": 1_000, "params": 100, "tags": 100}  # that MLflow takes in one call
-_MOST_TOGETHER = 1_000
-UID_PREFIX = "uid-"  # no id of MLflow's begins so
+_LIMITS = {"metrics": 1_000, "params": 100, "tags": 100}  # of one MLflow call
+_LIMIT_TOGETHER = 1_000
+UID_PREFIX = "uid-"  # no MLflow id starts with it
 _log = logging.getLogger("harness")
 
 
-class Gone(Stopped):
-    """The run that a record belongs to is not in MLflow any more."""
+class RunDeletedError(Stopped):
+    """The run that an operation belongs to is not in MLflow any more."""
 
     def __init__(self, run: str) -> None:
         super().__init__(f"run {run} is not in MLflow any more: it was deleted; {REMEDY}", 1)
 
 
-def mergeable(records: Sequence[Record]) -> list[Record]:
-    """As many of the first of these `log_batch`s of one run as fit in one call."""
-    some: list[Record] = []
-    held = dict.fromkeys(_MOST, 0)
-    for record in records:
-        held = {what: count + len(record.arguments.get(what, ())) for what, count in held.items()}
-        fits = sum(held.values()) <= _MOST_TOGETHER and all(held[what] <= most for what, most in _MOST.items())
-        if record.do != "log_batch" or (some and not fits):
+def mergeable(operations: Sequence[Operation]) -> list[Operation]:
+    """The longest prefix of `log_batch` operations of one run that fits in one call."""
+    prefix: list[Operation] = []
+    held = dict.fromkeys(_LIMITS, 0)
+    for operation in operations:
+        held = {what: count + len(operation.arguments.get(what, ())) for what, count in held.items()}
+        fits = sum(held.values()) <= _LIMIT_TOGETHER and all(held[what] <= limit for what, limit in _LIMITS.items())
+        if operation.method != "log_batch" or (prefix and not fits):
             break
-        some.append(record)
-    return some
+        prefix.append(operation)
+    return prefix
 
 
-def merged(records: Sequence[Record]) -> Record:
-    """One record that says what these say, which `mergeable` gave; a single one is itself."""
-    if len(records) == 1:
-        return records[0]
-    together = {what: [entry for record in records for entry in record.arguments[what]] for what in _MOST}
-    return records[0]._replace(arguments=together)
+def merged(operations: Sequence[Operation]) -> Operation:
+    """One operation that does what these do. They come from `mergeable`; a single one is returned as it is."""
+    if len(operations) == 1:
+        return operations[0]
+    together = {what: [entry for operation in operations for entry in operation.arguments[what]] for what in _LIMITS}
+    return operations[0]._replace(arguments=together)
 
 
-class Writer:
-    """Waits as `patient` does. Raises `Gone` for a run that was deleted. `away`: why it waits at this moment, or ""."""
+class Sender:
+    """Sends operations through `client`. Raises `RunDeletedError` for a run that was deleted."""
 
-    def __init__(self, patient: Patient) -> None:
-        self._client = patient
+    def __init__(self, client: RetryingClient) -> None:
+        self._client = client
         self._ids: dict[str, str] = {}
 
     @property
-    def away(self) -> str:
-        return self._client.away
+    def unavailable(self) -> str:
+        """Why it is waiting for MLflow at this moment, or ""."""
+        return self._client.unavailable
 
-    def write(self, record: Record, again: bool = False) -> None:
-        """With `again` it may have been written before."""
-        if record.do == "create_run":
-            return self._create_run(record.run, again, **record.arguments)
+    def send(self, operation: Operation, may_exist: bool = False) -> None:
+        """Send one operation. `may_exist`: an earlier process may have sent it already."""
+        if operation.method == "create_run":
+            return self._create_run(operation.run, may_exist, **operation.arguments)
         try:
-            getattr(self, f"_{record.do}")(self.id_of(record.run), **record.arguments)
+            getattr(self, f"_{operation.method}")(self.id_of(operation.run), **operation.arguments)
         except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or "must be in the 'active' state" in str(error):
-                raise Gone(record.run) from None
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or self._is_deleted(operation.run):
+                raise RunDeletedError(operation.run) from None
             raise
 
     def id_of(self, run: str) -> str:
+        """MLflow's id of a run."""
         if not run.startswith(UID_PREFIX):
             return run
-        if run not in self._ids:  # an earlier process made it
-            experiments = [found.experiment_id for found in self._client.search_experiments()]
-            made = self._client.search_runs(experiments, f"tags.`{UID}` = '{run}'")
-            if not made:
-                raise Gone(run)
-            self._ids[run] = made[0].info.run_id
+        if run not in self._ids:  # an earlier process created it
+            experiments = [found.experiment_id for found in self._client.call(lambda c: c.search_experiments())]
+            found = self._client.call(lambda c: c.search_runs(experiments, f"tags.`{UID}` = '{run}'"))
+            if not found:
+                raise RunDeletedError(run)
+            self._ids[run] = found[0].info.run_id
         return self._ids[run]
 
-    def _create_run(self, uid: str, again: bool, tags: dict[str, str], runs: dict[str, str], **named: Any) -> None:
+    def _is_deleted(self, run: str) -> bool:
+        """MLflow keeps a deleted run and refuses to change it, under the same error code as other bad input."""
+        info = self._client.call(lambda client: client.get_run(self.id_of(run))).info
+        return bool(info.lifecycle_stage == "deleted")
+
+    def _create_run(self, uid: str, may_exist: bool, tags: dict[str, str], runs: dict[str, str], **named: Any) -> None:
         for tag, other in runs.items():
             try:
                 tags = tags | {tag: self.id_of(other)}
-            except Gone as gone:
-                _log.warning("%s is left out: %s", tag, gone)
-        made = self._client.create_run(tags=tags, uid=uid, again=again, **named)
-        self._ids[uid] = made.info.run_id
+            except RunDeletedError as error:
+                _log.warning("%s is left out: %s", tag, error)
+        created = self._client.create_run(tags=tags, uid=uid, may_exist=may_exist, **named)
+        self._ids[uid] = created.info.run_id
 
     def _log_batch(
         self,
@@ -98,26 +108,27 @@ class Writer:
         params: Sequence[Sequence[str]],
         tags: Sequence[Sequence[str]],
     ) -> None:
-        self._client.log_batch(
-            run_id,
-            [Metric(*metric) for metric in metrics],
-            [Param(*param) for param in params],
-            [RunTag(*tag) for tag in tags],
+        self._client.call(
+            lambda client: client.log_batch(
+                run_id,
+                [Metric(*metric) for metric in metrics],
+                [Param(*param) for param in params],
+                [RunTag(*tag) for tag in tags],
+            )
         )
 
     def _log_dataset(self, run_id: str, **fields: str) -> None:
-        self._client.log_inputs(
-            run_id, [DatasetInput(Dataset(**fields), [InputTag(MLFLOW_DATASET_CONTEXT, "training")])]
-        )
+        inputs = [DatasetInput(Dataset(**fields), [InputTag(DATASET_CONTEXT, "training")])]
+        self._client.call(lambda client: client.log_inputs(run_id, inputs))
 
     def _log_bytes(self, run_id: str, name: str, content: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             path.write_bytes(base64.b64decode(content))
-            self._client.log_artifact(run_id, str(path))
+            self._client.call(lambda client: client.log_artifact(run_id, str(path)))
 
     def _set_status(self, run_id: str, status: str, end_time: int) -> None:
         if status == "RUNNING":
-            self._client.update_run(run_id, status=status)
+            self._client.call(lambda client: client.update_run(run_id, status=status))
         else:
-            self._client.set_terminated(run_id, status=status, end_time=end_time)
+            self._client.call(lambda client: client.set_terminated(run_id, status=status, end_time=end_time))

@@ -1,4 +1,4 @@
-"""What the last bits of a run may depend on beside config, data and code: library versions and the processor."""
+"""What the last bits of a run may depend on besides config, data and code: library versions and the processor."""
 
 import platform
 from importlib.metadata import version
@@ -9,7 +9,7 @@ _PROCESSORS = Path("/proc/cpuinfo")
 
 
 def environment() -> dict[str, str]:
-    """Name → version of Python and of the libraries that compute; `processor` → what this machine calls its own."""
+    """The versions of Python and of the numerical libraries by name, and the model name of the `processor`."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in _LIBRARIES},
@@ -22,5 +22,5 @@ def _processor() -> str:
         lines = _PROCESSORS.read_text().splitlines()
     except OSError:  # not Linux
         return platform.processor() or platform.machine()
-    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(found, platform.machine())
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

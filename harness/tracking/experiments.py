@@ -1,34 +1,41 @@
-"""Where MLflow's runs are written: its store and its experiments, made where there are none."""
+"""Creates MLflow's store and its experiments."""
 
 from contextlib import suppress
 from typing import Any
 
+from harness.tracking import settings  # noqa: F401  # before MLflow is imported
+
+# isort: split
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from harness.storage.locks import make_whole
-from harness.tracking.reader import calm
-from harness.tracking.retry import Patient
+from harness.storage.sqlite import create_atomically
+from harness.tracking.retry import RetryingClient
+from harness.tracking.settings import quiet_mlflow
 
-# MLflow 3 opens an experiment in its view for language models unless it is told otherwise.
+# Without this tag, MLflow 3 opens an experiment in its view for language models.
 _SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
 
-def writer(uri: str) -> Patient:
-    """An MLflow client to write with; its database, where that is a file, is made if there is none."""
-    calm()  # before the tables are made
-    make_whole(uri, _make_tables)
-    return Patient(uri)
+def open_store(uri: str) -> RetryingClient:
+    """A client of the store at `uri`. A database file is created if there is none."""
+    quiet_mlflow()  # before the migrations run
+    create_atomically(uri, _create_tables)
+    return RetryingClient(uri)
 
 
-def _make_tables(uri: str) -> None:
-    store: Any = SqlAlchemyStore  # has no types
+def create_experiment(client: RetryingClient, name: str) -> str:
+    """The id of the experiment called `name`, created if there is none."""
+    found = client.call(lambda plain: plain.get_experiment_by_name(name))
+    if found is None:
+        with suppress(MlflowException):  # another process may have created it at this moment
+            client.call(lambda plain: plain.create_experiment(name, tags=_SHOWN_AS_TRAINING))
+        found = client.call(lambda plain: plain.get_experiment_by_name(name))
+    assert found is not None
+    return str(found.experiment_id)
+
+
+def _create_tables(uri: str) -> None:
+    store: Any = SqlAlchemyStore  # it has no type hints
     store(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
-
-
-def make_experiment(client: Patient, name: str) -> None:
-    """Make the experiment called `name`, if there is none."""
-    if client.get_experiment_by_name(name) is None:
-        with suppress(MlflowException):  # another process may have made it in this very moment
-            client.create_experiment(name, tags=_SHOWN_AS_TRAINING)

@@ -1,30 +1,31 @@
-"""A trained network as an MLflow model of its run."""
+"""Logs a trained network as an MLflow model of its run."""
 
 import threading
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from harness.tracking.reader import MODEL
-from harness.tracking.writer import Tracking
+from harness.tracking.retry import RetryingClient
+from harness.tracking.schema import MODEL
+from harness.tracking.writer import ExperimentWriter
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
 
-def prepare() -> None:
-    """Import in the background what `log_model` needs, which takes seconds."""
+def import_in_background() -> None:
+    """Import what `log_model` needs in a thread, because it takes seconds."""
     threading.Thread(target=import_module, args=["mlflow.pytorch"], daemon=True).start()
 
 
 def log_model(
-    tracking: Tracking, run_id: str, model: "nn.Module", example: "np.ndarray[Any, Any]", metadata: dict[str, Any]
+    writer: ExperimentWriter, run: str, module: "nn.Module", example: "np.ndarray[Any, Any]", metadata: dict[str, Any]
 ) -> None:
-    """Log a module as an MLflow model of a run, and its address (`models:/…`) as the run's tag.
+    """Log a module as an MLflow model of a run, and its URI (`models:/…`) as a tag of the run.
 
-    `example` is a batch of at least two inputs; the logged model takes batches of any size. It is saved as an exported
-    graph (pt2), without pickle.
+    `example` is a batch of at least two inputs, so that the exported graph accepts any batch size. The model is saved
+    as an exported graph (pt2), without pickle.
     """
     import mlflow.pytorch
     import numpy as np
@@ -36,15 +37,15 @@ def log_model(
         inputs=Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
         outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
     )
-    own_id = tracking.id_of(run_id)
+    run_id = writer.id_of(run)
 
     def log() -> Any:
-        mlflow.set_tracking_uri(tracking.uri)
-        with mlflow.start_run(run_id=own_id), warnings.catch_warnings():
-            # torch up to 2.11 warns of its own way to write an exported graph.
+        mlflow.set_tracking_uri(writer.uri)
+        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+            # Torch up to 2.11 warns about its own way of writing an exported graph.
             warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
             return mlflow.pytorch.log_model(
-                model,
+                module,
                 name="model",
                 signature=signature,
                 input_example=example,
@@ -52,5 +53,5 @@ def log_model(
                 metadata=metadata,
             )
 
-    logged = tracking.client.call(log)
-    tracking.tag(run_id, {MODEL: logged.model_uri})
+    logged = RetryingClient(writer.uri).call(lambda _client: log())
+    writer.set_tags(run, {MODEL: logged.model_uri})

@@ -1,22 +1,26 @@
-"""What made a run: the command, the person, versions and processor, the commit."""
+"""What made a run: the command, the user, library versions, the processor and the commit."""
 
 import getpass
 import subprocess
-from pathlib import Path
 
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE, MLFLOW_USER
-
+from harness.core.paths import ROOT, is_checkout
 from harness.tracking.environment import environment
-from harness.tracking.reader import ENVIRONMENT, GIT_COMMIT, GIT_DIRTY
-
-_PROJECT = Path(__file__).parents[2]
+from harness.tracking.schema import (
+    ENVIRONMENT,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    MLFLOW_GIT_COMMIT,
+    SOURCE_NAME,
+    SOURCE_TYPE,
+    USER,
+)
 
 
 def source_tags(source: str) -> dict[str, str]:
-    """What every run says of what made it: the command, the user, versions, the commit and whether it was changed."""
+    """The tags that say what made a run. `source` is the module of the command."""
     tags = {f"{ENVIRONMENT}{name}": value for name, value in environment().items()}
-    tags |= {MLFLOW_SOURCE_NAME: f"python -m {source}", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: getpass.getuser()}
-    commit = _git("rev-parse", "HEAD")
+    tags |= {SOURCE_NAME: f"python -m {source}", SOURCE_TYPE: "LOCAL", USER: getpass.getuser()}
+    commit = _git("rev-parse", "HEAD") if is_checkout() else ""
     if commit:
         dirty = "true" if _git("status", "--porcelain") else "false"
         tags |= {GIT_COMMIT: commit, GIT_DIRTY: dirty, MLFLOW_GIT_COMMIT: commit}
@@ -24,9 +28,9 @@ def source_tags(source: str) -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints in the project's folder, or "" where there is no git, no repository or no commit."""
+    """What git prints in the project's folder, or "" without git, a repository or a commit."""
     try:
-        done = subprocess.run(["git", "-C", str(_PROJECT), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()

@@ -1,25 +1,26 @@
-"""Runs jobs on an engine and writes each of them to MLflow as it happens: a run opened, its epochs, its lost attempts.
+"""Runs jobs on an engine and writes each to MLflow while it trains: its run, its epochs, its lost attempts.
 
-Knows nothing of Optuna: what a run means, and so how it is closed, is for the caller to say.
+Knows neither studies nor claims: the caller decides with which state a run ends.
 """
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from harness.cli.console import Screen
+from harness.cli.console import Console
 from harness.core.metrics import EpochMetrics
-from harness.engines.base import Ending, Engine, Epoch, Finished, Job, Lost, Proceed, Started
-from harness.tracking.reader import ATTEMPT, CONFIG_HASH, PROBES, PRODUCTS, STACK, Kind, TrackedRun
-from harness.tracking.writer import Tracking
+from harness.engines.base import Engine, Epoch, Finished, Job, JobResult, Proceed, Started, WorkerLost
+from harness.tracking.reader import TrackedRun
+from harness.tracking.schema import ATTEMPT, CONFIG_HASH, MATMUL_BACKEND, PROBES, STACK, Kind, State
+from harness.tracking.writer import ExperimentWriter
 
 
-class Record(NamedTuple):
-    """A job that ended, and its MLflow run, which is still open: close it with `Tracking.finish`."""
+class RecordedJob(NamedTuple):
+    """A job that has ended. Its MLflow run `run` is still open: end it with `ExperimentWriter.end_run`."""
 
     job: Job
-    run_id: str
-    ending: Ending
+    run: str
+    result: JobResult
     epochs: tuple[EpochMetrics, ...]
 
     @property
@@ -29,55 +30,73 @@ class Record(NamedTuple):
 
 
 class Recorder:
-    """Writes runs below one parent run. `reconcile` first where another process may have been there before."""
+    """Writes runs below one parent run, which `open` creates or takes over.
 
-    def __init__(self, engine: Engine, tracking: Tracking, screen: Screen, parent_id: str) -> None:
+    Call `reconcile` before `run` if another process may have written there before.
+    """
+
+    def __init__(self, engine: Engine, writer: ExperimentWriter, console: Console) -> None:
+        self.writer = writer
+        self.console = console
+        self.parent_id = ""
+        self.stopped = False
         self._engine = engine
-        self._tracking = tracking
-        self._screen = screen
-        self._parent_id = parent_id
         self._attempts: Counter[tuple[str, str]] = Counter()
 
+    def open(self, name: str, kind: Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> None:
+        """Open the parent run called `name`."""
+        self.parent_id = self.writer.open_parent(name, kind, params, tags)
+
+    def finish(self, state: State) -> None:
+        """End the parent run."""
+        self.writer.close_parent(self.parent_id, state)
+
+    def stop(self) -> None:
+        """Start nothing more; running jobs stop after their epoch. Safe in a signal handler."""
+        self.stopped = True
+        self._engine.drain()
+        self.writer.stop_waiting()
+
     def reconcile(self) -> list[TrackedRun]:
-        """The runs that a dead process left open; also learns which attempts there were at what is not finished."""
-        left = []
-        for run in self._tracking.children(self._parent_id, unfinished=True):
+        """The runs that a dead process left open. Also counts earlier attempts of unfinished runs."""
+        open_runs = []
+        for run in self.writer.read().children(self.parent_id, unfinished=True):
             self._attempts[run.name, run.tags[CONFIG_HASH]] += 1
             if run.status == "RUNNING":
-                left.append(run)
-        return left
+                open_runs.append(run)
+        return open_runs
 
     def run(
         self, jobs: Sequence[Job], kind: Kind, proceed: Proceed | None, tags: Mapping[str, Mapping[str, str]]
-    ) -> Generator[Record]:
-        """Run `jobs` and yield a `Record` as each ends; `tags` (by job name) go on its MLflow run.
+    ) -> Generator[RecordedJob]:
+        """Run `jobs` and yield each as it ends. `tags` (by job name) are set on its MLflow run.
 
-        Whatever is still open when the reader stops reading (close the iterator) is closed as interrupted.
+        When the generator is closed, the runs that are still open end as interrupted.
         """
-        run_ids: dict[str, str] = {}
+        runs: dict[str, str] = {}
         epochs: dict[str, list[EpochMetrics]] = {}
         try:
-            for event in self._engine.run(jobs, proceed):
+            for event in self._engine.execute(jobs, proceed):
                 name = event.job.name
                 match event:
                     case Started():
                         epochs[name] = []
-                        run_ids[name] = self._start(event, kind, tags[name])
+                        runs[name] = self._start_run(event, kind, tags[name])
                     case Epoch(_, metrics):
                         epochs[name].append(metrics)
-                        self._tracking.log_epoch(run_ids[name], metrics)
-                        self._screen.epoch()
-                    case Lost(_, _, note):
-                        self._tracking.finish(run_ids.pop(name), "interrupted", note)
-                        self._screen.warn(f"{name}: {note}; it starts again")
-                    case Finished(job, ending):
-                        yield Record(job, run_ids[name], ending, tuple(epochs[name]))
-                        del run_ids[name]
+                        self.writer.log_epoch(runs[name], metrics)
+                        self.console.count_epoch()
+                    case WorkerLost(_, _, note):
+                        self.writer.end_run(runs.pop(name), "interrupted", note)
+                        self.console.warn(f"{name}: {note}; it starts again")
+                    case Finished(job, result):
+                        yield RecordedJob(job, runs[name], result, tuple(epochs[name]))
+                        del runs[name]
         finally:
-            for run_id in run_ids.values():
-                self._tracking.finish(run_id, "interrupted", "stopped before its epoch was over")
+            for run in runs.values():
+                self.writer.end_run(run, "interrupted", "stopped before its epoch was over")
 
-    def _start(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
+    def _start_run(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
         job = started.job
         key = (job.name, job.config.content_hash)
         self._attempts[key] += 1
@@ -85,5 +104,5 @@ class Recorder:
         if job.probes:
             own[PROBES] = " ".join(job.probes)
         if started.stack:
-            own |= {STACK: str(started.stack), PRODUCTS: started.products}
-        return self._tracking.start(self._parent_id, job.name, kind, job.config, own | dict(tags))
+            own |= {STACK: str(started.stack), MATMUL_BACKEND: started.matmul_backend}
+        return self.writer.start_run(self.parent_id, job.name, kind, job.config, own | dict(tags))

@@ -1,48 +1,51 @@
-"""Writes the runs that stand alone: a report with its files, the exact statements that were checked."""
+"""Writes runs that stand alone: a report with its files, and the exact statements that were checked."""
 
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.tracking import settings  # noqa: F401  # before MLflow is imported
+
+# isort: split
 from mlflow.entities import Metric, RunTag
 
 from harness.storage.process import this_process
-from harness.tracking.experiments import make_experiment, writer
+from harness.tracking.experiments import create_experiment, open_store
 from harness.tracking.provenance import source_tags
-from harness.tracking.reader import KIND, OWNER, Kind
-from harness.tracking.retry import Patient
+from harness.tracking.retry import RetryingClient
+from harness.tracking.schema import KIND, OWNER, Kind
 
 
 def log_report(
     uri: str, name: str, folder: Path, files: Sequence[Path], tags: Mapping[str, str], source: str = "analysis.report"
 ) -> str:
-    """Log a report's files, at their places below `folder`, as a run of the experiment "reports"; the run's id."""
-    client = writer(uri)
-    run = _single_run(client, "reports", name, "report", source, tags)
+    """Log a report's files as a run of the experiment "reports", at their places below `folder`; the run's id."""
+    client = open_store(uri)
+    run = _create_run(client, "reports", name, "report", source, tags)
     for file in files:
-        client.log_artifact(run, str(file), str(file.parent.relative_to(folder)) if file.parent != folder else None)
-    client.set_terminated(run)
+        place = str(file.parent.relative_to(folder)) if file.parent != folder else None
+        client.call(lambda plain, file=file, place=place: plain.log_artifact(run, str(file), place))  # type: ignore[misc]
+    client.call(lambda plain: plain.set_terminated(run))
     return run
 
 
 def log_exact(uri: str, checks: Mapping[str, tuple[str, float, float]]) -> str:
-    """Log exact checks (name to statement, value, bound) as a run of the experiment "claims/exact"; the run's id."""
-    client = writer(uri)
-    run = _single_run(client, "claims/exact", "exact statements", "exact", "harness.replicate", {})
+    """Log exact checks (name → statement, value, bound) as a run of the experiment "claims/exact"; the run's id."""
+    client = open_store(uri)
+    run = _create_run(client, "claims/exact", "exact statements", "exact", "harness.replicate", {})
     now = int(time.time() * 1000)
+    metrics, tags = [], []
     for name, (statement, value, bound) in checks.items():
-        client.log_batch(
-            run, [Metric(name, value, now, 0), Metric(f"{name}.bound", bound, now, 0)], [], [RunTag(name, statement)]
-        )
-    client.set_terminated(run)
+        metrics += [Metric(name, value, now, 0), Metric(f"{name}.bound", bound, now, 0)]
+        tags.append(RunTag(name, statement))
+    client.call(lambda plain: plain.log_batch(run, metrics, [], tags))
+    client.call(lambda plain: plain.set_terminated(run))
     return run
 
 
-def _single_run(client: Patient, experiment: str, name: str, kind: Kind, source: str, tags: Mapping[str, str]) -> str:
-    make_experiment(client, experiment)
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None
-    run = client.create_run(
-        found.experiment_id, run_name=name, tags=source_tags(source) | {OWNER: this_process(), KIND: kind} | dict(tags)
-    )
+def _create_run(
+    client: RetryingClient, experiment: str, name: str, kind: Kind, source: str, tags: Mapping[str, str]
+) -> str:
+    all_tags = source_tags(source) | {OWNER: this_process(), KIND: kind} | dict(tags)
+    run = client.create_run(create_experiment(client, experiment), run_name=name, tags=all_tags)
     return str(run.info.run_id)

@@ -1,56 +1,75 @@
-"""Calls to MLflow that outlast a store that is busy or away for a while: they are made again until they get through.
+"""Calls to MLflow that are retried while its store is busy or unavailable.
 
-A call may so be made twice, where only its answer was lost. MLflow bears that, but for `create_run`, which looks first,
-and for a model, of which a second copy is kept that no run names.
+A call may be made twice if only its answer was lost. MLflow tolerates that, except for `create_run`, which therefore
+looks for the run first, and for a model, of which an unused second copy may remain.
 """
 
 import errno
 import logging
-import math
-import os
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from itertools import count
-from typing import Any
+from typing import NoReturn, TypeVar
 from uuid import uuid4
 
-# MLflow's own take minutes, in silence, and make a run anew whose making was only not answered.
-os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds without a byte of an answer
+from harness.tracking import settings  # noqa: F401  # before MLflow is imported
 
+# isort: split
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from requests import RequestException
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 
 from harness.core.errors import REMEDY, Stopped
 from harness.storage.urls import without_password
+from harness.tracking.schema import UID
+from harness.tracking.settings import quiet_mlflow
 
 SECONDS = 600.0
-UID = "harness.uid"  # a tag that no two runs share, known before MLflow gives a run its id
 _SECONDS_BETWEEN = 2.0
-_SERVER_ERROR, _TOO_MANY = 500, 429
+_SERVER_ERROR, _TOO_MANY_REQUESTS = 500, 429
 _log = logging.getLogger("harness")
+T = TypeVar("T")
 
 
-class Patient:
-    """An `MlflowClient` whose methods wait for the store at `uri`, up to `SECONDS`, or without end if `endless`.
+class RetryingClient:
+    """Calls an `MlflowClient` of the store at `uri` until the call succeeds: for `SECONDS`, or `retry_forever`.
 
-    Raises `Stopped` where that was not enough, or where the disk is full. `away` is why it waits at this moment, or "".
-    `meanwhile`: what happens as long, for the warning.
+    `unavailable` is the reason why a call is being retried at this moment, or "". `meanwhile` is added to the warning.
     """
 
-    def __init__(self, uri: str, endless: bool = False, meanwhile: str = "") -> None:
+    def __init__(self, uri: str, retry_forever: bool = False, meanwhile: str = "") -> None:
+        quiet_mlflow()
         self._uri = uri
         self._client = MlflowClient(tracking_uri=uri)
-        self._endless = endless
+        self._retry_forever = retry_forever
         self._meanwhile = f"; {meanwhile}" if meanwhile else ""
         self._gave_up = False
-        self.away = ""
+        self.unavailable = ""
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-        return partial(self.call, method) if callable(method) else method
+    def stop_waiting(self) -> None:
+        """Fail at once from here on if the store is unavailable. Safe in a signal handler."""
+        self._gave_up = True
+
+    def call(self, action: Callable[[MlflowClient], T]) -> T:
+        """The result of `action`. Raises `Stopped` if the store stays unavailable or the disk is full."""
+        started = time.monotonic()
+        retrying = Retrying(
+            retry=retry_if_exception(self._is_transient),
+            stop=self._has_to_stop,
+            wait=wait_fixed(_SECONDS_BETWEEN),
+            before_sleep=self._warn,
+            retry_error_callback=self._give_up,
+        )
+        try:
+            result = retrying(action, self._client)
+        except (MlflowException, OSError) as error:
+            raise self._full_disk(error) or error from None
+        if self.unavailable:
+            _log.warning("MLflow's store answers again, after %.0f s", time.monotonic() - started)
+            self.unavailable = ""
+        return result
 
     def create_run(
         self,
@@ -59,54 +78,27 @@ class Patient:
         tags: Mapping[str, str],
         start_time: int | None = None,
         uid: str = "",
-        again: bool = False,
-    ) -> Any:
-        """As `MlflowClient.create_run` does, and once, however often it has to be asked. `again`: it was, before."""
-        uid = uid or uuid4().hex
-        attempts = count(int(again))
+        may_exist: bool = False,
+    ) -> Run:
+        """As `MlflowClient.create_run`, but exactly once, however often it is retried.
 
-        def create() -> Any:
+        `may_exist`: an earlier process may have created it.
+        """
+        uid = uid or uuid4().hex
+        attempts = count(int(may_exist))
+
+        def create(client: MlflowClient) -> Run:
             if next(attempts):
-                made = self._client.search_runs([experiment_id], f"tags.`{UID}` = '{uid}'")
-                if made:
-                    return made[0]
-            return self._client.create_run(experiment_id, start_time, {**tags, UID: uid}, run_name)
+                existing = client.search_runs([experiment_id], f"tags.`{UID}` = '{uid}'")
+                if existing:
+                    return existing[0]
+            return client.create_run(experiment_id, start_time, {**tags, UID: uid}, run_name)
 
         return self.call(create)
 
-    def hurry(self) -> None:
-        """From here on wait no more. Safe in a signal handler."""
-        self._gave_up = True
-
-    def call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """What `method` answers, as soon as it does."""
-        begun = time.monotonic()
-        limit = math.inf if self._endless else SECONDS
-        while True:
-            try:
-                answer = method(*arguments, **options)
-            except (MlflowException, OSError) as error:
-                reason = " ".join(str(error).split()).rpartition("(Caused by ")[2][:200] or type(error).__name__
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise Stopped(f"an artifact cannot be written ({error.strerror}); {REMEDY}", 1) from None
-                if "disk is full" in reason:
-                    raise Stopped(f"{store_name(self._uri)} cannot be written: the disk is full; {REMEDY}", 1) from None
-                if not self._is_passing(error):
-                    raise
-                if self._gave_up or time.monotonic() - begun > limit:
-                    self._gave_up = True
-                    raise Stopped(f"{store_name(self._uri)} does not answer ({reason}); {REMEDY}", 1) from None
-                if not self.away:
-                    _log.warning("waiting for %s: %s%s", store_name(self._uri), reason, self._meanwhile)
-                self.away = reason
-                time.sleep(_SECONDS_BETWEEN)
-            else:
-                if self.away:
-                    _log.warning("MLflow's store answers again, after %.0f s", time.monotonic() - begun)
-                    self.away = ""
-                return answer
-
-    def _is_passing(self, error: MlflowException | OSError) -> bool:
+    def _is_transient(self, error: BaseException) -> bool:
+        if not isinstance(error, MlflowException | OSError) or self._full_disk(error):
+            return False
         if self._uri.startswith("sqlite"):
             return "database is locked" in str(error)
         if isinstance(error, MlflowException):
@@ -115,9 +107,35 @@ class Patient:
             status = _SERVER_ERROR if error.response is None else error.response.status_code
         else:
             return False
-        return bool(status >= _SERVER_ERROR or status == _TOO_MANY)
+        return bool(status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS)
+
+    def _full_disk(self, error: MlflowException | OSError) -> Stopped | None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Stopped(f"an artifact cannot be written ({error.strerror}); {REMEDY}", 1)
+        if "disk is full" in str(error):
+            return Stopped(f"{store_name(self._uri)} cannot be written: the disk is full; {REMEDY}", 1)
+        return None
+
+    def _has_to_stop(self, state: RetryCallState) -> bool:
+        waited = state.seconds_since_start or 0.0
+        return self._gave_up or (waited > SECONDS and not self._retry_forever)
+
+    def _warn(self, state: RetryCallState) -> None:
+        reason = _reason(state)
+        if not self.unavailable:
+            _log.warning("waiting for %s: %s%s", store_name(self._uri), reason, self._meanwhile)
+        self.unavailable = reason
+
+    def _give_up(self, state: RetryCallState) -> NoReturn:
+        self._gave_up = True
+        raise Stopped(f"{store_name(self._uri)} does not answer ({_reason(state)}); {REMEDY}", 1) from None
 
 
 def store_name(uri: str) -> str:
-    """How a message names the store."""
+    """How messages name the store."""
     return f"MLflow's store {without_password(uri)}"
+
+
+def _reason(state: RetryCallState) -> str:
+    error = state.outcome.exception() if state.outcome else None
+    return " ".join(str(error).split()).rpartition("(Caused by ")[2][:200] or type(error).__name__

@@ -1,7 +1,7 @@
-"""Records on their way to MLflow: each is first a line of a file, then a thread hands it over, in order.
+"""Writes to MLflow in the background: each operation is first appended to a file, then sent by a thread, in order.
 
-So training never waits for a store that is slow, busy or away, and a process that dies leaves what it had not handed
-over in its file, for the next one. Records carry the times of what they record. Handing one over twice changes nothing.
+Training never waits for a store that is slow, busy or unavailable. If the process dies, the next one sends what is left
+in the file. Operations carry their own times, and sending one twice changes nothing.
 """
 
 import base64
@@ -16,26 +16,28 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from harness.tracking import settings  # noqa: F401  # before MLflow is imported
+
+# isort: split
 from mlflow.exceptions import MlflowException
 
 from harness.core.errors import REMEDY, Stopped
 from harness.storage.urls import sqlite_file, without_password
 from harness.tracking import retry
-from harness.tracking.delivery import UID_PREFIX, Gone, Writer, mergeable, merged
-from harness.tracking.retry import Patient, store_name
-from harness.tracking.spool_file import Record, SpoolFile, left
+from harness.tracking.delivery import UID_PREFIX, RunDeletedError, Sender, mergeable, merged
+from harness.tracking.retry import RetryingClient, store_name
+from harness.tracking.spool_file import Operation, SpoolFile, recover
 
-_LOOKS_AHEAD = 10_000  # records
-_A_SECOND = 1_000  # milliseconds
+_LOOK_AHEAD = 10_000  # operations
+_SECOND = 1_000  # milliseconds
 _log = logging.getLogger("harness")
 
 
 class Spool:
-    """Stands for an `MlflowClient` of the store at `uri`: what it writes goes by file and thread, what it reads waits
-    until all that was written is there.
+    """Writes to the MLflow store at `uri` without waiting for it; `flush` waits.
 
-    Runs are named by the uid that `create_run` gives at once; `id_of` tells MLflow's id. Raises `Stopped`, at the next
-    call, where the disk is full or MLflow refuses a record.
+    `create_run` returns a uid at once, by which all methods know the run; `id_of` waits for MLflow's id. If the disk is
+    full or MLflow refuses an operation, the next call raises `Stopped`.
     """
 
     def __init__(self, uri: str) -> None:
@@ -44,29 +46,24 @@ class Spool:
         stem = f".mlflow-{sha256(without_password(uri).encode()).hexdigest()[:8]}"
         self._uri = uri
         self._file = SpoolFile(folder / f"{stem}-{uuid4().hex}.spool")
-        self._reader = Patient(uri)
         meanwhile = f"training goes on, records are kept in {self._file.path}"
-        self._writer = Writer(Patient(uri, endless=True, meanwhile=meanwhile))
-        self._hurried = False
-        self._waiting: deque[Record] = deque()
+        self._sender = Sender(RetryingClient(uri, retry_forever=True, meanwhile=meanwhile))
+        self._stops_waiting = False
+        self._waiting: deque[Operation] = deque()
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
-        self._told = False
+        self._error_was_raised = False
         self._started = 0
-        self._hand_over_what_others_left(folder, f"{stem}-*.spool")
-
-    def __getattr__(self, name: str) -> Any:
-        self.flush()
-        return getattr(self._reader, name)
+        self._deliver_recovered(folder, f"{stem}-*.spool")
 
     def create_run(
         self, experiment_id: str, run_name: str, tags: Mapping[str, str], runs: Mapping[str, str] | None = None
     ) -> str:
-        """The uid of a new run. `runs`: tags that name other runs, by their uids here, by MLflow's ids there."""
+        """The uid of a new run. `runs` are tags that name other runs: a uid here becomes an MLflow id there."""
         uid = f"{UID_PREFIX}{uuid4().hex}"
         start = _now()
-        if 0 <= self._started - start < _A_SECOND:  # so that runs of one millisecond keep their order
+        if 0 <= self._started - start < _SECOND:  # runs of one millisecond keep their order
             start = self._started + 1
         self._started = start
         named = {"experiment_id": experiment_id, "run_name": run_name, "start_time": start}
@@ -80,57 +77,56 @@ class Spool:
         params: Iterable[tuple[str, str]] = (),
         tags: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Metrics (name, value, step), params and tags (name, value)."""
+        """Log metrics (name, value, step), params and tags (name, value)."""
         now = _now()
         timed = [(name, value, now, step) for name, value, step in metrics]
         self._put(run, "log_batch", metrics=timed, params=list(params), tags=list(tags))
 
     def log_dataset(self, run: str, **fields: str) -> None:
-        """The data that a run trains on; `fields` of an MLflow `Dataset`."""
+        """Log the data that a run trains on; `fields` are those of an MLflow `Dataset`."""
         self._put(run, "log_dataset", **fields)
 
     def log_bytes(self, run: str, name: str, content: bytes) -> None:
-        """An artifact of this name."""
+        """Log an artifact of this name."""
         self._put(run, "log_bytes", name=name, content=base64.b64encode(content).decode())
 
     def set_status(self, run: str, status: str) -> None:
-        """RUNNING, or with the time of now a status that ends the run."""
+        """Set the status of a run: RUNNING, or one that ends it now."""
         self._put(run, "set_status", status=status, end_time=_now())
 
     def id_of(self, run: str) -> str:
-        """MLflow's id of a run."""
+        """MLflow's id of a run. Waits until the run is in MLflow."""
         self.flush()
-        return self._writer.id_of(run)
+        return self._sender.id_of(run)
 
     def flush(self, seconds: float | None = None) -> None:
-        """Wait until all records are in MLflow.
+        """Wait until all operations are in MLflow.
 
-        Raises `Stopped` where the store is away for so many seconds (`retry.SECONDS`), or at once after `hurry`; the
-        records stay in the file.
+        Raises `Stopped` if the store is unavailable for `seconds` (`retry.SECONDS`), or at once after `stop_waiting`.
+        The operations stay in the file.
         """
         seconds = retry.SECONDS if seconds is None else seconds
         deadline = time.monotonic() + seconds
         with self._change:
             while self._waiting and self._error is None:
-                if self._writer.away and (self._hurried or time.monotonic() >= deadline):
+                if self._sender.unavailable and (self._stops_waiting or time.monotonic() >= deadline):
                     raise Stopped(
-                        f"{store_name(self._uri)} does not answer ({self._writer.away});"
+                        f"{store_name(self._uri)} does not answer ({self._sender.unavailable});"
                         f" {len(self._waiting)} records are kept in {self._file.path}; {REMEDY}",
                         1,
                     )
                 self._change.wait(0.2)
-        self._tell_of_an_error()
+        self._raise_error()
 
-    def hurry(self) -> None:
-        """From here on wait for no store that is away. Safe in a signal handler."""
-        self._hurried = True
-        self._reader.hurry()
+    def stop_waiting(self) -> None:
+        """From here on do not wait for an unavailable store. Safe in a signal handler."""
+        self._stops_waiting = True
 
     def close(self, wait: bool) -> None:
-        """`flush`, and let go of the file; a next record opens it again.
+        """`flush`, then delete the file. The next operation creates it again.
 
-        Without `wait` records stay in the file, and a warning names it, where the store is away: the next process that
-        writes to this store, from the same folder, hands them over.
+        Without `wait`, if the store is unavailable, the operations stay in the file and a warning names it. The next
+        process that writes to this store from the same folder sends them.
         """
         try:
             self.flush(None if wait else 0)
@@ -147,71 +143,73 @@ class Spool:
         if not self._waiting:
             self._file.remove()
 
-    def _put(self, run: str, do: str, **arguments: Any) -> None:
-        record = Record(run, do, arguments)
+    def _put(self, run: str, method: str, **arguments: Any) -> None:
+        operation = Operation(run, method, arguments)
         with self._change:
-            self._waiting.append(record)
+            self._waiting.append(operation)
             try:
-                self._file.append(record)
+                self._file.append(operation)
             except Stopped:
                 self._waiting.pop()
                 raise
             if self._thread is None and self._error is None:
-                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread = threading.Thread(target=self._send_all, daemon=True)
                 self._thread.start()
             self._change.notify_all()
-        self._tell_of_an_error()
+        self._raise_error()
 
-    def _work(self) -> None:
+    def _send_all(self) -> None:
         me = threading.current_thread()
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._waiting or self._thread is not me)
                 if not self._waiting:
                     return
-                records = self._next()
+                operations = self._next()
             try:
-                self._writer.write(merged(records))
-            except Exception as error:  # noqa: BLE001  # it is raised where the next record is put
+                self._sender.send(merged(operations))
+            except Exception as error:  # noqa: BLE001  # the next call raises it
                 with self._change:
-                    self._error = self._refused(error) if isinstance(error, MlflowException) else error
+                    self._error = self._refusal(error) if isinstance(error, MlflowException) else error
                     self._change.notify_all()
                 return
             with self._change:
-                for record in records:
-                    self._waiting.remove(record)
+                for operation in operations:
+                    self._waiting.remove(operation)
                 if not self._waiting:
-                    self._file.empty()
+                    self._file.clear()
                     self._change.notify_all()
 
-    def _next(self) -> list[Record]:
-        """The record whose turn it is, and those of the same run after it that can go there in the same call."""
+    def _next(self) -> list[Operation]:
+        """The next operation, and later ones of the same run that fit in the same call."""
         first = self._waiting[0]
-        if first.do != "log_batch":
+        if first.method != "log_batch":
             return [first]
-        return mergeable([record for record in islice(self._waiting, _LOOKS_AHEAD) if record.run == first.run])
+        return mergeable([operation for operation in islice(self._waiting, _LOOK_AHEAD) if operation.run == first.run])
 
-    def _refused(self, error: MlflowException) -> Stopped:
+    def _refusal(self, error: MlflowException) -> Stopped:
         why = " ".join(str(error).split())[:300]
         kept = f"{len(self._waiting)} records are kept in {self._file.path}"
         return Stopped(f"{store_name(self._uri)} refuses a record ({why}); {kept}; {REMEDY}", 1)
 
-    def _tell_of_an_error(self) -> None:
-        if self._error is not None and not self._told:
-            self._told = True
+    def _raise_error(self) -> None:
+        if self._error is not None and not self._error_was_raised:
+            self._error_was_raised = True
             raise self._error
 
-    def _hand_over_what_others_left(self, folder: Path, pattern: str) -> None:
-        writer = Writer(Patient(self._uri))
+    def _deliver_recovered(self, folder: Path, pattern: str) -> None:
+        sender = Sender(RetryingClient(self._uri))
         for path in sorted(folder.glob(pattern)):
-            with left(path) as records:
-                if records:
-                    _log.warning("%d records that a process left in %s are written to MLflow now", len(records), path)
-                for record in records:
+            with recover(path) as operations:
+                if operations:
+                    _log.warning(
+                        "%d records that a process left in %s are written to MLflow now", len(operations), path
+                    )
+                for operation in operations:
                     try:
-                        writer.write(record, again=True)
-                    except Gone as gone:
-                        _log.warning("one of them, %s, is left out: %s", record.do, gone)
+                        sender.send(operation, may_exist=True)
+                    except RunDeletedError as error:
+                        _log.warning("one of them, %s, is left out: %s", operation.method, error)
                     except MlflowException as error:
                         why = " ".join(str(error).split())[:300]
                         raise Stopped(f"the records in {path} are refused by MLflow ({why}); {REMEDY}", 1) from None

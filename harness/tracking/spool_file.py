@@ -1,4 +1,4 @@
-"""The file in which a process keeps its records until they are in MLflow: whole lines, and a lock while it lives."""
+"""The file that holds a process's operations until they are in MLflow: whole lines, locked while the process lives."""
 
 import errno
 import json
@@ -13,79 +13,83 @@ from filelock import FileLock, Timeout
 from harness.core.errors import REMEDY, Stopped
 
 
-class Record(NamedTuple):
-    """`do` is what `handover.Writer` does for it; `run` is what `Spool.create_run` gave, or an MLflow id."""
+class Operation(NamedTuple):
+    """One write to MLflow. `method` names a method of `delivery.Sender`; `run` is a uid of `Spool` or an MLflow id."""
 
     run: str
-    do: str
+    method: str
     arguments: dict[str, Any]
 
 
 class SpoolFile:
-    """The file of one process, locked by it while it is there."""
+    """The file of this process. It is locked as long as it exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(_lock_of(path))
-        self._opened: int | None = None
+        self._lock = FileLock(_lock_path(path))
+        self._descriptor: int | None = None
 
-    def append(self, record: Record) -> None:
-        """Whole, or not at all: raises `Stopped` where the disk is full."""
-        line = json.dumps(record).encode() + b"\n"
+    def append(self, operation: Operation) -> None:
+        """Write one line, completely or not at all. Raises `Stopped` if the disk is full."""
+        line = json.dumps(operation).encode() + b"\n"
         before = 0
         try:
-            if self._opened is None:
+            if self._descriptor is None:
                 self._lock.acquire()
-                self._opened = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-            before = os.fstat(self._opened).st_size
-            written = os.write(self._opened, line)
+                self._descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+            before = os.fstat(self._descriptor).st_size
+            written = os.write(self._descriptor, line)
             if written < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            if self._opened is not None:
-                os.ftruncate(self._opened, before)
+            if self._descriptor is not None:
+                os.ftruncate(self._descriptor, before)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise Stopped(f"{self.path} cannot be written ({error.strerror}); {REMEDY}", 1) from None
 
-    def empty(self) -> None:
-        if self._opened is not None:
-            os.ftruncate(self._opened, 0)
+    def clear(self) -> None:
+        """Remove all lines."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
 
     def remove(self) -> None:
-        if self._opened is not None:
-            os.close(self._opened)
-            self._opened = None
+        """Delete the file and release its lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
             self.path.unlink(missing_ok=True)
             self._lock.release()
-            _lock_of(self.path).unlink(missing_ok=True)
+            _lock_path(self.path).unlink(missing_ok=True)
 
 
 @contextmanager
-def left(path: Path) -> Iterator[list[Record]]:
-    """The records in the file of a process that has died; none of one that lives. Removed afterwards, unless something
-    is raised meanwhile. Raises `Stopped` where it holds something else."""
-    lock = FileLock(_lock_of(path), blocking=False)
+def recover(path: Path) -> Iterator[list[Operation]]:
+    """The operations in the file of a dead process; none if the process is alive.
+
+    Deletes the file on exit, unless an exception is raised. Raises `Stopped` if a line is not an operation.
+    """
+    lock = FileLock(_lock_path(path), blocking=False)
     try:
         lock.acquire()
     except Timeout:
         yield []
         return
     try:
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a last line that is cut was not kept
-        yield [_read(line, path, number) for number, line in enumerate(lines, start=1)]
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # drops an incomplete last line
+        yield [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
         path.unlink(missing_ok=True)
     finally:
         lock.release()
-        _lock_of(path).unlink(missing_ok=True)
+        _lock_path(path).unlink(missing_ok=True)
 
 
-def _read(line: bytes, path: Path, number: int) -> Record:
+def _parse(line: bytes, path: Path, number: int) -> Operation:
     try:
-        return Record(*json.loads(line))
+        return Operation(*json.loads(line))
     except (ValueError, TypeError):
-        raise Stopped(f"{path}, line {number} is no record; move that file away; {REMEDY}", 1) from None
+        raise Stopped(f"{path}, line {number} is not a record; move that file away; {REMEDY}", 1) from None
 
 
-def _lock_of(path: Path) -> Path:
+def _lock_path(path: Path) -> Path:
     return path.with_suffix(".lock")

@@ -1,6 +1,6 @@
 """The training loop: a config goes in, a stream of epochs comes out.
 
-Does no I/O, logs nothing, knows neither Optuna nor MLflow. To prune a run is to stop iterating.
+It does no I/O, logs nothing, and knows neither Optuna nor MLflow. To prune a run, stop iterating.
 """
 
 import math
@@ -16,24 +16,24 @@ from harness.core.config import RunConfig
 from harness.core.defaults import Precision
 from harness.core.metrics import EpochMetrics, Reading
 from harness.core.seeds import derive
-from harness.data.dataset import Dataset, oversize, split_indices
+from harness.data.dataset import Dataset, batch_size_error, split_indices
 from harness.training.model import MLP, initial_model
 
 _EVALUATION_BATCH = 1_000
 
 
 class Observer(Protocol):
-    """Looks on while a run trains and changes nothing. The clock of `seconds` stands still meanwhile."""
+    """Watches a run while it trains and changes nothing. Its time does not count in `seconds`."""
 
     @property
     def reads_gradients(self) -> bool:
-        """Whether `updated` looks at the parameters' gradients; without that they need not be there."""
+        """Whether `on_update` reads the parameters' gradients; otherwise they may be missing."""
 
-    def updated(self, number: int) -> None:
-        """Called after update `number` (from 1), when the gradients that made it are still on the parameters."""
+    def on_update(self, number: int) -> None:
+        """Called after update `number` (from 1), while its gradients are still on the parameters."""
 
-    def epoch_ended(self, number: int) -> tuple[Reading, ...]:
-        """Called after epoch `number` (from 1); what was read since the last call."""
+    def on_epoch_end(self, number: int) -> tuple[Reading, ...]:
+        """Called after epoch `number` (from 1); the readings since the last call."""
 
 
 def train(
@@ -47,17 +47,17 @@ def train(
 ) -> Iterator[EpochMetrics]:
     """Train one run by mini-batch SGD with momentum and yield an `EpochMetrics` after each epoch.
 
-    Every epoch visits each training example once (the last one fewer, where `updates` ends it), in an order drawn from
-    (seed, "order"); the last batch may be smaller, as in the lesson's loader. `dataset` must lie on `device` already.
-    Give `model` (from `initial_model`) to keep the trained weights; it is moved to `device` and trained in place. With
-    `watch_test` every record carries the loss and accuracy on the test set. After the first loss that is not finite the
-    run yields a last, `diverged` record and ends.
+    Every epoch visits each training example once, in an order drawn from (seed, "order"), unless `updates` ends it. The
+    last batch may be smaller, as in the lesson's loader. `dataset` must be on `device`. Pass `model` (from
+    `initial_model`) to keep the trained weights; it is moved to `device` and trained in place. With `watch_test`, every
+    epoch has the loss and accuracy on the test set. After the first loss that is not finite, the run yields a last
+    epoch with `diverged` set.
 
-    Raises ValueError if a batch would be larger than the training part.
+    Raises ValueError if `batch_size` is larger than the training part.
     """
     model = (model or initial_model(config, dataset)).to(device)
     split = split_indices(dataset.train_labels, config.split, config.seed)
-    if complaint := oversize(config.batch_size, dataset, config.split):
+    if complaint := batch_size_error(config.batch_size, dataset, config.split):
         raise ValueError(complaint)
     train_part = split.train.to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.gamma, fused=True)
@@ -73,7 +73,7 @@ def train(
         metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates, config.precision)
         updates += metrics.steps
         if observer:
-            metrics = metrics._replace(readings=observer.epoch_ended(epoch))
+            metrics = metrics._replace(readings=observer.on_epoch_end(epoch))
         if metrics.diverged:
             yield metrics
             return
@@ -85,7 +85,7 @@ def train(
 def with_evaluations(
     metrics: EpochMetrics, model: MLP, dataset: Dataset, validation: Tensor, watch_test: bool
 ) -> EpochMetrics:
-    """The record with loss and accuracy on the `validation` images, if any, and on the test set if it is watched."""
+    """The metrics with loss and accuracy on the `validation` examples, if any, and on the test set if it is watched."""
     if len(validation):
         val_loss, val_accuracy = evaluate(model, dataset.train_inputs, dataset.train_labels, validation)
         metrics = metrics._replace(val_loss=val_loss, val_accuracy=val_accuracy)
@@ -96,9 +96,9 @@ def with_evaluations(
 
 
 def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> tuple[float, float]:
-    """Mean loss (nats an example) and accuracy (fraction) on a dataset's inputs [n, …] and labels int64 [n].
+    """Mean loss (nats per example) and accuracy (fraction) on inputs [n, …] and labels int64 [n].
 
-    `indices`: int64 [m], which of them to take; all by default.
+    `indices`: int64 [m], the examples to use; all by default.
     """
     chosen = torch.arange(len(labels)) if indices is None else indices
     model.eval()
@@ -109,7 +109,7 @@ def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None 
             log_probabilities = model(inputs.index_select(0, some))
             losses.append(nll_loss(log_probabilities, targets, reduction="sum"))
             hits.append((log_probabilities.argmax(dim=1) == targets).sum())
-    loss, correct = (sum(torch.stack(parts).cpu().tolist()) for parts in (losses, hits))  # fetched as a whole
+    loss, correct = (sum(torch.stack(parts).cpu().tolist()) for parts in (losses, hits))  # one transfer from the device
     return loss / len(chosen), correct / len(chosen)
 
 
@@ -143,7 +143,7 @@ def _train_epoch(
         optimizer.step()
         if observer:
             paused = time.perf_counter()
-            observer.updated(updates_before + steps)
+            observer.on_update(updates_before + steps)
             model.train()
             observing += time.perf_counter() - paused
     accuracy = int(correct) / seen

@@ -1,6 +1,6 @@
-"""The lesson's network (§5.3): flatten, in–128–10, no biases, relu, log-softmax; BatchNorm on the input if wished.
+"""The lesson's network (§5.3): flatten, in–128–10 without biases, relu, log-softmax, and optional BatchNorm.
 
-Also what the claims compare it with: another width, plain standardisation, BatchNorm after the hidden layer.
+The claims compare it with other widths, plain standardization, and BatchNorm after the hidden layer.
 """
 
 import math
@@ -18,7 +18,7 @@ _EXAMPLES_AT_A_TIME = 60_000
 
 
 class GreyLevels(nn.Module):
-    """uint8 images [batch, height, width] to pixels [batch, 1, height, width] from 0 to 1, as `ToTensor` does."""
+    """uint8 images [batch, height, width] to pixels [batch, 1, height, width] in 0…1, as `ToTensor` does."""
 
     def __init__(self, max_level: int) -> None:
         super().__init__()
@@ -29,9 +29,9 @@ class GreyLevels(nn.Module):
 
 
 class UnitRange(nn.Module):
-    """Rows [batch, columns] to (x − least) / (greatest − least), column by column: for a table what grey levels are.
+    """Rows [batch, columns] to (x − least) / (greatest − least), column by column.
 
-    A column that is constant where the network trains becomes 0 everywhere: nothing was learned about it.
+    A column that is constant in the training rows becomes 0 everywhere, because nothing was learned about it.
     """
 
     least: Tensor
@@ -44,7 +44,7 @@ class UnitRange(nn.Module):
 
     @classmethod
     def fitted(cls, parts: Iterable[Tensor]) -> "UnitRange":
-        """To the rows that train, handed over some at a time."""
+        """Fit to the training rows, which come in parts."""
         least, greatest = zip(*(part.aminmax(dim=0) for part in parts), strict=True)
         return cls(torch.stack(least).amin(dim=0), torch.stack(greatest).amax(dim=0))
 
@@ -53,7 +53,7 @@ class UnitRange(nn.Module):
 
 
 class Standardize(nn.Module):
-    """(x − mean) / sd with fixed numbers, one pair a channel: BatchNorm of the input without batches and learning."""
+    """(x − mean) / sd with fixed numbers per channel: what BatchNorm does to the input, without batches or learning."""
 
     mean: Tensor
     sd: Tensor
@@ -68,7 +68,7 @@ class Standardize(nn.Module):
 
 
 class ColumnNorm(nn.BatchNorm1d):
-    """BatchNorm of columns that bears a batch of one row, which has no spread: that one uses the running statistics."""
+    """BatchNorm of columns. A batch of one row, which has no variance, uses the running statistics."""
 
     def forward(self, rows: Tensor) -> Tensor:
         if self.training and len(rows) == 1:
@@ -79,15 +79,14 @@ class ColumnNorm(nn.BatchNorm1d):
 class MLP(nn.Module):
     """Images uint8 [batch, height, width], or rows float32 [batch, columns], to log-probabilities [batch, classes].
 
-    `shape` is that of one input, `max_level` the grey level that stands for 1.0, None for the rows of a table. What
-    scaling and standardisation need is filled in by `initial_model`.
+    `shape` is that of one input. `max_level` is the grey level that maps to 1.0, None for the rows of a table.
+    `initial_model` sets the numbers for scaling and standardization.
     """
 
     def __init__(self, config: RunConfig, shape: tuple[int, ...], classes: int, max_level: int | None) -> None:
         super().__init__()
         table = max_level is None
         channels = shape if table else ()
-        # In the order of use.
         self.scale = UnitRange(torch.zeros(shape), torch.ones(shape)) if max_level is None else GreyLevels(max_level)
         self.standardize: nn.Module = nn.Identity()
         if config.standardize:
@@ -107,9 +106,9 @@ class MLP(nn.Module):
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    """Without weights, which `initial_model` draws: torch's global generator is left alone.
+    """A layer with uninitialized weights, so that torch's global generator is not used; `initial_model` draws them.
 
-    `nn.utils.skip_init` does the same, but imports SymPy for it, which takes half a second in every worker.
+    `nn.utils.skip_init` does the same, but imports SymPy, which takes half a second in every worker.
     """
     layer = nn.Linear(inputs, outputs, bias=False, device="meta")
     layer.weight = nn.Parameter(torch.empty(outputs, inputs))
@@ -117,7 +116,7 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 class Classifier(nn.Module):
-    """A trained `MLP` for people who have images or rows: the same inputs to class numbers int64 [batch]."""
+    """A trained `MLP` for deployment: the same inputs to class numbers int64 [batch]."""
 
     def __init__(self, model: MLP) -> None:
         super().__init__()
@@ -131,9 +130,9 @@ class Classifier(nn.Module):
 def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
     """The untrained network of a config, on the CPU.
 
-    Weights are torch's own default for a linear layer, uniform in ±1/√in, drawn from (seed, "weights"): runs with the
-    same seed start from the same weights, with BatchNorm or without. What scales a table, and what standardises, is
-    taken from the examples that train, and from no other.
+    Weights follow torch's default for a linear layer, uniform in ±1/√in, drawn from (seed, "weights"): runs with the
+    same seed start from the same weights, with or without BatchNorm. Scaling and standardization use the training
+    examples only.
     """
     model = MLP(config, dataset.shape, len(dataset.classes), dataset.max_level)
     if isinstance(model.scale, UnitRange):
@@ -152,18 +151,18 @@ def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
 
 
 def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:
-    """The inputs that train, some at a time: a large table should not lie in memory twice."""
+    """The training inputs in parts, so that a large table is not in memory twice."""
     indices = split_indices(dataset.train_labels, config.split, config.seed).train
     for some in indices.to(dataset.train_inputs.device).split(_EXAMPLES_AT_A_TIME):
         yield dataset.train_inputs.index_select(0, some).cpu()
 
 
 def _pixel_statistics(config: RunConfig, dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over all pixels of the images that train, in units of `max_level`."""
+    """Mean and standard deviation over all pixels of the training images, in units of `max_level`."""
     indices = split_indices(dataset.train_labels, config.split, config.seed).train
     total, squares = (int(sums.cpu()[indices].sum()) for sums in dataset.pixel_sums)
     level, pixels = dataset.max_level or 1, len(indices) * math.prod(dataset.shape)
-    variance = (pixels * squares - total**2) / (pixels * level) ** 2  # of whole numbers: exactly 0 where all are equal
+    variance = (pixels * squares - total**2) / (pixels * level) ** 2  # in integers, so exactly 0 if all are equal
     return torch.tensor(total / (pixels * level)), torch.tensor(math.sqrt(variance))
 
 

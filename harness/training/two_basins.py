@@ -1,6 +1,6 @@
-"""A loss with two basins, in one dimension, descended by mini-batches: the lesson's picture of §4.1, as a toy.
+"""Mini-batch SGD on a one-dimensional loss with two basins: the lesson's picture of §4.1, as a toy.
 
-It shows what the noise of mini-batches can do. It is not a network and proves nothing about one.
+It shows what the noise of mini-batches can do. It is not a network, and proves nothing about one.
 """
 
 import random
@@ -15,10 +15,10 @@ TWO_BASINS = "two-basins"
 EXAMPLES = 64
 TILT, NOISE = 0.15, 2.0
 _BARRIER = 0.1545  # the local maximum, between the local basin (right) and the global one (left)
-_FAR = 1e6  # from here w³ drives the next step to infinity
+_FAR = 1e6  # beyond it, w³ makes the next step infinite
 _START = (0.7, 1.1)  # inside the local basin, whose minimum lies at 0.915
 
-# Example i pulls with a constant force of its own; all forces together are 0, so the full batch feels none.
+# Example i adds a constant force; all forces sum to 0, so the full batch has none.
 _FORCES = [NOISE * NormalDist().inv_cdf((i + 0.5) / EXAMPLES) for i in range(EXAMPLES)]
 
 
@@ -28,11 +28,11 @@ def loss(w: float) -> float:
 
 
 def descend(config: RunConfig) -> EpochMetrics:
-    """One run of SGD with momentum from a seeded start in the local basin, as one record.
+    """One run of SGD with momentum from a seeded start in the local basin, as one epoch's metrics.
 
-    Example i has the loss f(w) + aᵢ w, with 64 fixed aᵢ whose mean is 0 and whose deviation is about 2. Reading
-    `global_basin` is 1 where the run ends left of the barrier, else 0; `position` is its last w. A run that is
-    thrown out beyond |w| = 10⁶ has diverged.
+    Example i has the loss f(w) + aᵢ w, with 64 fixed aᵢ whose mean is 0 and whose standard deviation is about 2.
+    Reading `global_basin` is 1 if the run ends left of the barrier, else 0; `position` is its last w. A run beyond
+    |w| = 10⁶ has diverged.
     """
     start = time.perf_counter()
     w = random.Random(derive(config.seed, "weights")).uniform(*_START)  # noqa: S311  # no secret depends on it

@@ -9,8 +9,8 @@ from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
-from harness.tracking.reader import Records
-from harness.tracking.writer import Tracking
+from harness.tracking.reader import ExperimentReader
+from harness.tracking.writer import ExperimentWriter
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "", "digits")
 STATES = {0: "complete", 1: "pruned", 2: "complete", 3: "diverged"}
@@ -20,7 +20,7 @@ TESTS = {421: 0.70, 422: 0.72, 423: 0.74}
 
 @pytest.fixture
 def tracking(store):
-    return Tracking(store, "search/digits", DATASET, "cpu")
+    return ExperimentWriter(store, "search/digits", DATASET, "cpu")
 
 
 @pytest.fixture
@@ -38,24 +38,26 @@ def add_winner(tracking, parent, trial):
     """And the end of the study."""
     for seed, accuracy in TESTS.items():
         config = make_config(**LESSON, seed=seed, dataset="digits", split="lesson")
-        run_id = tracking.start(parent, f"winner {trial} seed {seed}", "winner", config, {"harness.trial": str(trial)})
-        tracking.finish(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
-    tracking.finish(parent, "complete")
+        run_id = tracking.start_run(
+            parent, f"winner {trial} seed {seed}", "winner", config, {"harness.trial": str(trial)}
+        )
+        tracking.end_run(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
+    tracking.end_run(parent, "complete")
     tracking.close(wait=True)
 
 
 def add_trial(tracking, parent, number, state, curve):
     config = make_config(**LESSON | {"lr": 0.1 * (number + 1)}, seed=420, dataset="digits", split="search")
-    run_id = tracking.start(parent, f"trial {number}", "trial", config, {"harness.trial": str(number)})
+    run_id = tracking.start_run(parent, f"trial {number}", "trial", config, {"harness.trial": str(number)})
     for epoch, accuracy in enumerate(curve, start=1):
         tracking.log_epoch(run_id, EpochMetrics(epoch, 1.0, 0.5, 1.0, accuracy, 0.25, 1000.0, 10))
     best = {"best_val_accuracy": max(curve), "best_epoch": curve.index(max(curve)) + 1} if curve else {}
-    tracking.finish(run_id, state, metrics=best)
+    tracking.end_run(run_id, state, metrics=best)
     tracking.close(wait=True)
 
 
 def test_frames_hold_each_trial_once_and_leave_interrupted_attempts_out(store, parent):
-    frames = study_frames(Records(store, "search/digits"), "search/digits", "study")
+    frames = study_frames(ExperimentReader(store, "search/digits"), "search/digits", "study")
     assert frames.parent_id == parent
     assert dict(zip(frames.trials["trial"], frames.trials["state"], strict=True)) == STATES
     assert frames.trials["lr"].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
@@ -103,16 +105,16 @@ def test_a_trial_that_is_there_twice_is_refused(report, tracking, parent):
 
 
 def test_a_run_on_other_data_is_refused_by_its_id(store, tracking, parent):
-    other = Tracking(store, "search/digits", DATASET._replace(sha256="cd" * 32), "cpu")
+    other = ExperimentWriter(store, "search/digits", DATASET._replace(sha256="cd" * 32), "cpu")
     add_trial(other, parent, 9, "complete", [0.5])
     with pytest.raises(UserError, match=r"run [0-9a-f]{32} of study 'study' was made with other data than its study"):
-        study_frames(Records(store, "search/digits"), "search/digits", "study")
+        study_frames(ExperimentReader(store, "search/digits"), "search/digits", "study")
 
 
 def test_the_newest_study_is_reported_whatever_it_searched(store, tracking, parent, report, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = DATASET._replace(name="csv-wine", wish="csv:/wine.csv")
-    other = Tracking(store, "search/csv-wine", data, "cpu")
+    data = DATASET._replace(name="csv-wine", spec="csv:/wine.csv")
+    other = ExperimentWriter(store, "search/csv-wine", data, "cpu")
     newer = other.open_parent("wine", "study", {})
     add_trial(other, newer, 0, "complete", [0.5])
     add_winner(other, newer, 0)

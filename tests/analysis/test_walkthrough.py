@@ -3,19 +3,21 @@
 import re
 
 import pytest
+from mlflow import MlflowClient
 
 from analysis import walkthrough
+from analysis.reports import walkthrough as report
 from analysis.worked import batches, descent, gradients
 from analysis.worked.example import check
 from harness.core.errors import UserError
-from harness.tracking.reader import Records
+from harness.tracking.reader import ExperimentReader
 
 SECTIONS = ["0", "1.2", "1.2", "2.1", "2.2", "3.1", "3.2", "3.3", "4.1", "4.1", "4.2–4.3"]
 
 
 @pytest.fixture(scope="module")
 def parts():
-    return [part() for part in walkthrough.lesson_parts()]
+    return [example() for example in report.EXAMPLES]
 
 
 def frame(part):
@@ -26,7 +28,7 @@ def frame(part):
 def test_the_parts_come_in_the_lessons_order_each_with_formula_numbers_and_a_check_that_holds(parts):
     assert [part.section for part in parts] == SECTIONS
     for part in parts:
-        assert part.formulas and part.words and part.checks and (part.pictures or part.interactive)
+        assert part.formulas and part.text and part.checks and (part.pictures or part.interactive)
         assert all(check.holds for check in part.checks), part.title
 
 
@@ -86,9 +88,9 @@ def test_the_page_stands_alone_and_is_logged(command, store, tmp_path):
     page = (tmp_path / "reports" / "walkthrough.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|img|link|iframe)[^>]+(src|href)=\"?https?:", page) and "fails</span>" not in page
     assert page.count('<img alt="') == len(list((tmp_path / "reports" / "figures").iterdir())) == 10
-    records = Records(store, "reports")
+    records = ExperimentReader(store, "reports")
     (run,) = records.parents("report", "walkthrough")
-    assert {item.path for item in records.client.list_artifacts(run.id)} == {"walkthrough.html", "figures"}
+    assert {item.path for item in MlflowClient(records.uri).list_artifacts(run.id)} == {"walkthrough.html", "figures"}
     assert run.status == "FINISHED"
 
 
@@ -96,7 +98,7 @@ def test_a_check_that_does_not_hold_is_said_and_ends_with_1(monkeypatch, capsys)
     def broken():
         return descent.first_step()._replace(checks=[check("two is one", 1.0, 0.5)])
 
-    monkeypatch.setattr(walkthrough, "lesson_parts", lambda: [broken])
+    monkeypatch.setattr(report, "EXAMPLES", [broken])
     with pytest.raises(SystemExit) as end:
         walkthrough.main(log=False)
     assert end.value.code == 1
@@ -105,5 +107,5 @@ def test_a_check_that_does_not_hold_is_said_and_ends_with_1(monkeypatch, capsys)
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot write the page to .*choose a folder with --out"):
-        walkthrough.write([descent.first_step()], tmp_path / "file")
+    with pytest.raises(UserError, match=r"cannot write the page to .*choose a folder with --output-dir"):
+        report.write_page([descent.first_step()], tmp_path / "file")

@@ -30,7 +30,7 @@ def test_an_epoch_against_others(tmp_path):
     seconds = results["seconds_of_an_epoch_of_a_run"]
     assert list(seconds) == ["32", "128", "1024"]
     for values in seconds.values():
-        assert {"the lesson's own loop", "this project, cohorts", "matrix products alone"} <= values.keys()
+        assert {"the lesson's own loop", "this project, stacks", "matrix products alone"} <= values.keys()
         assert all(value > 0 for value in values.values())
     assert printed.count("of the rate of the products alone") == 3
     assert (tmp_path / "epoch_cost.png").stat().st_size > 10_000

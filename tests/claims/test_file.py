@@ -1,11 +1,12 @@
 import pytest
 from support.claim_store import tiny
 
-from harness.claims.file import CLAIMS, claim_files, find_claim, read_claim
-from harness.claims.lines import line_of
+from harness.claims.claim import parent_name
+from harness.claims.file import claim_files, find_claim, read_claim
+from harness.claims.messages import line_of
 from harness.core.errors import UserError
+from harness.core.paths import CLAIMS
 from harness.data.choice import DataChoice, data_choice
-from harness.tracking.reader import parent_name
 
 SMALL = """\
 title = "T"
@@ -241,7 +242,7 @@ def test_the_data_are_those_that_the_file_names_a_csv_file_beside_it(tmp_path):
     [
         ('dataset = "irises"', "line 1: dataset is 'irises': it should be one of"),
         ('dataset = "auto"', 'line 1: dataset is "auto": a claim names its data'),
-        ('target = "kind"', "line 1: target is 'kind': only the dataset csv:PATH has columns"),
+        ('target = "kind"', "line 1: target is 'kind': it needs --dataset csv:PATH"),
     ],
 )
 def test_data_that_cannot_be_had_are_refused_by_line(tmp_path, line, message):
@@ -266,7 +267,7 @@ def test_other_data_of_the_same_name_are_refused_and_the_same_file_is_no_other(t
     (tmp_path / "deeper").mkdir()
     assert claim.on(DataChoice(f"csv:{tmp_path}/deeper/../wine.csv")) == claim
     for other in (DataChoice("csv:/elsewhere/wine.csv"), DataChoice(f"csv:{tmp_path}/wine.csv", "kind")):
-        with pytest.raises(UserError, match="names other data that are called 'csv-wine' too"):
+        with pytest.raises(UserError, match="uses other data that are also called 'csv-wine'"):
             claim.on(other)
 
 
@@ -312,7 +313,7 @@ def test_a_claim_is_found_by_name_or_path(tmp_path):
     assert find_claim("momentum").name == "momentum.toml"
     (tmp_path / "own.toml").write_text(SMALL)
     assert find_claim(str(tmp_path / "own.toml")) == tmp_path / "own.toml"
-    with pytest.raises(UserError, match=r"no claim 'momentun': known are batch_noise, .*momentum"):
+    with pytest.raises(UserError, match=r"no claim 'momentun': did you mean momentum\? known are batch_noise"):
         find_claim("momentun")
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(UserError, match=r"folder\.toml is a folder"):
@@ -323,8 +324,8 @@ def test_a_claim_is_found_by_name_or_path(tmp_path):
 
 def test_a_claim_is_named_in_messages_as_a_person_names_it(tmp_path):
     (tmp_path / "own.toml").write_text(SMALL)
-    assert read_claim(tmp_path / "own.toml").wish == str(tmp_path / "own.toml")
-    assert read_claim(find_claim("momentum")).wish == "momentum"
+    assert read_claim(tmp_path / "own.toml").spec == str(tmp_path / "own.toml")
+    assert read_claim(find_claim("momentum")).spec == "momentum"
 
 
 def test_an_arms_own_updates_win_over_the_epochs_of_all(tmp_path):

@@ -5,7 +5,8 @@ from support.claim_store import tiny
 
 from harness.claims.tuning import choose_lr, score, tuning_probes
 from harness.core.metrics import EpochMetrics, Reading
-from harness.tracking.reader import ARM, KIND, SCORE, STATE, TrackedRun
+from harness.tracking.reader import TrackedRun
+from harness.tracking.schema import ARM, KIND, SCORE, STATE
 
 
 def tried(lr, reached, state="complete"):

@@ -15,7 +15,7 @@ from harness.core.errors import Stopped, UserError
     [
         (UserError("lr is 0:\n it should be more"), 2, "error: lr is 0: it should be more"),
         (Stopped("stopped; go on", 143), 143, "stopped; go on"),
-        (KeyboardInterrupt(), 130, "stopped at once; go on with: "),
+        (KeyboardInterrupt(), 130, "stopped at once; resume with: "),
         (
             ZeroDivisionError("division\nby zero"),
             1,
@@ -24,7 +24,7 @@ from harness.core.errors import Stopped, UserError
     ],
 )
 def test_each_end_is_one_line_and_its_status(capsys, error, status, line):
-    with pytest.raises(SystemExit) as end, command.one_line_endings(debug=False):
+    with pytest.raises(SystemExit) as end, command.report_errors(debug=False):
         raise error
     assert end.value.code == status
     shown = capsys.readouterr().err
@@ -33,12 +33,12 @@ def test_each_end_is_one_line_and_its_status(capsys, error, status, line):
 
 
 def test_debug_lets_unexpected_errors_through():
-    with pytest.raises(ZeroDivisionError), command.one_line_endings(debug=True):
+    with pytest.raises(ZeroDivisionError), command.report_errors(debug=True):
         raise ZeroDivisionError
 
 
 def test_a_good_end_is_silent(capsys):
-    with command.one_line_endings(debug=False):
+    with command.report_errors(debug=False):
         pass
     assert capsys.readouterr().err == ""
 
@@ -93,6 +93,8 @@ def test_a_command_leaves_nothing_of_a_database_beside_it(tmp_path):
     done = ended(
         script(
             tmp_path,
+            "from harness.storage.sqlite import dispose_engines_at_exit",
+            "dispose_engines_at_exit()",
             "from sqlalchemy import create_engine, text",
             f"command.engine = create_engine('sqlite:///{tmp_path}/kept.db')",
             "with command.engine.begin() as connection:",
@@ -104,7 +106,7 @@ def test_a_command_leaves_nothing_of_a_database_beside_it(tmp_path):
     assert [path.name for path in tmp_path.glob("kept.db*")] == ["kept.db"]
 
 
-FULL = "error: output could not be written (No space left on device); send it elsewhere\n"
+FULL = "error: output could not be written (No space left on device); redirect it to another place\n"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,8 @@ def test_what_was_typed_is_repeated_without_its_passwords(monkeypatch):
 def test_a_reader_that_has_gone_is_no_error_message(tmp_path):
     script = tmp_path / "talks.py"
     script.write_text(
-        "from harness.cli.command import one_line_endings\n"
-        "with one_line_endings(debug=False):\n"
+        "from harness.cli.command import report_errors\n"
+        "with report_errors(debug=False):\n"
         "    for number in range(100_000):\n"
         "        print(number)\n"
     )

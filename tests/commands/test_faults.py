@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 from support.flaky_proxy import free_port, mlflow_server
 from support.paths import PROJECT
 from support.search_helpers import DIGITS, assert_undisturbed, optuna_states, records, running, start, wait_for
@@ -185,7 +186,10 @@ def test_a_clock_that_is_set_back_changes_nothing(searched, tmp_path, store):
     _output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     (parent,) = records(tmp_path).parents("study")
-    infos = [records(tmp_path).client.get_run(run.id).info for run in [parent, *records(tmp_path).children(parent.id)]]
+    infos = [
+        MlflowClient(records(tmp_path).uri).get_run(run.id).info
+        for run in [parent, *records(tmp_path).children(parent.id)]
+    ]
     assert any(info.end_time < info.start_time for info in infos), "the clock was not set back"
     assert_undisturbed(tmp_path, searched[0])
 
@@ -208,12 +212,12 @@ def test_what_cannot_be_written_is_one_line(small_disk, tmp_path, store, command
         shutil.copy(tmp_path / "mlflow.db", small_disk / name)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     read_only = f"sqlite:///{small_disk}"
-    for wish, env in (
+    for spec, env in (
         (("--storage", f"{read_only}/optuna.db"), {}),
         (("--storage", f"{read_only}/new.db"), {}),
         ((), {"MLFLOW_TRACKING_URI": f"{read_only}/mlflow.db"}),
     ):
-        done = command(*DIGITS, *TWELVE, *wish, **env)
+        done = command(*DIGITS, *TWELVE, *spec, **env)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert done.stderr.startswith("error: ") and str(small_disk) in done.stderr
     here = start(small_disk, *TWELVE)

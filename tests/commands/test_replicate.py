@@ -12,18 +12,21 @@ import pytest
 from support.claim_example import example
 from support.paths import PROJECT
 
-from analysis.sections.registry import judge_claim
+from analysis.reports.claims import judge_claim
+from harness.claims.claim import parent_name
 from harness.claims.file import read_claim
 from harness.claims.replication import Replication
-from harness.cli.console import Screen
-from harness.cli.progress import Clock
+from harness.cli.console import Console
+from harness.cli.progress import Eta
 from harness.core.errors import UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.data.choice import DataChoice
-from harness.engines.base import Ending, Epoch, Finished, Started
-from harness.storage.locks import hold
-from harness.tracking.reader import STACK, Records, parent_name
-from harness.tracking.writer import Tracking
+from harness.engines.base import Epoch, Finished, JobResult, Started
+from harness.storage.locks import locked
+from harness.tracking.reader import ExperimentReader
+from harness.tracking.recorder import Recorder
+from harness.tracking.schema import STACK
+from harness.tracking.writer import ExperimentWriter
 
 TIMES = ("epoch_seconds", "samples_per_second", "training_seconds")
 SECONDS_TO_WAIT = 120
@@ -38,7 +41,7 @@ def claim_file(tmp_path):
 
 def runs(tmp_path, kind="arm", quick=False):
     """The runs of a replication that count: name → (params, histories)."""
-    records = Records(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")
+    records = ExperimentReader(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")
     claim = read_claim(tmp_path / "hidden_width.toml")
     (parent,) = records.parents("claim", parent_name(claim.quickened() if quick else claim))
     found = {}
@@ -199,11 +202,11 @@ def test_ctrl_c_stops_after_the_running_epochs_and_says_how_to_go_on(claim_file,
     ("arguments", "message"),
     [
         ((), "name the claims to replicate, or --all; there are batch_noise, "),
-        (("--all", "momentum"), "--all and 'momentum': name claims or say --all, not both"),
-        (("momentun",), "no claim 'momentun': known are batch_noise, "),
+        (("--all", "momentum"), "--all and 'momentum': name claims or use --all, not both"),
+        (("momentun",), "no claim 'momentun': did you mean momentum? known are batch_noise, "),
         (("momentum", "--seeds", "1"), "--seeds is 1: it should be at least 2"),
         (("momentum", "--workers", "0"), "--workers is 0: it should be at least 1"),
-        (("momentum", "--quick", "--seeds", "4"), "give one of them"),
+        (("momentum", "--quick", "--seeds", "4"), "use one of them"),
         (("no/such.toml",), "no/such.toml is not there"),
         (("momentum", "--dataset", "auto"), "--dataset is 'auto': a replication names its data"),
         (("momentum", "--dataset", "iris"), "dataset is 'iris': it should be one of"),
@@ -235,14 +238,14 @@ def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, co
 
 @pytest.mark.slow
 def test_verdicts_of_runs_that_train_alone_are_those_of_stacks(replicated, claim_file, tmp_path, command, store):
-    done = command("harness.replicate", "hidden_width.toml", "--cohort", "off")
+    done = command("harness.replicate", "hidden_width.toml", "--no-stack")
     assert done.returncode == 0, done.stderr
     words = []
     for folder, stacked in ((replicated[0], True), (tmp_path, False)):
         claim = read_claim(claim_file)
         judged = judge_claim(claim, f"sqlite:///{folder}/mlflow.db")
-        words.append({verdict.estimand.name: verdict.word for verdict in judged.verdicts})
-        records = Records(f"sqlite:///{folder}/mlflow.db", "claims/hidden_width")
+        words.append({verdict.estimand.name: verdict.label for verdict in judged.verdicts})
+        records = ExperimentReader(f"sqlite:///{folder}/mlflow.db", "claims/hidden_width")
         (parent,) = records.parents("claim", parent_name(claim))
         assert {STACK in run.tags for run in records.children(parent.id)} == {stacked}
     assert words[0] == words[1] and "reproduced" in words[0].values()
@@ -277,7 +280,7 @@ def test_a_claim_can_be_asked_of_other_data_and_judged_there(claim_file, tmp_pat
     assert "A wider hidden layer helps (on breast-cancer) (§5.3)" in judged.stdout
     assert (tmp_path / "reports" / "hidden_width-on-breast-cancer.html").is_file()
     claim = read_claim(claim_file).on(DataChoice("breast-cancer"))
-    records = Records(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")
+    records = ExperimentReader(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")
     (parent,) = records.parents("claim", parent_name(claim))
     assert {run.params["dataset"] for run in records.children(parent.id)} == {"breast-cancer"}
     assert {run.tags["harness.dataset_sha256"] for run in records.children(parent.id)} == {breast_cancer.sha256}
@@ -288,22 +291,22 @@ def test_a_claim_can_be_asked_of_other_data_and_judged_there(claim_file, tmp_pat
 class Engine:
     """An engine without processes: every run is complete at once, but those that a test names."""
 
-    def __init__(self, endings=None):
-        self.endings = endings or {}
+    def __init__(self, results=None):
+        self.results = results or {}
         self.ran = []
         self.drained = False
 
-    def run(self, jobs, proceed):
+    def execute(self, jobs, proceed):
         for job in jobs:
             if self.drained:
                 return
             self.ran.append(job)
             yield Started(job, 1)
-            ending = self.endings.get(job.name, Ending("complete"))
-            if ending.state == "complete":
+            result = self.results.get(job.name, JobResult("complete"))
+            if result.state == "complete":
                 loss = abs(job.config.lr - 0.3)
                 yield Epoch(job, EpochMetrics(1, loss, 0.5, loss, 0.5, 0.1, 1.0, 3))
-            yield Finished(job, ending)
+            yield Finished(job, result)
 
     def drain(self):
         self.drained = True
@@ -312,14 +315,15 @@ class Engine:
 def replication(store, claim_file, engine, sha256="ab" * 32):
     data = DatasetRecord("digits", sha256, "source", "", "profile", "digits")
     claim = read_claim(claim_file).with_seeds(2)
-    return Replication(claim, 1_497, engine, Tracking(store, "claims/hidden_width", data, "cpu"), Screen())
+    writer = ExperimentWriter(store, "claims/hidden_width", data, "cpu")
+    return Replication(claim, 1_497, Recorder(engine, writer, Console()))
 
 
 def test_tuning_comes_first_then_seed_by_seed_the_longest_runs_first(store, claim_file):
     claim_file.write_text(example().replace("hidden = [8, 256]\nlr", "hidden = [8, 256]\nepochs = 20\nlr"))
     engine = Engine()
     mine = replication(store, claim_file, engine)
-    mine.run(Clock(1.0))
+    mine.replicate(Eta(1.0))
     names = [job.name for job in engine.ran]
     assert all("lr" in name for name in names[:8]), "tuning"
     assert names[8:12] == ["8 units, tuned seed 1", "256 units, tuned seed 1", "8 units seed 1", "256 units seed 1"]
@@ -330,12 +334,12 @@ def test_tuning_comes_first_then_seed_by_seed_the_longest_runs_first(store, clai
 
 def test_nothing_is_judged_before_its_lr_was_chosen(store, claim_file):
     """Otherwise runs under some other lr would stay in the records, and the evidence would be refused for ever."""
-    broken = Engine({"8 units, tuned lr 0.3 seed 101": Ending("failed", "it broke")})
-    replication(store, claim_file, broken).run(Clock(1.0))
+    broken = Engine({"8 units, tuned lr 0.3 seed 101": JobResult("failed", "it broke")})
+    replication(store, claim_file, broken).replicate(Eta(1.0))
     assert len(broken.ran) == 8, "tuning alone"
     repaired = Engine()
     mine = replication(store, claim_file, repaired)
-    mine.run(Clock(1.0))
+    mine.replicate(Eta(1.0))
     assert mine.is_finished() and repaired.ran[0].name == "8 units, tuned lr 0.3 seed 101"
 
 
@@ -344,18 +348,18 @@ def test_a_claim_that_is_held_is_not_replicated(store, claim_file):
     mine = replication(store, claim_file, engine)
     what = f"claim {parent_name(read_claim(claim_file))!r}"
     refused = pytest.raises(UserError, match=rf"^{what} is being run by another process")
-    with hold(store, what), refused:
-        mine.run(Clock(1.0))
+    with locked(store, what), refused:
+        mine.replicate(Eta(1.0))
     assert engine.ran == []
-    mine.run(Clock(1.0))
+    mine.replicate(Eta(1.0))
     assert mine.is_finished()
 
 
 def test_a_claim_that_another_process_replicates_is_left_alone(store, claim_file, monkeypatch):
     mine = replication(store, claim_file, Engine())
-    replication(store, claim_file, Engine()).run(Clock(1.0))
-    monkeypatch.setattr(Tracking, "live_owner", lambda self, name, kind: "elsewhere 1 2.0")
-    for call in (mine.missing, lambda: mine.run(Clock(1.0))):
+    replication(store, claim_file, Engine()).replicate(Eta(1.0))
+    monkeypatch.setattr(ExperimentWriter, "live_owner", lambda self, name, kind: "elsewhere 1 2.0")
+    for call in (mine.missing, lambda: mine.replicate(Eta(1.0))):
         with pytest.raises(
             UserError, match=r"'hidden_width' is being replicated by another process \(process 1 on elsewhere\)"
         ):
@@ -363,28 +367,28 @@ def test_a_claim_that_another_process_replicates_is_left_alone(store, claim_file
 
 
 def test_other_data_under_the_same_name_are_refused(store, claim_file):
-    replication(store, claim_file, Engine()).run(Clock(1.0))
-    with pytest.raises(UserError, match=r"on other data that are called 'digits' too \(SHA-256 abab.*, now cdcd"):
+    replication(store, claim_file, Engine()).replicate(Eta(1.0))
+    with pytest.raises(UserError, match=r"on other data that are also called 'digits' \(SHA-256 abab.*, now cdcd"):
         replication(store, claim_file, Engine(), sha256="cd" * 32).missing()
 
 
 def test_a_failed_run_is_made_again_by_the_next_command(store, claim_file, capsys):
-    broken = Engine({"8 units seed 2": Ending("failed", "it broke")})
+    broken = Engine({"8 units seed 2": JobResult("failed", "it broke")})
     mine = replication(store, claim_file, broken)
-    mine.run(Clock(1.0))
+    mine.replicate(Eta(1.0))
     assert "8 units seed 2: it broke" in capsys.readouterr().out
     assert not mine.is_finished() and [task.name for task in mine.missing()] == ["8 units seed 2"]
     repaired = Engine()
-    replication(store, claim_file, repaired).run(Clock(1.0))
+    replication(store, claim_file, repaired).replicate(Eta(1.0))
     assert [job.name for job in repaired.ran] == ["8 units seed 2"]
 
 
 def test_a_diverged_run_counts_and_is_not_made_again(store, claim_file):
-    replication(store, claim_file, Engine({"8 units seed 1": Ending("diverged", "loss nan")})).run(Clock(1.0))
+    replication(store, claim_file, Engine({"8 units seed 1": JobResult("diverged", "loss nan")})).replicate(Eta(1.0))
     assert replication(store, claim_file, Engine()).is_finished()
 
 
 def test_a_best_lr_at_the_edge_of_its_grid_is_said(store, claim_file, capsys):
     claim_file.write_text(example().replace("lr = [0.1, 0.3, 1.0, 3.0]", "lr = [0.3, 1.0]"))
-    replication(store, claim_file, Engine()).run(Clock(1.0))
+    replication(store, claim_file, Engine()).replicate(Eta(1.0))
     assert "the lr chosen for '8 units, tuned', 0.3, is at the edge of the grid" in capsys.readouterr().out

@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 import psutil
 import pytest
+from mlflow import MlflowClient
 from support.paths import DATA_DIR, PROJECT
 from support.search_helpers import (
     DIGITS,
@@ -26,7 +27,7 @@ from support.search_helpers import (
 )
 
 from harness.core.metrics import DatasetRecord
-from harness.tracking.writer import Tracking
+from harness.tracking.writer import ExperimentWriter
 
 
 @pytest.mark.slow
@@ -35,8 +36,17 @@ def test_it_prints_a_line_a_trial_and_what_it_found(searched):
     lines = done.stdout.splitlines()
     assert sum(bool(re.match(r"trial \d+ +(complete|pruned|diverged)", line)) for line in lines) == 12
     assert sum(line.startswith("winner ") for line in lines) == 3
-    facts = "data", "best config", "validation accuracy", "test accuracy", "trials", "importances", "time", "model"
-    for words in (*facts, "MLflow UI", "report", "more trials"):
+    print_fields = (
+        "data",
+        "best config",
+        "validation accuracy",
+        "test accuracy",
+        "trials",
+        "importances",
+        "time",
+        "model",
+    )
+    for words in (*print_fields, "MLflow UI", "report", "more trials"):
         assert any(line.startswith(words) for line in lines), words
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
@@ -56,7 +66,7 @@ def test_every_trial_is_in_mlflow_under_its_study_and_nothing_is_left_running(se
     assert (lesson.params["lr"], lesson.params["gamma"], lesson.params["batch_size"]) == ("0.15", "0.0", "128")
     assert len(here.history(lesson.id, "val_accuracy")) == 10
     assert "| validation accuracy |" in parent.tags["mlflow.note.content"]
-    artifacts = {item.path for item in here.client.list_artifacts(parent.id)}
+    artifacts = {item.path for item in MlflowClient(here.uri).list_artifacts(parent.id)}
     assert artifacts == {"study.html", "search.toml"}
 
 
@@ -65,7 +75,7 @@ def test_the_page_holds_the_five_plots_and_needs_no_network(searched):
     folder, _ = searched
     here = records(folder)
     (parent,) = here.parents("study")
-    page = Path(here.client.download_artifacts(parent.id, "study.html", str(folder))).read_text()
+    page = Path(MlflowClient(here.uri).download_artifacts(parent.id, "study.html", str(folder))).read_text()
     for title in ("Optimisation history", "against training time", "importances", "Parallel coordinates", "Slice"):
         assert title in page
     assert "<script src=" not in page
@@ -156,7 +166,7 @@ def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, 
     output, errors = process.communicate(timeout=60)
     assert process.returncode == status, errors
     assert re.match(
-        r"stopped with \d of 6 trials done; go on with: .*harness.search --dataset digits --trials 6", errors
+        r"stopped with \d of 6 trials done; resume with: .*harness.search --dataset digits --trials 6", errors
     )
     assert errors.count("\n") == 1
     assert "interrupted" in output
@@ -180,7 +190,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path, store):
     process.send_signal(signal.SIGINT)
     _output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.startswith("stopped at once; go on with: ")
+    assert errors.startswith("stopped at once; resume with: ")
     here = records(tmp_path)
     (parent,) = here.parents("study")
     assert "RUNNING" not in {run.status for run in [parent, *here.children(parent.id)]}
@@ -228,8 +238,8 @@ def test_time_that_is_up_leaves_a_search_that_goes_on(tmp_path, store, command):
     (tmp_path / "long.toml").write_text(LONG)
     done = command(*DIGITS, "--space", "long.toml", "--timeout", "0.5", "--workers", "2")
     assert done.returncode == 0, done.stderr
-    assert "time is up" in done.stdout
-    assert "go on with:" in done.stderr
+    assert "timeout reached" in done.stdout
+    assert "resume with:" in done.stderr
 
 
 @pytest.mark.slow
@@ -266,7 +276,7 @@ def test_a_search_in_which_every_run_diverges_says_so(tmp_path, store, command):
 @pytest.mark.slow
 def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, command, digits):
     record = DatasetRecord("digits", digits.sha256, "", "", "", "digits")
-    tracking = Tracking(store, "search/digits", record, "cpu")
+    tracking = ExperimentWriter(store, "search/digits", record, "cpu")
     parent = tracking.open_parent("digits-420", "study", {})
     done = command(*DIGITS, "--trials", "1")
     assert done.returncode == 2
@@ -280,7 +290,7 @@ def test_who_joins_waits_and_goes_on_where_the_other_one_died(searched, tmp_path
     first = start(tmp_path, "--trials", "12", "--workers", "1")
     wait_for(lambda: len(running(tmp_path)) >= 3)
     first.send_signal(signal.SIGSTOP)  # so that it does not end before the second one is there
-    second = start(tmp_path, "--trials", "12", "--workers", "1", "--join")
+    second = start(tmp_path, "--trials", "12", "--workers", "1", "--wait")
     said = ""
     while f" {first.pid} " not in said:
         said = second.stdout.readline()
@@ -314,16 +324,15 @@ BAD_INPUT = [
     (("--workers", "100000"), "--workers is 100000: it should be at most"),
     (("--seed", "-1"), "--seed is -1: it should be at least 0"),
     (("--seed", "4294967293"), "--seed is 4294967293: it should be at most 4294967292"),
-    (("--round", "0"), "--round is 0: it should be at least 1"),
+    (("--round-size", "0"), "--round-size is 0: it should be at least 1"),
     (("--timeout", "nan"), "--timeout is nan: it should be at least 0"),
     (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'cuda' (see --help)"),
-    (("--cohort", "some"), "Invalid value for '--cohort': 'some' is not one of"),
     (("--precision", "int8"), "Invalid value for '--precision': 'int8' is not one of"),
     (("--momentum", "1"), "No such option"),
     (("--study", "../up"), "--study is '../up': it should be at most 100 letters"),
     (("--storage", "redis://here"), "--storage is 'redis://here': it should begin with one of sqlite://"),
     (("--storage", "sqlite:///no/folder/o.db"), "cannot be written to no/folder (No such file or directory)"),
-    (("--storage", "sqlite:///mlflow.db"), "they need a database each"),
+    (("--storage", "sqlite:///mlflow.db"), "each needs its own database"),
     (("--space", "nowhere.toml"), "cannot read the search space nowhere.toml"),
     (("--space", "lr-zero.toml"), "lr-zero.toml: lr is 0.0: it should be greater than 0"),
     (("--space", "lr-nan.toml"), "lr-nan.toml: [lr] low is nan"),
@@ -333,7 +342,7 @@ BAD_INPUT = [
         ("--dataset", "iris"),
         "dataset is 'iris': it should be one of auto, fashion-mnist, digits, breast-cancer, or csv:",
     ),
-    (("--target", "kind"), "target is 'kind': only the dataset csv:PATH has columns to choose from"),
+    (("--target", "kind"), "target is 'kind': it needs --dataset csv:PATH"),
     (("--space", "batch-zero.toml"), "batch-zero.toml: batch_size is 0: it should be greater than or equal to 1"),
     (("--space", "epochs-zero.toml"), "epochs-zero.toml: epochs is 0: it should be greater than or equal to 1"),
     (
@@ -381,14 +390,14 @@ def test_other_settings_under_the_same_name_are_refused(searched, command, tmp_p
 
 @pytest.mark.slow
 def test_runs_can_be_trained_one_by_one_but_a_study_is_not_mixed(tmp_path, store, command):
-    alone = command(*DIGITS, "--trials", "2", "--cohort", "off")
+    alone = command(*DIGITS, "--trials", "2", "--no-stack")
     assert alone.returncode == 0, alone.stderr
     here = records(tmp_path)
     (parent,) = here.parents("study")
     assert not [run.name for run in here.children(parent.id) if "harness.stack" in run.tags]
     mixed = command(*DIGITS, "--trials", "3")
     assert mixed.returncode == 2
-    assert 'study \'digits-420\' was made with cohort "off", not "on"; keep cohort as it was' in mixed.stderr
+    assert 'study \'digits-420\' was made with stack "off", not "on"; keep stack as it was' in mixed.stderr
 
 
 @pytest.mark.slow

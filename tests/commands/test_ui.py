@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from support.paths import PROJECT
 
-from harness.ui import port_holder
+from harness.tracking.ui_server import port_holder
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def test_a_name_is_what_records_call_it(name):
 
 
 @pytest.mark.parametrize(
-    ("wish", "name"),
+    ("spec", "name"),
     [
         ("csv:wine.csv", "csv-wine"),
         ("csv:/a/b/red wine (1).csv", "csv-red-wine--1-"),
@@ -22,8 +22,8 @@ def test_a_name_is_what_records_call_it(name):
         (f"csv:{'x' * 200}.csv", "csv-" + "x" * 60),
     ],
 )
-def test_a_csv_file_is_called_by_its_name_in_harmless_letters(wish, name):
-    assert data_choice(wish).name == name
+def test_a_csv_file_is_called_by_its_name_in_harmless_letters(spec, name):
+    assert data_choice(spec).name == name
 
 
 def test_a_path_may_be_meant_from_another_folder():
@@ -33,7 +33,7 @@ def test_a_path_may_be_meant_from_another_folder():
 
 
 @pytest.mark.parametrize(
-    ("wish", "target", "message"),
+    ("spec", "target", "message"),
     [
         (
             "mnist",
@@ -41,9 +41,9 @@ def test_a_path_may_be_meant_from_another_folder():
             "dataset is 'mnist': it should be one of auto, fashion-mnist, digits, breast-cancer, or csv:PATH",
         ),
         ("csv:", "", "the path of the file is missing"),
-        ("digits", "y", "target is 'y': only the dataset csv:PATH has columns"),
+        ("digits", "y", "target is 'y': it needs --dataset csv:PATH"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused(wish, target, message):
+def test_what_cannot_be_chosen_is_refused(spec, target, message):
     with pytest.raises(UserError, match=message):
-        data_choice(wish, target)
+        data_choice(spec, target)

@@ -57,7 +57,7 @@ def test_shared_tensors_hold_the_same_pixels():
 )
 def test_parts_that_do_not_fit_are_refused(digits, spoil, message):
     with pytest.raises(UserError, match=message):
-        dataset.checked(replace(digits, **spoil(digits)))
+        dataset.validated(replace(digits, **spoil(digits)))
 
 
 def test_pixel_sums_are_those_of_each_training_image(digits):

@@ -118,7 +118,7 @@ def test_a_download_that_fails_says_why_and_leaves_no_half_file(monkeypatch, err
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
     patience = socket.getdefaulttimeout()
-    with pytest.raises(fashion_mnist.DownloadFailed) as failure:
+    with pytest.raises(fashion_mnist.DownloadError) as failure:
         fashion_mnist.download(Path("data"))
     assert "train-images-idx3-ubyte.gz could not be downloaded" in str(failure.value)
     assert str(getattr(error, "reason", error)) in str(failure.value)

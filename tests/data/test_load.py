@@ -12,7 +12,7 @@ from harness.data.load import load
 @pytest.fixture
 def offline(monkeypatch):
     def download(folder):
-        raise fashion_mnist.DownloadFailed("train-images could not be downloaded (mirror: no route)")
+        raise fashion_mnist.DownloadError("train-images could not be downloaded (mirror: no route)")
 
     monkeypatch.setattr(fashion_mnist, "download", download)
 
@@ -31,7 +31,7 @@ def test_auto_falls_back_to_digits_and_says_why(offline):
     dataset = load(DataChoice("auto"), Path("nowhere"))
     assert dataset.name == "digits"
     assert dataset.fallback == (
-        "no whole Fashion-MNIST in nowhere and train-images could not be downloaded (mirror: no route)"
+        "no complete Fashion-MNIST in nowhere and train-images could not be downloaded (mirror: no route)"
     )
 
 

@@ -18,14 +18,14 @@ from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.data.choice import DataChoice
 from harness.data.dataset import Dataset
-from harness.engines.base import Epoch, Finished, Job, Lost, Started
+from harness.engines.base import Epoch, Finished, Job, Started, WorkerLost
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.training.loop import evaluate, train
 from harness.training.model import initial_model
-from harness.training.stacked.loop import Cohort
-from harness.training.stacked.matmul import library
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.loop import StackedTrainer
+from harness.training.stacked.matmul import use_matmul_backend
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
 def job(name, final=False, **changes):
@@ -41,14 +41,14 @@ def epochs_of(events, name):
     return [event.metrics for event in events if isinstance(event, Epoch) and event.job.name == name]
 
 
-def endings(events):
-    return {event.job.name: event.ending for event in events if isinstance(event, Finished)}
+def results(events):
+    return {event.job.name: event.result for event in events if isinstance(event, Finished)}
 
 
 def stacked_alone(config, digits):
     """The run's records when it is the only one of its stack."""
-    with library(choose_library()):
-        return [records[0] for records in Cohort([config], digits, [initial_model(config, digits)]).epochs()]
+    with use_matmul_backend(choose_matmul_backend()):
+        return [records[0] for records in StackedTrainer([config], digits, [initial_model(config, digits)]).epochs()]
 
 
 def worker_of(engine, job):
@@ -57,7 +57,7 @@ def worker_of(engine, job):
 
 @pytest.fixture(scope="module")
 def engine(digits):
-    with closing(LocalEngine(digits, Pool(2), "cpu", choose_library())) as engine:
+    with closing(LocalEngine(digits, Pool(2), "cpu", choose_matmul_backend())) as engine:
         yield engine
 
 
@@ -68,17 +68,17 @@ def always(job, metrics):
 def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(engine, digits, monkeypatch):
     monkeypatch.setattr(engine._planner, "_seconds", lambda _config: {1: 1.0, 2: 0.5})
     jobs = [job(f"{name} {seed}", seed=seed, batch_norm=name == "b") for name in "ab" for seed in range(4)]
-    events = list(engine.run(jobs, always))
+    events = list(engine.execute(jobs, always))
     assert {event.stack for event in events if isinstance(event, Started)} == {2}  # two stacks for each of two workers
     for each in jobs:
         assert numbers(epochs_of(events, each.name)) == numbers(stacked_alone(each.config, digits))
         kinds = [type(event) for event in events if event.job.name == each.name]
         assert kinds == [Started, Epoch, Epoch, Epoch, Finished]
-        assert endings(events)[each.name].state == "complete"
+        assert results(events)[each.name].state == "complete"
 
 
 def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
-    engine.start()
+    engine.start_workers()
     config = job("a", batch_size=8, batch_norm=True).config
     costs = engine._planner._seconds(config)
     assert list(costs) == [1, 2, 4, 8, 16][: len(costs)]
@@ -87,28 +87,28 @@ def test_all_workers_measure_what_updates_of_a_shape_cost_once(engine):
 
 
 def test_a_worker_that_dies_while_it_measures_is_replaced(digits):
-    with closing(LocalEngine(digits, Pool(2), "cpu", choose_library())) as engine:
+    with closing(LocalEngine(digits, Pool(2), "cpu", choose_matmul_backend())) as engine:
         engine._pool.start()
         pids = [worker.process.pid for worker in engine._pool]
         os.kill(pids[0], signal.SIGSTOP)  # so that it is alive when it is asked, and never answers
         threading.Timer(1.0, os.kill, (pids[0], signal.SIGKILL)).start()
         jobs = [job(str(seed), seed=seed) for seed in range(4)]
-        assert {ending.state for ending in endings(list(engine.run(jobs, always))).values()} == {"complete"}
+        assert {result.state for result in results(list(engine.execute(jobs, always))).values()} == {"complete"}
         assert engine._pool[0].process.pid != pids[0]
 
 
 def test_a_run_that_cannot_even_be_measured_fails_and_no_other(engine):
     jobs = [job(name, hidden=10**12) for name in "ab"] + [job("well")]
-    ended = endings(list(engine.run(jobs, always)))
-    assert {name: ending.state for name, ending in ended.items()} == {"a": "failed", "b": "failed", "well": "complete"}
+    ended = results(list(engine.execute(jobs, always)))
+    assert {name: result.state for name, result in ended.items()} == {"a": "failed", "b": "failed", "well": "complete"}
     assert "RuntimeError" in ended["a"].note
 
 
 @pytest.mark.slow
-def test_without_cohorts_each_job_is_trained_by_train(digits):
+def test_without_stacks_each_job_is_trained_by_train(digits):
     jobs = [job("a"), job("b", seed=1)]
-    with closing(LocalEngine(digits, Pool(1), "cpu", products=None)) as engine:
-        events = list(engine.run(jobs, always))
+    with closing(LocalEngine(digits, Pool(1), "cpu", None)) as engine:
+        events = list(engine.execute(jobs, always))
     assert [event.stack for event in events if isinstance(event, Started)] == [0, 0]
     for each in jobs:
         assert numbers(epochs_of(events, each.name)) == numbers(train(each.config, digits))
@@ -118,22 +118,22 @@ def test_stopping_is_asked_after_each_epoch_and_a_whole_run_is_complete(engine):
     def proceed(job, metrics):
         return (job.name, metrics.epoch) not in {("early", 2), ("late", 3)}
 
-    events = list(engine.run([job("early"), job("late")], proceed))
+    events = list(engine.execute([job("early"), job("late")], proceed))
     assert len(epochs_of(events, "early")) == 2
-    assert {name: ending.state for name, ending in endings(events).items()} == {"early": "stopped", "late": "complete"}
+    assert {name: result.state for name, result in results(events).items()} == {"early": "stopped", "late": "complete"}
 
 
 def test_a_diverged_run_says_where(engine):
-    events = list(engine.run([job("wild", lr=1e30)], always))
-    ending = endings(events)["wild"]
-    assert ending.state == "diverged"
-    assert "in epoch 1, update" in ending.note
+    events = list(engine.execute([job("wild", lr=1e30)], always))
+    result = results(events)["wild"]
+    assert result.state == "diverged"
+    assert "in epoch 1, update" in result.note
     assert epochs_of(events, "wild") == []
 
 
 def test_a_run_that_raises_fails_alone_and_says_why(engine):
-    events = list(engine.run([job("bad", batch_size=5_000), job("good")], always))
-    bad, good = endings(events)["bad"], endings(events)["good"]
+    events = list(engine.execute([job("bad", batch_size=5_000), job("good")], always))
+    bad, good = results(events)["bad"], results(events)["good"]
     assert (bad.state, good.state) == ("failed", "complete")
     assert bad.note.startswith(
         "ValueError: batch_size is 5000: it should be at most the 1251 training images of digits"
@@ -145,11 +145,11 @@ def test_a_final_job_is_tested_and_hands_its_weights_back(engine, digits):
     from harness.training.model import initial_model
 
     final = job("final", final=True, split="lesson")
-    ending = endings(engine.run([final], always))["final"]
+    result = results(engine.execute([final], always))["final"]
     model = initial_model(final.config, digits)
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in ending.weights.items()})
-    assert ending.test == evaluate(model, digits.test_inputs, digits.test_labels)
-    assert endings(engine.run([job("not final")], always))["not final"].test is None
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in result.weights.items()})
+    assert result.test == evaluate(model, digits.test_inputs, digits.test_labels)
+    assert results(engine.execute([job("not final")], always))["not final"].test is None
 
 
 def test_a_pool_is_started_before_torch_is_imported():
@@ -158,8 +158,8 @@ def test_a_pool_is_started_before_torch_is_imported():
 
 
 def test_nothing_to_do_starts_no_worker(digits):
-    idle = LocalEngine(digits, Pool(2), "cpu", choose_library())
-    assert list(idle.run([], always)) == []
+    idle = LocalEngine(digits, Pool(2), "cpu", choose_matmul_backend())
+    assert list(idle.execute([], always)) == []
     assert list(idle._pool) == []
 
 
@@ -173,13 +173,13 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engine, digits):
             os.kill(worker.process.pid, signal.SIGKILL)
         return True
 
-    events = list(engine.run([job("a"), job("b", seed=1)], kill_once))
-    (lost,) = [event for event in events if isinstance(event, Lost)]
+    events = list(engine.execute([job("a"), job("b", seed=1)], kill_once))
+    (lost,) = [event for event in events if isinstance(event, WorkerLost)]
     assert lost.note == f"worker {killed[0]} was killed by SIGKILL in attempt 1 of 3"
     after = events[events.index(lost) :]
-    assert Started(lost.job, 2, stack=1, products=choose_library()) in after
+    assert Started(lost.job, 2, stack=1, matmul_backend=choose_matmul_backend()) in after
     assert numbers(epochs_of(after, lost.job.name)) == numbers(stacked_alone(lost.job.config, digits))
-    assert {ending.state for ending in endings(events).values()} == {"complete"}
+    assert {result.state for result in results(events).values()} == {"complete"}
 
 
 @pytest.mark.slow
@@ -192,22 +192,22 @@ def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_othe
         return True
 
     jobs = [job("deadly"), *(job(f"well {seed}", seed=seed) for seed in range(7))]
-    events = list(engine.run(jobs, kill))
-    ended = endings(events)
-    assert [name for name, ending in ended.items() if ending.state == "failed"] == ["deadly"]
-    lost = {event.job.name for event in events if isinstance(event, Lost)}
+    events = list(engine.execute(jobs, kill))
+    ended = results(events)
+    assert [name for name, result in ended.items() if result.state == "failed"] == ["deadly"]
+    lost = {event.job.name for event in events if isinstance(event, WorkerLost)}
     assert len(lost) == 2  # it and the one that shared its stack
-    again = {event.job.name: event.stack for event in events if isinstance(event, Started) and event.attempt > 1}
-    assert again == dict.fromkeys(lost, 1)
+    retry = {event.job.name: event.stack for event in events if isinstance(event, Started) and event.attempt > 1}
+    assert retry == dict.fromkeys(lost, 1)
     for each in jobs[1:]:
-        last = max(position for position, event in enumerate(events) if event == Started(each, 1, 2, choose_library())
-                   or event == Started(each, 2, 1, choose_library()))  # fmt: skip
+        attempts = [Started(each, 1, 2, choose_matmul_backend()), Started(each, 2, 1, choose_matmul_backend())]
+        last = max(position for position, event in enumerate(events) if event in attempts)
         assert numbers(epochs_of(events[last:], each.name)) == numbers(stacked_alone(each.config, digits))
 
 
 def test_where_nothing_is_asked_no_worker_waits_for_whoever_reads(engine, digits):
     """Both runs are over before the second event is read."""
-    events = engine.run([job("a"), job("b", batch_size=64)], None)
+    events = engine.execute([job("a"), job("b", batch_size=64)], None)
     started = [next(events), next(events)]
     for worker in engine._pool:
         while worker.process.is_alive() and not (worker.pipe.poll() and _is_idle(worker.process.pid)):
@@ -215,7 +215,7 @@ def test_where_nothing_is_asked_no_worker_waits_for_whoever_reads(engine, digits
     rest = list(events)
     assert [type(event) for event in started] == [Started, Started]
     assert sum(isinstance(event, Epoch) for event in rest) == 6
-    assert {ending.state for ending in endings(rest).values()} == {"complete"}
+    assert {result.state for result in results(rest).values()} == {"complete"}
 
 
 def _is_idle(pid):
@@ -225,8 +225,8 @@ def _is_idle(pid):
 
 def test_a_run_that_needs_more_memory_than_there_is_fails_alone(engine):
     jobs = [job("vast", hidden=2**40), job("b"), job("c", hidden=16)]
-    ended = endings(list(engine.run(jobs, always)))
-    assert {name: ending.state for name, ending in ended.items()} == {
+    ended = results(list(engine.execute(jobs, always)))
+    assert {name: result.state for name, result in ended.items()} == {
         "vast": "failed",
         "b": "complete",
         "c": "complete",
@@ -244,11 +244,11 @@ def test_a_dead_forkserver_costs_what_its_workers_were_at(digits):
         return True
 
     killed = []
-    with closing(LocalEngine(digits, Pool(2), "cpu", choose_library())) as engine:
-        events = list(engine.run([job("a"), job("b", seed=1)], kill_once))
+    with closing(LocalEngine(digits, Pool(2), "cpu", choose_matmul_backend())) as engine:
+        events = list(engine.execute([job("a"), job("b", seed=1)], kill_once))
     assert killed
-    assert {ending.state for ending in endings(events).values()} == {"complete"}
-    assert any(isinstance(event, Lost) for event in events)
+    assert {result.state for result in results(events).values()} == {"complete"}
+    assert any(isinstance(event, WorkerLost) for event in events)
 
 
 @pytest.mark.slow
@@ -257,20 +257,20 @@ def test_a_job_that_kills_every_worker_fails_after_three_attempts(engine):
         os.kill(worker_of(engine, job).process.pid, signal.SIGKILL)
         return True
 
-    events = list(engine.run([job("deadly")], kill))
+    events = list(engine.execute([job("deadly")], kill))
     assert [event.attempt for event in events if isinstance(event, Started)] == [1, 2, 3]
-    assert endings(events)["deadly"].state == "failed"
-    assert "in attempt 3 of 3" in endings(events)["deadly"].note
+    assert results(events)["deadly"].state == "failed"
+    assert "in attempt 3 of 3" in results(events)["deadly"].note
 
 
 def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
-    engine.start()
+    engine.start_workers()
     victim = engine._pool[0].process
     victim.kill()
     victim.join()
-    events = list(engine.run([job("a"), job("b")], always))
-    assert {ending.state for ending in endings(events).values()} == {"complete"}
-    assert not [event for event in events if isinstance(event, Lost)]
+    events = list(engine.execute([job("a"), job("b")], always))
+    assert {result.state for result in results(events).values()} == {"complete"}
+    assert not [event for event in events if isinstance(event, WorkerLost)]
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
 )
 def test_draining_stops_what_runs_and_starts_nothing_more(digits, proceed, epochs, most):
     """A worker that is not asked may be ahead of what is read; it stops after the epoch in which it is told."""
-    with closing(LocalEngine(digits, Pool(1), "cpu", choose_library())) as engine:
+    with closing(LocalEngine(digits, Pool(1), "cpu", choose_matmul_backend())) as engine:
         events = []
-        for event in engine.run([job("runs", epochs=epochs), job("never starts", batch_size=64)], proceed):
+        for event in engine.execute([job("runs", epochs=epochs), job("never starts", batch_size=64)], proceed):
             events.append(event)
             if isinstance(event, Epoch):
                 engine.drain()
-        assert {name: ending.state for name, ending in endings(events).items()} == {"runs": "stopped"}
+        assert {name: result.state for name, result in results(events).items()} == {"runs": "stopped"}
         assert len(epochs_of(events, "runs")) <= most
 
 
@@ -305,9 +305,9 @@ def test_a_million_rows_are_not_copied_to_every_worker():
             used.extend(psutil.Process(worker.process.pid).memory_full_info().uss for worker in engine._pool)
             return True
 
-        with closing(LocalEngine(table, Pool(2), "cpu", choose_library())) as engine:
+        with closing(LocalEngine(table, Pool(2), "cpu", choose_matmul_backend())) as engine:
             jobs = [job(name, epochs=1, batch_size=100, dataset="table", lr=0.01) for name in ("a", "b")]
-            assert {ending.state for ending in endings(engine.run(jobs, proceed)).values()} == {"complete"}
+            assert {result.state for result in results(engine.execute(jobs, proceed)).values()} == {"complete"}
         return max(used)
 
     assert own_memory(1_000_000) - own_memory(1_000) < 150e6
@@ -326,12 +326,12 @@ from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.training.model import initial_model
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 from harness.training.stacked.matmul import library
 if __name__ == "__main__":
-    engine = LocalEngine(load(DataChoice("digits")), Pool(2), "cpu", choose_library())
+    engine = LocalEngine(load(DataChoice("digits")), Pool(2), "cpu", choose_matmul_backend())
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")
-    events = engine.run([Job("a", config), Job("b", config)], lambda job, metrics: True)
+    events = engine.execute([Job("a", config), Job("b", config)], lambda job, metrics: True)
     while not isinstance(next(events), Epoch):
         pass  # both train once the first epoch is over
     print(*(worker.process.pid for worker in engine._pool), flush=True)

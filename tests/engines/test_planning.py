@@ -1,6 +1,6 @@
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
-from harness.engines.base import Job, Lost
+from harness.engines.base import Job, WorkerLost
 from harness.engines.planning import Planner
 
 
@@ -12,6 +12,6 @@ def test_what_trains_alone_has_torchs_own_products(digits):
     """No tag says which products it had, and replay takes torch's own."""
     planner = Planner(digits, "onednn", lambda _measure: [{1: 1.0}])
     jobs = [job("alone", hidden=1), job("stacked")]
-    orders = planner.orders(jobs, asks=True, workers=1)
-    orders += [planner.again(Lost(one, 1, "killed"), asks=True) for one in jobs]
-    assert [(one.stacked, one.products) for one in orders] == 2 * [(False, "default"), (True, "onednn")]
+    work_items = planner.work_items(jobs, asks=True, workers=1)
+    work_items += [planner.retry(WorkerLost(one, 1, "killed"), asks=True) for one in jobs]
+    assert [(one.stacked, one.matmul_backend) for one in work_items] == 2 * [(False, "default"), (True, "onednn")]

@@ -41,8 +41,8 @@ def cluster(token, elsewhere):
         cluster.shutdown()
 
 
-def on(cluster, *wish):
-    return (*wish, "--ray-address", cluster.address)
+def on(cluster, *spec):
+    return (*spec, "--ray-address", cluster.address)
 
 
 def tasks():
@@ -71,9 +71,9 @@ def test_a_cluster_gives_what_this_machine_does(searched, cluster, tmp_path, sto
 def test_two_hundred_trials_lose_nothing_to_killed_tasks_and_a_node_that_goes(cluster, tmp_path, command, store):
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
-    wish = ("--trials", "200", "--seed", "7")
-    assert ended(start(undisturbed, *wish), 400)[0] == 0
-    process = start(tmp_path, *on(cluster, *wish, "--engine", "ray"))
+    spec = ("--trials", "200", "--seed", "7")
+    assert ended(start(undisturbed, *spec), 400)[0] == 0
+    process = start(tmp_path, *on(cluster, *spec, "--engine", "ray"))
     killed = 0
     for trials in range(20, 160, 20):
         wait_for(lambda trials=trials: len(running(tmp_path)) >= trials, seconds=300)
@@ -145,7 +145,7 @@ def test_what_this_machine_began_a_cluster_ends(searched, cluster, tmp_path, sto
 @pytest.mark.slow
 def test_a_search_whose_nodes_have_gone_can_be_stopped(cluster, tmp_path, store):
     (tmp_path / "endless.toml").write_text(ENDLESS)
-    process = start(tmp_path, *on(cluster, *TWELVE, "--space", "endless.toml", "--cohort", "off"))
+    process = start(tmp_path, *on(cluster, *TWELVE, "--space", "endless.toml", "--no-stack"))
     wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
     cluster.remove_node(cluster.second, allow_graceful=False)
     wait_for(lambda: any(run.tags.get("harness.attempt") == "2" for run in running(tmp_path)))
@@ -179,7 +179,7 @@ def test_more_of_a_gpu_than_there_is_is_refused(cluster, command):
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("spec", "message"),
     [
         (("--ray-address", "auto"), "--ray-address and --gpus-per-run need --engine ray"),
         (("--gpus-per-run", "0.5"), "--ray-address and --gpus-per-run need --engine ray"),
@@ -196,9 +196,9 @@ def test_more_of_a_gpu_than_there_is_is_refused(cluster, command):
         (("--engine", "ray", "--device", "cpu"), "--device is 'cpu': with --engine ray, --gpus-per-run decides"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(command, wish, message):
+def test_options_that_do_not_go_together_are_refused(command, spec, message):
     for module, more in (("harness.search", ()), ("harness.replicate", ("momentum",))):
-        done = command(module, *more, *wish)
+        done = command(module, *more, *spec)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 

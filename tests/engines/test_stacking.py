@@ -6,8 +6,8 @@ import torch
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.engines.base import Job
-from harness.engines.orders import Measure
 from harness.engines.stacking import stacks, update_costs
+from harness.engines.work_items import Measure
 from harness.training.stacked.mlp import StackedMLP
 
 

@@ -18,12 +18,14 @@ from harness.claims.file import claim_files, read_claim
 from harness.core.config import RunConfig, make_config
 from harness.core.defaults import LESSON, SEARCHED
 from harness.core.errors import UserError
+from harness.core.paths import DEFAULT_SPACE
 from harness.data import fashion_mnist
 from harness.data.choice import data_choice
 from harness.data.csv_table import read_csv
 from harness.data.load import load
-from harness.studies.space import DEFAULT_SPACE, read_space
-from harness.tracking.reader import CONFIG_HASH, TrackedRun, config_of
+from harness.studies.space import read_space
+from harness.tracking.reader import TrackedRun, config_of
+from harness.tracking.schema import CONFIG_HASH
 from harness.training.model import initial_model
 
 CALM = {"deadline": None, "derandomize": True, "database": None}

@@ -9,8 +9,8 @@ from harness.core.errors import UserError
 from harness.storage.checks import (
     MLFLOW_DEFAULT,
     OPTUNA_DEFAULT,
+    check_exists,
     check_name,
-    check_recorded,
     check_stores,
     check_tracking,
     tracking_uri,
@@ -35,7 +35,7 @@ def test_the_default_stores_are_accepted_in_an_empty_folder_and_nothing_is_left_
         ("sqlite:///no/such/folder/optuna.db", "cannot be written to no/such/folder (No such file or directory)"),
         ("sqlite:///text.db", "text.db cannot be used (file is not a database)"),
         ("sqlite:///mlruns", "mlruns cannot be used"),
-        ("sqlite:///mlflow.db", "they need a database each"),
+        ("sqlite:///mlflow.db", "each needs its own database"),
     ],
 )
 def test_a_storage_that_cannot_work_is_refused(storage, message):
@@ -83,9 +83,7 @@ def test_a_password_is_not_shown(url, shown):
 
 def test_records_that_wait_for_a_server_need_a_folder(monkeypatch):
     monkeypatch.chdir("/proc")
-    with pytest.raises(
-        UserError, match=r"^records that wait for MLflow's store cannot be written to the working directory"
-    ):
+    with pytest.raises(UserError, match=r"^the spool of MLflow's store cannot be written to the working directory"):
         check_tracking("postgresql://me@host/db")
 
 
@@ -124,7 +122,7 @@ def test_names_that_could_leave_their_place_are_refused(name):
 def test_reading_makes_no_empty_database(tmp_path, form):
     uri = form.format(tmp_path)
     with pytest.raises(UserError, match=r"nothing is recorded here: there is no .*mlflow.db; run harness.search"):
-        check_recorded(uri)
+        check_exists(uri)
     (tmp_path / "mlflow.db").touch()
-    check_recorded(uri)
-    check_recorded("http://localhost:5000")
+    check_exists(uri)
+    check_exists("http://localhost:5000")

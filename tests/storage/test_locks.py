@@ -10,25 +10,27 @@ import pytest
 from support.processes import program
 
 from harness.core.errors import UserError
-from harness.storage.locks import hold, make_whole
+from harness.storage.locks import locked
 from harness.storage.process import this_process
+from harness.storage.sqlite import create_atomically
 
 MAKE_BOTH = """
 import sys, time
-from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.core.paths import DEFAULT_SPACE
+from harness.studies.space import read_space
 from harness.studies.study import Study
-from harness.tracking.experiments import make_experiment, writer
+from harness.tracking.experiments import create_experiment, open_store
 
 while time.time() < float(sys.argv[1]):
     pass
 Study("sqlite:///optuna.db", "one", read_space(DEFAULT_SPACE), 420, {})
-make_experiment(writer("sqlite:///mlflow.db"), "search/digits")
+create_experiment(open_store("sqlite:///mlflow.db"), "search/digits")
 """
 HOLD = """
 import sys, time
-from harness.storage.locks import hold
+from harness.storage.locks import locked
 
-with hold("sqlite:///o.db", "study 'a'"):
+with locked("sqlite:///o.db", "study 'a'"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -80,7 +82,7 @@ def test_what_cannot_be_built_is_not_there(tmp_path):
         raise RuntimeError("half")
 
     with pytest.raises(RuntimeError, match="half"):
-        make_whole(url, half)
+        create_atomically(url, half)
     assert not (tmp_path / "a.db").exists()
 
     def whole(part):
@@ -88,15 +90,15 @@ def test_what_cannot_be_built_is_not_there(tmp_path):
             database.execute("CREATE TABLE whole (x)")
 
     (tmp_path / "a.db").touch()  # as a program leaves it that looked for a database
-    make_whole(url, whole)
-    make_whole(url, half)  # it is there
+    create_atomically(url, whole)
+    create_atomically(url, half)  # it is there
     assert tables(tmp_path / "a.db") == {"whole"}
 
 
 def test_a_server_of_another_kind_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    make_whole("mysql://here/a", lambda _url: pytest.fail("there is nothing to make"))
-    with hold("mysql://here/a", "study 'a'"), hold("mysql://here/a", "study 'a'"):
+    create_atomically("mysql://here/a", lambda _url: pytest.fail("there is nothing to make"))
+    with locked("mysql://here/a", "study 'a'"), locked("mysql://here/a", "study 'a'"):
         assert list(tmp_path.iterdir()) == []
 
 
@@ -105,11 +107,11 @@ def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(tmp_pat
     with program(HOLD, tmp_path, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         message = rf"^study 'a' is being run by another process \(process {other.pid} on \S+\): wait"
-        with pytest.raises(UserError, match=message), hold("sqlite:///o.db", "study 'a'"):
+        with pytest.raises(UserError, match=message), locked("sqlite:///o.db", "study 'a'"):
             pass
-        with hold("sqlite:///o.db", "study 'b'"):
+        with locked("sqlite:///o.db", "study 'b'"):
             pass
         other.kill()
-    with hold("sqlite:///o.db", "study 'a'"):
+    with locked("sqlite:///o.db", "study 'a'"):
         assert this_process() in {path.read_text() for path in tmp_path.glob("*.owner")}
     assert not list(tmp_path.glob("*.owner"))

@@ -10,9 +10,9 @@ from support.processes import program
 from support.search_helpers import DIGITS, running, start, wait_for, what_was_recorded, what_was_recorded_in
 
 from harness.core.errors import Stopped, UserError
-from harness.storage.locks import hold
+from harness.storage.locks import locked
 from harness.studies.storage import open_storage
-from harness.tracking.reader import Records
+from harness.tracking.reader import ExperimentReader
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a folder of a desktop
@@ -20,20 +20,21 @@ with warnings.catch_warnings():
 
 MAKE_BOTH = """
 import sys, time
-from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.core.paths import DEFAULT_SPACE
+from harness.studies.space import read_space
 from harness.studies.study import Study
-from harness.tracking.experiments import make_experiment, writer
+from harness.tracking.experiments import create_experiment, open_store
 
 while time.time() < float(sys.argv[3]):
     pass
 Study(sys.argv[1], "one", read_space(DEFAULT_SPACE), 420, {})
-make_experiment(writer(sys.argv[2]), "search/digits")
+create_experiment(open_store(sys.argv[2]), "search/digits")
 """
 HOLD = """
 import sys, time
-from harness.storage.locks import hold
+from harness.storage.locks import locked
 
-with hold(sys.argv[1], "study 'a'"):
+with locked(sys.argv[1], "study 'a'"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -69,7 +70,7 @@ def test_four_at_the_same_instant_make_both_databases_once(databases, tmp_path):
     programs = [program(MAKE_BOTH, tmp_path, *databases, start) for _ in range(4)]
     assert [each.wait() for each in programs] == [0, 0, 0, 0]
     assert open_storage(databases[0]).get_all_studies()[0].study_name == "one"
-    assert Records(databases[1], "search/digits").experiment_id == "1"
+    assert ExperimentReader(databases[1], "search/digits").experiment_id == "1"
 
 
 @pytest.mark.slow
@@ -83,7 +84,7 @@ def test_one_that_is_killed_while_it_makes_tables_leaves_the_rest_to_the_next(da
     first.kill()
     first.wait()
     assert program(MAKE_BOTH, tmp_path, *databases, "0").wait() == 0
-    assert Records(databases[1], "search/digits").experiment_id == "1"
+    assert ExperimentReader(databases[1], "search/digits").experiment_id == "1"
 
 
 def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(databases, tmp_path):
@@ -91,15 +92,15 @@ def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(databas
     with program(HOLD, tmp_path, url, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         message = rf"^study 'a' is being run by another process \(process {other.pid} on \S+\): wait"
-        with pytest.raises(UserError, match=message), hold(url, "study 'a'"):
+        with pytest.raises(UserError, match=message), locked(url, "study 'a'"):
             pass
-        with hold(url, "study 'b'"):
+        with locked(url, "study 'b'"):
             pass
         other.kill()
 
     def is_free():
         try:
-            with hold(url, "study 'a'"):
+            with locked(url, "study 'a'"):
                 return True
         except UserError:
             return False
@@ -123,10 +124,10 @@ def test_a_hold_that_was_lost_with_its_server_is_told_and_who_waits_for_it_waits
     told, got = [], threading.Event()
 
     def wait_for_it():
-        with hold(url, "study 'a'", told.append):
+        with locked(url, "study 'a'", told.append):
             got.set()
 
-    with hold(url, "study 'a'") as held:
+    with locked(url, "study 'a'") as held:
         held.check()
         waiting = threading.Thread(target=wait_for_it)
         waiting.start()
@@ -144,7 +145,7 @@ def test_a_hold_that_was_lost_with_its_server_is_told_and_who_waits_for_it_waits
 def test_a_server_that_is_not_there_is_one_line_without_its_password(tmp_path):
     url = "postgresql+psycopg2://me:secret@127.0.0.1:1/optuna"
     shown = r"^cannot open postgresql\+psycopg2://me:\*\*\*@127.0.0.1:1/optuna \("
-    with pytest.raises(UserError, match=shown) as error, hold(url, "study 'a'"):
+    with pytest.raises(UserError, match=shown) as error, locked(url, "study 'a'"):
         pass
     assert "secret" not in str(error.value) and "\n" not in str(error.value)
 
@@ -152,29 +153,29 @@ def test_a_server_that_is_not_there_is_one_line_without_its_password(tmp_path):
 @pytest.mark.slow
 def test_a_search_in_postgresql_gives_what_one_in_files_does(searched, databases, tmp_path, command):
     storage, tracking = databases
-    wish = (*DIGITS, "--trials", "12", "--workers", "2", "--storage", storage)
-    done = command(*wish, MLFLOW_TRACKING_URI=tracking)
+    spec = (*DIGITS, "--trials", "12", "--workers", "2", "--storage", storage)
+    done = command(*spec, MLFLOW_TRACKING_URI=tracking)
     assert done.returncode == 0, done.stderr
-    assert what_was_recorded_in(Records(tracking, "search/digits")) == what_was_recorded_in(
-        Records(f"sqlite:///{searched[0]}/mlflow.db", "search/digits")
+    assert what_was_recorded_in(ExperimentReader(tracking, "search/digits")) == what_was_recorded_in(
+        ExperimentReader(f"sqlite:///{searched[0]}/mlflow.db", "search/digits")
     )
     assert not list(tmp_path.glob("*.db"))
-    again = command(*wish, MLFLOW_TRACKING_URI=tracking)
+    again = command(*spec, MLFLOW_TRACKING_URI=tracking)
     assert "nothing is left to do" in again.stdout
 
 
 @pytest.mark.slow
 def test_a_server_that_stops_in_mid_search_costs_no_trial(searched, own_server, tmp_path, store):
     folder, url = own_server
-    wish = ("--trials", "12", "--workers", "2", "--storage", url)
-    process = start(tmp_path, *wish)
+    spec = ("--trials", "12", "--workers", "2", "--storage", url)
+    process = start(tmp_path, *spec)
     wait_for(lambda: len(running(tmp_path)) >= 3)
     start_server(folder).cleanup()
     _output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.count("\n") == 1 and ("cannot be used any more" in errors or "the hold on study" in errors), errors
     start_server(folder)
-    again = start(tmp_path, *wish)
+    again = start(tmp_path, *spec)
     _output, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
     assert what_was_recorded(tmp_path) == what_was_recorded(searched[0])

@@ -5,7 +5,7 @@ import sys
 import pytest
 from support.paths import PROJECT
 
-from harness.storage.process import is_alive, this_process, told
+from harness.storage.process import describe_owner, is_alive, this_process
 
 
 def test_this_process_is_alive():
@@ -34,5 +34,5 @@ def test_a_name_that_is_no_owner_is_not_alive(owner):
 
 
 def test_an_owner_is_told_as_a_process_on_a_host():
-    assert told("lab-3 4711 1795624860.73") == "process 4711 on lab-3"
-    assert told("b-3 4711") == "b-3 4711", "what PostgreSQL has cut short is told as it is"
+    assert describe_owner("lab-3 4711 1795624860.73") == "process 4711 on lab-3"
+    assert describe_owner("b-3 4711") == "b-3 4711", "what PostgreSQL has cut short is told as it is"

@@ -4,7 +4,8 @@ import pytest
 
 from harness.core.defaults import LESSON
 from harness.core.errors import UserError
-from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.core.paths import DEFAULT_SPACE
+from harness.studies.space import read_space
 
 
 def space_of(text: str):

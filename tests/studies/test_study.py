@@ -11,13 +11,14 @@ from optuna.storages._rdb.models import TrialModel
 
 from harness.core.defaults import LESSON
 from harness.core.errors import Stopped, UserError
+from harness.core.paths import DEFAULT_SPACE
 from harness.studies import run
+from harness.studies.cached_study import CachedStudy
 from harness.studies.sampler import Sampler
-from harness.studies.space import DEFAULT_SPACE, read_space
+from harness.studies.space import read_space
 from harness.studies.storage import open_storage
 from harness.studies.study import Study
 from harness.studies.trial import Outcome
-from harness.training.stacked import matmul_backend
 
 URL = "sqlite:///optuna.db"
 TOTAL, ROUND = 14, 6  # three rounds: pruning begins in the second, TPE in the third
@@ -39,14 +40,14 @@ def run_trial(study, trial, epochs_done=None):
     told = []
     for epoch, accuracy in enumerate(accuracies(trial.params), start=1):
         told.append(accuracy)
-        go_on = study.proceed(trial, epoch, accuracy, trial.params["epochs"])
+        go_on = study.should_continue(trial, epoch, accuracy, trial.params["epochs"])
         if epochs_done == epoch:
             return
         if not go_on:
-            study.settle(trial, Outcome("pruned", "", tuple(told), 1.0, f"run {trial.number}"))
+            study.record_outcome(trial, Outcome("pruned", "", tuple(told), 1.0, f"run {trial.number}"))
             return
     state = "diverged" if trial.params["lr"] > 0.5 else "complete"
-    study.settle(trial, Outcome(state, "", tuple(told), 1.0, f"run {trial.number}"))
+    study.record_outcome(trial, Outcome(state, "", tuple(told), 1.0, f"run {trial.number}"))
 
 
 def run_study(study, shuffle=None, total=TOTAL):
@@ -102,12 +103,11 @@ def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them
             drawn.tell(trial, state=optuna.trial.TrialState.PRUNED)
     trials = drawn.get_trials(deepcopy=False)
     best = [trial for trial in trials[:200] if trial.value and trial.value > 0.1][:25]
-    proposals = []
-    for given, sampler in (
-        (trials, Sampler(space, 5)),
-        (best + trials[200:], TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)),
-        (trials[200:], TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)),
-    ):
+    storage = open_storage(URL)
+    optuna.create_study(study_name="long", storage=storage, direction="maximize").add_trials(trials)
+    proposals = [CachedStudy(storage, "long", optuna.pruners.NopPruner()).ask(Sampler(space, 5), space).params]
+    for given in (best + trials[200:], trials[200:]):
+        sampler = TPESampler(n_startup_trials=10, multivariate=True, constant_liar=True, seed=5)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.add_trials(given)
         proposals.append(study.ask(space).params)
@@ -118,17 +118,17 @@ def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them
 def test_pruning_is_what_optunas_own_call_says_of_the_storage(monkeypatch):
     study = open_study()
     ours, theirs = [], []
-    proceed = study.proceed
+    should_continue = study.should_continue
 
     def compared(trial, epoch, accuracy, last_epoch):
-        goes_on = proceed(trial, epoch, accuracy, last_epoch)
+        goes_on = should_continue(trial, epoch, accuracy, last_epoch)
         if epoch < last_epoch:
             ours.append(not goes_on)
             kept = optuna.load_study(study_name="study", storage=URL, pruner=study.optuna.pruner)
             theirs.append(kept.pruner.prune(kept, kept.trials[trial.number]))
         return goes_on
 
-    monkeypatch.setattr(study, "proceed", compared)
+    monkeypatch.setattr(study, "should_continue", compared)
     run_study(study, total=24)
     assert ours == theirs and {True, False} == set(ours)
 
@@ -169,7 +169,7 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(undisturbed, ro
         for trial in trials[: None if asked == "all ended" else -1]:
             run_trial(study, trial)
     if end == "put back":
-        study.put_back(trials)
+        study.requeue(trials)
 
     resumed = open_study()
     resumed.recover()
@@ -190,7 +190,7 @@ def test_a_study_that_grows_and_is_stopped_in_a_round_that_it_had_begun_goes_on(
     trials = study.open_round(ROUND, TOTAL)
     assert [trial.number for trial in trials] == [8, 9, 10, 11]
     run_trial(study, trials[2])
-    study.put_back(trials)
+    study.requeue(trials)
     resumed = open_study()
     resumed.recover()
     assert run_study(resumed) == undisturbed
@@ -255,21 +255,21 @@ def test_the_storage_holds_what_the_study_says():
 
 def test_whoever_goes_on_makes_products_as_the_study_began(monkeypatch):
     choices = {None: "onednn", "onednn": "onednn", "default": "default"}
-    monkeypatch.setattr(matmul_backend, "choose_library", lambda device, before: choices[before])
-    assert run._products(open_study(), "cpu") == "onednn"
+    monkeypatch.setattr(run, "choose_matmul_backend", lambda device, before: choices[before])
+    assert run._matmul_backend(open_study(), "cpu") == "onednn"
     choices[None] = "default"  # measured another time, near the bound
-    assert run._products(open_study(), "cpu") == "onednn"
-    assert run._products(open_study(name="another"), "cpu") == "default"
+    assert run._matmul_backend(open_study(), "cpu") == "onednn"
+    assert run._matmul_backend(open_study(name="another"), "cpu") == "default"
     choices["onednn"] = "default"  # another machine, where it is not as exact
-    assert run._products(open_study(), "cpu") == "default"
-    assert open_study().products == "onednn"
+    assert run._matmul_backend(open_study(), "cpu") == "default"
+    assert open_study().matmul_backend == "onednn"
 
 
 def test_a_study_that_began_before_this_was_kept_has_its_products_measured_each_time(monkeypatch):
     run_study(open_study(), total=1)
-    monkeypatch.setattr(matmul_backend, "choose_library", lambda device, before: before or "onednn")
-    assert run._products(open_study(), "cpu") == "onednn"
-    assert open_study().products is None
+    monkeypatch.setattr(run, "choose_matmul_backend", lambda device, before: before or "onednn")
+    assert run._matmul_backend(open_study(), "cpu") == "onednn"
+    assert open_study().matmul_backend is None
 
 
 def test_trials_that_somebody_added_stay_in_sight_and_shift_no_round():
@@ -277,7 +277,7 @@ def test_trials_that_somebody_added_stay_in_sight_and_shift_no_round():
     space = study.space.distributions()
     params = {name: LESSON[name] for name in space} | {"gamma": 0.5}
     added = optuna.trial.create_trial(value=0.7, params=params, distributions=space)
-    study._mirror.kept.add_trials([added] * 4)
+    study._study.stored.add_trials([added] * 4)
     grown = open_study()
     assert len(grown.open_round(ROUND, TOTAL)) == ROUND
     assert len(grown.optuna.get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 4
@@ -309,7 +309,7 @@ def test_a_trial_that_somebody_enqueued_outside_the_space_or_failed_does_not_clo
 def test_a_round_that_was_put_back_is_asked_again_by_the_same_study():
     study = open_study()
     first = study.open_round(3, TOTAL)
-    study.put_back(first)
+    study.requeue(first)
     assert study.open_round(3, TOTAL) == first
     assert len(kept_trials()) == 3
 
@@ -318,7 +318,7 @@ def test_a_trial_that_somebody_adds_meanwhile_stops_the_search_and_is_taken_up_b
     study = open_study()
     study.open_round(2, TOTAL)
     optuna.load_study(study_name="study", storage=URL).enqueue_trial({"lr": 0.2})
-    with pytest.raises(Stopped, match=r"^somebody else added trials to study 'study': give the command again$"):
+    with pytest.raises(Stopped, match=r"^another process added trials to study 'study': run the same command again$"):
         study.open_round(1, TOTAL)
     resumed = open_study()
     resumed.recover()
@@ -335,7 +335,7 @@ def test_no_more_trials_than_the_total_and_a_greater_total_adds_some(undisturbed
 def test_the_lessons_setting_is_left_out_where_the_space_does_not_hold_it():
     Path("narrow.toml").write_text("[lr]\nlow=0.001\nhigh=0.1")
     study = open_study(space=read_space(Path("narrow.toml")))
-    assert study.space_without_lesson == ["lr"]
+    assert study.params_outside_space == ["lr"]
     (trial,) = study.open_round(1, 1)
     assert trial.params["lr"] <= 0.1
     assert trial.params["batch_size"] == LESSON["batch_size"]
@@ -345,7 +345,7 @@ def test_a_trial_that_trained_all_its_epochs_is_complete_however_it_compares():
     study = open_study()
     run_study(study, total=ROUND)
     (trial,) = study.open_round(1, ROUND + 1)
-    assert [study.proceed(trial, epoch, 0.0, last_epoch=3) for epoch in (1, 2, 3)] == [True, False, True]
+    assert [study.should_continue(trial, epoch, 0.0, last_epoch=3) for epoch in (1, 2, 3)] == [True, False, True]
 
 
 def test_the_best_trial_is_the_complete_one_with_the_highest_last_accuracy():
@@ -355,22 +355,23 @@ def test_the_best_trial_is_the_complete_one_with_the_highest_last_accuracy():
     for trial, state, last in zip(
         trials, ["complete", "pruned", "complete", "failed"], [0.5, 0.9, 0.7, 0.8], strict=True
     ):
-        study.settle(trial, Outcome(state, "", (0.95, last), 1.0, ""))
+        study.record_outcome(trial, Outcome(state, "", (0.95, last), 1.0, ""))
     study.close_round(trials)
     assert study.best().number == 2
     assert study.best().value == 0.7
 
 
 def test_the_best_epoch_is_the_first_of_equals():
-    assert Outcome("complete", "", (0.1, 0.3, 0.3, 0.2), 1.0, "").best_epoch == 2
-    assert Outcome("failed", "", (), 1.0, "").best_epoch is None
+    outcome = Outcome("complete", "", (0.1, 0.3, 0.3, 0.2), 1.0, "")
+    assert outcome.best_metrics == {"best_val_accuracy": 0.3, "best_epoch": 2}
+    assert Outcome("failed", "", (), 1.0, "").best_metrics == {}
 
 
 def test_a_config_that_was_asked_before_is_recognised():
     Path("two.toml").write_text("[batch_norm]\nchoices=[false, true]")
     study = open_study(space=read_space(Path("two.toml")))
     trials = study.open_round(6, 6)
-    twins = [study.same_config(trial) for trial in trials]
+    twins = [study.find_duplicate(trial) for trial in trials]
     assert twins[0] is None
     for trial, twin in zip(trials, twins, strict=True):
         earlier = [other for other in trials if other.number < trial.number and other.params == trial.params]
@@ -382,7 +383,7 @@ def test_a_config_that_was_asked_before_is_recognised():
     ("changes", "message"),
     [
         ({"seed": 7}, "study 'study' was made with seed 420, not 7; keep seed as it was, or start another study"),
-        ({"settings": {"round": 4}}, "was made with round 6, not 4"),
+        ({"settings": {"round": 4}}, "was made with round-size 6, not 4"),
     ],
 )
 def test_a_study_is_not_gone_on_with_under_other_settings(changes, message):

@@ -31,7 +31,7 @@ def test_importances_are_shares_or_a_reason():
 
 
 def test_a_value_at_the_edge_is_a_warning():
-    assert warnings(SUMMARY) == ["the best lr (0.99) sits at the high edge of its range; look beyond it"]
+    assert warnings(SUMMARY) == ["the best lr (0.99) is at the high edge of its range; widen it"]
 
 
 def test_the_description_is_a_table_of_the_complete_trials_best_first():

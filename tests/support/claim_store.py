@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from support.paths import PROJECT
 
-from harness.claims.claim import Claim
+from harness.claims.claim import Claim, parent_name, tuned_tag
 from harness.claims.file import read_claim
 from harness.core.metrics import DatasetRecord, EpochMetrics
-from harness.tracking.reader import ARM, CLAIM_SHA256, QUICK, SCORE, SEEDS, parent_name, tuned_tag
-from harness.tracking.writer import Tracking
+from harness.tracking.schema import ARM, CLAIM_SHA256, QUICK, SCORE, SEEDS
+from harness.tracking.writer import ExperimentWriter
 
 RECORDS = PROJECT / "tests" / "records"
 DATA = DatasetRecord("digits", "ab" * 32, "sklearn.datasets.load_digits", "", "digits 8×8", "digits")
@@ -28,11 +28,11 @@ def record(
     store: str,
     claim: Claim | None = None,
     lines: Iterable[dict[str, str]] | None = None,
-    finish: bool = True,
+    end_run: bool = True,
 ) -> str:
     """Write these lines (all) as runs below the claim's parent run; its id."""
     claim = claim or tiny()
-    tracking = Tracking(store, f"claims/{claim.name}", DATA, "cpu", "harness.replicate")
+    tracking = ExperimentWriter(store, f"claims/{claim.name}", DATA, "cpu", "harness.replicate")
     marks = {CLAIM_SHA256: claim.sha256, QUICK: str(claim.quick).lower()}
     parent = tracking.open_parent(parent_name(claim), "claim", {"claim": claim.name}, marks)
     for line in rows() if lines is None else lines:
@@ -43,15 +43,15 @@ def record(
             config = claim.config(arm, seed, lr if arm.tuned else None)
         tried = f" lr {lr:g}" if line["kind"] == "tuning" else ""
         name = f"{arm.name}{tried} seed {seed}"
-        run = tracking.start(parent, name, line["kind"], config, marks | {ARM: arm.name})
+        run = tracking.start_run(parent, name, line["kind"], config, marks | {ARM: arm.name})
         for epoch in (1, 2):
             if line[f"train_accuracy_{epoch}"]:
                 tracking.log_epoch(run, _epoch(line, epoch))
         scored = line["kind"] == "tuning" and line["val_loss_2"]
-        tracking.finish(run, line["state"], metrics={SCORE: float(line["val_loss_2"])} if scored else {})
-    if finish:
-        tracking.tag(parent, {SEEDS: str(claim.seeds.count), tuned_tag("tuned"): "0.2"})
-        tracking.finish(parent, "complete")
+        tracking.end_run(run, line["state"], metrics={SCORE: float(line["val_loss_2"])} if scored else {})
+    if end_run:
+        tracking.set_tags(parent, {SEEDS: str(claim.seeds.count), tuned_tag("tuned"): "0.2"})
+        tracking.end_run(parent, "complete")
     tracking.close(wait=True)
     return parent
 

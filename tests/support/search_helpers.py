@@ -8,7 +8,7 @@ import time
 import optuna
 from support.paths import PROJECT
 
-from harness.tracking.reader import Records
+from harness.tracking.reader import ExperimentReader
 
 DIGITS = ("harness.search", "--dataset", "digits")
 TIMES = ("epoch_seconds", "samples_per_second")
@@ -17,7 +17,7 @@ ENDLESS = LONG.replace("1500", "40000")  # for searches that are stopped: record
 
 
 def records(tmp_path, experiment="search/digits"):
-    return Records(f"sqlite:///{tmp_path}/mlflow.db", experiment)
+    return ExperimentReader(f"sqlite:///{tmp_path}/mlflow.db", experiment)
 
 
 def what_was_recorded(tmp_path):

@@ -5,7 +5,7 @@ import torch
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.training.model import initial_model
-from harness.training.stacked.loop import Cohort
+from harness.training.stacked.loop import StackedTrainer
 
 
 def config(**changes):
@@ -27,7 +27,7 @@ def mixture(**common):
 def train_together(configs, dataset, models, **options):
     """The records of each run, times left out."""
     records = [[] for _ in configs]
-    for epoch in Cohort(configs, dataset, models, **options).epochs():
+    for epoch in StackedTrainer(configs, dataset, models, **options).epochs():
         for number, metrics in epoch.items():
             records[number].append(timeless(metrics))
     return records

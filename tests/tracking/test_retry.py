@@ -8,12 +8,12 @@ import pytest
 
 from harness.core.errors import Stopped
 from harness.tracking import retry
-from harness.tracking.retry import Patient
+from harness.tracking.retry import RetryingClient
 
 
 @pytest.mark.slow
 def test_a_call_waits_while_the_server_fails_and_says_so_once(gate, caplog):
-    client = Patient(gate.address)
+    client = RetryingClient(gate.address)
     gate.state = "failing"
     threading.Timer(5.0, setattr, (gate, "state", "open")).start()
     begun = time.monotonic()
@@ -29,7 +29,7 @@ def test_a_call_waits_while_the_server_fails_and_says_so_once(gate, caplog):
 
 @pytest.mark.slow
 def test_a_run_whose_making_was_not_answered_is_not_made_twice(gate):
-    client = Patient(gate.address)
+    client = RetryingClient(gate.address)
     gate.state = "deaf"
     run = client.create_run("0", "alone", {})
     assert gate.state == "open", "nothing was thrown away"
@@ -39,10 +39,10 @@ def test_a_run_whose_making_was_not_answered_is_not_made_twice(gate):
 
 @pytest.mark.slow
 def test_who_waited_long_enough_stops_and_then_waits_no_more(gate, monkeypatch):
-    client = Patient(gate.address)
+    client = RetryingClient(gate.address)
     monkeypatch.setattr(retry, "SECONDS", 3.0)
     gate.state = "failing"
-    with pytest.raises(Stopped, match=r"does not answer \(.*500.*\).* then give the same command again"):
+    with pytest.raises(Stopped, match=r"does not answer \(.*500.*\).* run the same command again"):
         client.search_experiments()
     begun = time.monotonic()
     with pytest.raises(Stopped):
@@ -56,5 +56,5 @@ def test_who_waited_long_enough_stops_and_then_waits_no_more(gate, monkeypatch):
 def test_what_the_server_refuses_is_not_waited_for(gate):
     begun = time.monotonic()
     with pytest.raises(Exception, match="not found"):
-        Patient(gate.address).get_run("0" * 32)
+        RetryingClient(gate.address).get_run("0" * 32)
     assert time.monotonic() - begun < 2.0

@@ -19,9 +19,9 @@ from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.tracking import retry
 from harness.tracking.delivery import mergeable, merged
 from harness.tracking.model import log_model
-from harness.tracking.reader import Records
-from harness.tracking.spool_file import Record, left
-from harness.tracking.writer import Tracking
+from harness.tracking.reader import ExperimentReader
+from harness.tracking.spool_file import Operation, recover
+from harness.tracking.writer import ExperimentWriter
 from harness.training.model import Classifier, initial_model
 
 CONFIG = make_config(**LESSON, seed=1, dataset="digits", split="search")
@@ -32,12 +32,12 @@ WRITE = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_spool import CONFIG, DATA, EPOCHS
-from harness.tracking.writer import Tracking
+from harness.tracking.writer import ExperimentWriter
 
-tracking = Tracking(sys.argv[2], "search/digits", DATA, "cpu")
+tracking = ExperimentWriter(sys.argv[2], "search/digits", DATA, "cpu")
 print("ready", flush=True)
 sys.stdin.readline()
-run = tracking.start(sys.argv[3], "of the dead", "trial", CONFIG, {})
+run = tracking.start_run(sys.argv[3], "of the dead", "trial", CONFIG, {})
 for epoch in EPOCHS:
     tracking.log_epoch(run, epoch)
 print("kept", flush=True)
@@ -47,7 +47,7 @@ time.sleep(60)
 
 @pytest.fixture
 def tracking(gate):
-    return Tracking(gate.address, "search/digits", DATA, "cpu")
+    return ExperimentWriter(gate.address, "search/digits", DATA, "cpu")
 
 
 def spools(folder):
@@ -55,18 +55,19 @@ def spools(folder):
 
 
 def write(tracking, parent, name):
-    run = tracking.start(parent, name, "trial", CONFIG, {})
+    run = tracking.start_run(parent, name, "trial", CONFIG, {})
     for epoch in EPOCHS:
         tracking.log_epoch(run, epoch)
         time.sleep(0.1)
-    tracking.finish(run, "complete")
+    tracking.end_run(run, "complete")
     tracking.log_texts(run, {"note.txt": name})
     return run
 
 
 def points(records, run_id):
     return [
-        (point.step, point.value, point.timestamp) for point in records.client.get_metric_history(run_id, "train_loss")
+        (point.step, point.value, point.timestamp)
+        for point in MlflowClient(records.uri).get_metric_history(run_id, "train_loss")
     ]
 
 
@@ -88,21 +89,21 @@ def test_what_is_written_while_the_server_fails_comes_there_once_with_its_own_ti
     waiting, back = (record.getMessage() for record in caplog.records if record.name == "harness")
     assert f"training goes on, records are kept in {file.name}" in waiting
     assert back.startswith("MLflow's store answers again, after ")
-    children = tracking.children(parent)
+    children = tracking.read().children(parent)
     assert [child.id for child in children] == [tracking.id_of(run) for run in runs]
     for child in children:
         steps, values, times = zip(*points(tracking, child.id), strict=True)
         assert (steps, values) == ((1, 2, 3), (1.0, 0.5, pytest.approx(1 / 3)))
         assert begun - 1 <= min(times) < max(times) <= ended
-        info = tracking.client.get_run(child.id).info
+        info = MlflowClient(tracking.uri).get_run(child.id).info
         assert begun - 1 <= info.start_time <= min(times) and max(times) <= info.end_time <= ended
         assert info.status == "FINISHED"
-        assert [file.path for file in tracking.client.list_artifacts(child.id)] == ["note.txt"]
+        assert [file.path for file in MlflowClient(tracking.uri).list_artifacts(child.id)] == ["note.txt"]
 
 
 @pytest.mark.slow
 def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_one(gate, tmp_path):
-    tracking = Tracking(gate.address, "search/digits", DATA, "cpu")
+    tracking = ExperimentWriter(gate.address, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("killed", "study", {})
     arguments = [sys.executable, "-c", WRITE, PROJECT / "tests", gate.address, parent]
     env = os.environ | {"PYTHONPATH": str(PROJECT)}
@@ -112,17 +113,17 @@ def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_on
         writer.stdin.write("\n")
         writer.stdin.flush()
         assert writer.stdout.readline() == "kept\n"
-        (file,) = [path for path in spools(tmp_path) if path.name != tracking.client._file.path.name]
-        with left(file) as records:
+        (file,) = [path for path in spools(tmp_path) if path.name != tracking._spool._file.path.name]
+        with recover(file) as records:
             assert records == [], "while it lives they are its own"
         assert file.exists()
         writer.kill()
     with file.open("a") as torn:
         torn.write('["uid-1", "log_ba')
     gate.state = "open"
-    Tracking(gate.address, "search/digits", DATA, "cpu")
+    ExperimentWriter(gate.address, "search/digits", DATA, "cpu")
     assert not file.exists()
-    (child,) = tracking.children(parent)
+    (child,) = tracking.read().children(parent)
     assert child.name == "of the dead"
     assert [step for step, _, _ in points(tracking, child.id)] == [1, 2, 3]
 
@@ -134,10 +135,10 @@ def test_who_does_not_wait_leaves_a_file_and_says_so(gate, tracking, caplog, tmp
     write(tracking, parent, "a")
     with caplog.at_level(logging.WARNING, logger="harness"):
         tracking.close(wait=False)
-    assert f"records are kept in {spools(tmp_path)[0].name}; what is recorded stays" in caplog.text
+    assert f"records are kept in {spools(tmp_path)[0].name}; recorded data is safe" in caplog.text
     gate.state = "open"
     tracking.close(wait=True)
-    assert [child.name for child in tracking.children(parent)] == ["a"]
+    assert [child.name for child in tracking.read().children(parent)] == ["a"]
 
 
 @pytest.mark.slow
@@ -146,37 +147,37 @@ def test_who_waited_long_enough_stops(gate, tracking, monkeypatch):
     monkeypatch.setattr(retry, "SECONDS", 3.0)
     gate.state = "failing"
     tracking.log_metrics(parent, {"x": 1.0})
-    with pytest.raises(Stopped, match=r"does not answer \(.*\); 1 records are kept in .*\.spool; what is"):
+    with pytest.raises(Stopped, match=r"does not answer \(.*\); 1 records are kept in .*\.spool; recorded data is"):
         tracking.close(wait=True)
     gate.state = "open"
     tracking.close(wait=True)
-    assert tracking.history(parent, "x") == {0: 1.0}
+    assert tracking.read().history(parent, "x") == {0: 1.0}
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred")  # MLflow's, of its own functions
 def test_a_model_waits_for_the_server(gate, tracking, digits):
     parent = tracking.open_parent("model", "study", {})
-    run = tracking.start(parent, "winner", "winner", CONFIG, {})
+    run = tracking.start_run(parent, "winner", "winner", CONFIG, {})
     tracking.id_of(run)
     gate.state = "failing"
     threading.Timer(5.0, setattr, (gate, "state", "open")).start()
     example = digits.test_inputs[:2].numpy()
     log_model(tracking, run, Classifier(initial_model(CONFIG, digits)), example, {})
-    (winner,) = tracking.children(parent)
+    (winner,) = tracking.read().children(parent)
     assert winner.tags["harness.model"].startswith("models:/m-")
 
 
 def test_the_record_of_a_deleted_run_is_told_at_the_next_call_and_left_out_by_the_next_process(store, tmp_path, caplog):
-    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("refused", "study", {})
     tracking.log_metrics("f" * 32, {"x": 1.0})
     with pytest.raises(Stopped, match=r"run f{32} is not in MLflow any more: it was deleted"):
         tracking.close(wait=True)
     tracking.log_metrics(parent, {"y": 2.0})  # kept, as nothing is handed over any more
-    tracking.client._file._lock.release()  # as the end of the process does
-    again = Tracking(store, "search/digits", DATA, "cpu")
-    assert again.history(parent, "y") == {0: 2.0}
+    tracking._spool._file._lock.release()  # as the end of the process does
+    again = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    assert again.read().history(parent, "y") == {0: 2.0}
     assert "one of them, log_batch, is left out: run ffff" in caplog.text
     assert spools(tmp_path) == []
 
@@ -185,77 +186,77 @@ def test_what_mlflow_refuses_for_another_reason_stays_in_its_file(store, tmp_pat
     def refuse(*_, **__):
         raise MlflowException("403: not yours")
 
-    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("refused", "study", {})
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", refuse)
         tracking.log_metrics(parent, {"x": 1.0})
         with pytest.raises(
-            Stopped, match=r"refuses a record \(403: not yours\); 1 records are kept in \.?.*\.spool; what"
+            Stopped, match=r"refuses a record \(403: not yours\); 1 records are kept in \.?.*\.spool; recorded"
         ):
             tracking.close(wait=True)
         (file,) = spools(tmp_path)
-        tracking.client._file._lock.release()
+        tracking._spool._file._lock.release()
         with pytest.raises(Stopped, match=rf"the records in .*{file.name} are refused by MLflow \(403: not yours\)"):
-            Tracking(store, "search/digits", DATA, "cpu")
+            ExperimentWriter(store, "search/digits", DATA, "cpu")
     assert file.exists()
-    assert Tracking(store, "search/digits", DATA, "cpu").history(parent, "x") == {0: 1.0}
+    assert ExperimentWriter(store, "search/digits", DATA, "cpu").read().history(parent, "x") == {0: 1.0}
     assert not file.exists()
 
 
 @pytest.mark.parametrize("line", [bytes(100), b'["uid-1"]', b'{"run": 1}', b"\xff"])
 def test_a_file_that_holds_something_else_is_named(store, tmp_path, line):
-    tracking = Tracking(store, "search/digits", DATA, "cpu")
-    path = tracking.client._file.path
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    path = tracking._spool._file.path
     path.write_bytes(line + b"\n")
-    with pytest.raises(Stopped, match=rf"{path.name}, line 1 is no record; move that file away"):
-        Tracking(store, "search/digits", DATA, "cpu")
+    with pytest.raises(Stopped, match=rf"{path.name}, line 1 is not a record; move that file away"):
+        ExperimentWriter(store, "search/digits", DATA, "cpu")
     assert path.read_bytes() == line + b"\n"
 
 
 def test_no_more_is_merged_than_mlflow_takes_in_one_call():
     def batch(metrics, tags=0):
         some = {"metrics": [("m", 1.0, 0, n) for n in range(metrics)], "params": [], "tags": [("t", "")] * tags}
-        return Record("uid-1", "log_batch", some)
+        return Operation("uid-1", "log_batch", some)
 
     assert len(mergeable([batch(999), batch(0, tags=1), batch(1)])) == 2
     assert len(mergeable([batch(1_000), batch(0, tags=1)])) == 1
     assert len(mergeable([batch(1, tags=60), batch(1, tags=60)])) == 1
-    assert len(mergeable([batch(1), Record("uid-1", "set_status", {}), batch(1)])) == 1
+    assert len(mergeable([batch(1), Operation("uid-1", "set_status", {}), batch(1)])) == 1
     assert merged([batch(2), batch(3, tags=1)]).arguments == batch(5, tags=1).arguments | {
         "metrics": batch(2).arguments["metrics"] + batch(3).arguments["metrics"]
     }
 
 
 def test_a_tag_that_names_a_deleted_run_is_left_out(store, caplog):
-    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("named", "study", {})
-    first = tracking.id_of(tracking.start(parent, "a", "trial", CONFIG, {}))
-    uid = tracking.client.get_run(first).data.tags["harness.uid"]
-    tracking.client.delete_run(first)
-    later = Tracking(store, "search/digits", DATA, "cpu")
-    later.start(parent, "b", "trial", CONFIG, {}, {"same": uid})
+    first = tracking.id_of(tracking.start_run(parent, "a", "trial", CONFIG, {}))
+    uid = MlflowClient(tracking.uri).get_run(first).data.tags["harness.uid"]
+    MlflowClient(tracking.uri).delete_run(first)
+    later = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    later.start_run(parent, "b", "trial", CONFIG, {}, {"same": uid})
     later.close(wait=True)
-    (run,) = later.children(parent)
+    (run,) = later.read().children(parent)
     assert run.name == "b" and "same" not in run.tags
     assert f"same is left out: run {uid} is not in MLflow any more" in caplog.text
 
 
 def test_a_tag_that_names_another_run_names_it_by_its_id(store):
-    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("named", "study", {})
-    first = tracking.start(parent, "a", "trial", CONFIG, {})
+    first = tracking.start_run(parent, "a", "trial", CONFIG, {})
     tracking.close(wait=True)
-    later = Tracking(store, "search/digits", DATA, "cpu")
-    copy = later.start(parent, "b", "trial", CONFIG, {}, {"same": first})
+    later = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    copy = later.start_run(parent, "b", "trial", CONFIG, {}, {"same": first})
     later.close(wait=True)
-    runs = {run.name: run for run in Records(store, "search/digits").children(parent)}
+    runs = {run.name: run for run in ExperimentReader(store, "search/digits").children(parent)}
     assert runs["b"].tags["same"] == runs["a"].id == tracking.id_of(first)
     assert runs["b"].id == later.id_of(copy)
 
 
 def test_spooled_records_are_this_users_alone(store, tmp_path):
-    tracking = Tracking(store, "search/digits", DATA, "cpu")
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     tracking.open_parent("private", "study", {})
     (file,) = spools(tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from mlflow import MlflowClient
 from support.paths import PROJECT
 
 from harness.core.config import make_config
@@ -11,8 +12,8 @@ from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.storage.process import this_process
-from harness.tracking.reader import Records
-from harness.tracking.writer import Tracking
+from harness.tracking.reader import ExperimentReader
+from harness.tracking.writer import ExperimentWriter
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images", "digits")
 CONFIG = make_config(**LESSON, seed=420, dataset="digits", split="search")
@@ -20,7 +21,7 @@ CONFIG = make_config(**LESSON, seed=420, dataset="digits", split="search")
 
 @pytest.fixture
 def tracking(store):
-    return Tracking(store, "search/digits", DATASET, "cpu")
+    return ExperimentWriter(store, "search/digits", DATASET, "cpu")
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ def parent(tracking):
 
 
 def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
-    run_id = tracking.start(parent, "trial 0", "trial", CONFIG, {"harness.trial": "0", "harness.attempt": "1"})
+    run_id = tracking.start_run(parent, "trial 0", "trial", CONFIG, {"harness.trial": "0", "harness.attempt": "1"})
     tracking.log_epoch(run_id, EpochMetrics(1, 0.7, 0.75, 0.6, 0.8, 0.5, 100_000.0, 391))
     tracking.log_epoch(run_id, EpochMetrics(2, 0.5, 0.82, 0.5, 0.83, 0.4, 125_000.0, 391))
-    tracking.finish(run_id, "complete", metrics={"best_val_accuracy": 0.83, "best_epoch": 2})
-    (run,) = tracking.children(parent)
+    tracking.end_run(run_id, "complete", metrics={"best_val_accuracy": 0.83, "best_epoch": 2})
+    (run,) = tracking.read().children(parent)
     assert (run.id, run.name, run.status) == (tracking.id_of(run_id), "trial 0", "FINISHED")
     assert run.params == {
         "lr": "0.15", "gamma": "0.0", "batch_size": "128", "epochs": "10", "batch_norm": "False", "seed": "420",
@@ -53,7 +54,7 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     }  # fmt: skip
     assert expected.items() <= dict(run.tags).items()
     assert {"harness.git_commit", "harness.git_dirty"} <= set(run.tags)
-    assert tracking.history(run.id, "val_accuracy") == {1: 0.8, 2: 0.83}
+    assert tracking.read().history(run.id, "val_accuracy") == {1: 0.8, 2: 0.83}
 
 
 @pytest.mark.parametrize(
@@ -67,29 +68,29 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     ],
 )
 def test_each_state_has_its_status(tracking, parent, state, status):
-    run_id = tracking.start(parent, "trial 0", "trial", CONFIG, {})
-    tracking.finish(run_id, state, "why")
-    (run,) = tracking.children(parent)
+    run_id = tracking.start_run(parent, "trial 0", "trial", CONFIG, {})
+    tracking.end_run(run_id, state, "why")
+    (run,) = tracking.read().children(parent)
     assert (run.status, run.tags["harness.state"], run.tags["harness.note"]) == (status, state, "why")
 
 
 def test_the_data_are_an_mlflow_dataset(tracking, parent):
-    run = tracking.client.get_run(parent)
+    run = MlflowClient(tracking.uri).get_run(parent)
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("digits", "abababab")
     assert data.dataset.profile == "1,251 training images"
 
 
 def test_a_fallback_is_recorded_in_params_and_tags(store):
-    tracking = Tracking(store, "search/digits", DATASET._replace(fallback="no network"), "cpu")
+    tracking = ExperimentWriter(store, "search/digits", DATASET._replace(fallback="no network"), "cpu")
     parent = tracking.open_parent("study", "study", {})
-    tracking.start(parent, "trial 0", "trial", CONFIG, {})
-    for run in (tracking.parent("study", "study"), *tracking.children(parent)):
+    tracking.start_run(parent, "trial 0", "trial", CONFIG, {})
+    for run in (tracking.parent("study", "study"), *tracking.read().children(parent)):
         assert run.params["dataset_fallback"] == run.tags["harness.dataset_fallback"] == "no network"
 
 
 def test_a_parent_is_made_once_and_taken_over_later(tracking, parent):
-    tracking.finish(parent, "interrupted")
+    tracking.end_run(parent, "interrupted")
     assert tracking.parent("study", "study").status == "KILLED"
     assert tracking.open_parent("study", "study", {"seed": 420}) == parent
     assert tracking.parent("study", "study").status == "RUNNING"
@@ -99,19 +100,19 @@ def test_a_parent_is_made_once_and_taken_over_later(tracking, parent):
 def test_only_another_live_process_is_a_live_owner(tracking, parent):
     assert tracking.live_owner("none", "study") is None
     assert tracking.live_owner("study", "study") is None  # this very process
-    host, _, start = this_process().split(" ")
-    tracking._log(parent, tags={"harness.owner": f"{host} 999999999 {start}"})
+    host, _, start_run = this_process().split(" ")
+    tracking._log(parent, tags={"harness.owner": f"{host} 999999999 {start_run}"})
     assert tracking.live_owner("study", "study") is None  # dead
     tracking._log(parent, tags={"harness.owner": "elsewhere.example 1 1.00"})
     assert tracking.live_owner("study", "study") == "elsewhere.example 1 1.00"
-    tracking.finish(parent, "complete")
+    tracking.end_run(parent, "complete")
     assert tracking.live_owner("study", "study") is None  # it has ended
 
 
 def test_a_loss_that_is_not_a_number_survives(tracking, parent):
-    run_id = tracking.start(parent, "trial 0", "trial", CONFIG, {})
+    run_id = tracking.start_run(parent, "trial 0", "trial", CONFIG, {})
     tracking.log_epoch(run_id, EpochMetrics(1, math.nan, 0.1, None, None, 1.0, 1.0, 1))
-    (run,) = tracking.children(parent)
+    (run,) = tracking.read().children(parent)
     assert math.isnan(run.metrics["train_loss"])
     assert "val_loss" not in run.metrics
 
@@ -121,19 +122,19 @@ def test_more_children_than_a_page_are_all_read(tracking, parent, store):
     database = sqlite3.connect("mlflow.db")
     columns = "run_uuid, name, user_id, status, start_time, lifecycle_stage, experiment_id"
     row = f"insert into runs ({columns}) values (?,?,?,?,?,?,?)"
-    experiment = int(tracking.experiment_id)
+    experiment = int(tracking.read().experiment_id)
     names = [f"{number:032x}" for number in range(2_500)]
     database.executemany(row, [(name, name, "me", "FINISHED", n, "active", experiment) for n, name in enumerate(names)])
-    tag = "insert into tags (key, value, run_uuid) values ('mlflow.parentRunId', ?, ?)"
-    database.executemany(tag, [(parent, name) for name in names])
+    set_tags = "insert into tags (key, value, run_uuid) values ('mlflow.parentRunId', ?, ?)"
+    database.executemany(set_tags, [(parent, name) for name in names])
     database.commit()
     database.close()
-    assert [run.id for run in tracking.children(parent)] == names
+    assert [run.id for run in tracking.read().children(parent)] == names
 
 
 def test_reading_an_experiment_that_is_not_there_names_it(store):
     with pytest.raises(UserError, match=r"no 'search/nothing' in sqlite:///.*; run: python -m harness.search "):
-        Records(store, "search/nothing")
+        ExperimentReader(store, "search/nothing")
 
 
 def test_a_run_id_in_the_environment_is_ignored():
@@ -144,7 +145,7 @@ def test_a_run_id_in_the_environment_is_ignored():
 
 
 def test_a_value_that_is_no_number_is_no_second_value(tracking, parent):
-    run = tracking.start(parent, "a", "trial", CONFIG, {})
+    run = tracking.start_run(parent, "a", "trial", CONFIG, {})
     tracking.log_metrics(run, {"loss": math.nan})
     tracking.log_metrics(run, {"loss": math.nan})
-    assert math.isnan(tracking.history(tracking.id_of(run), "loss")[0])
+    assert math.isnan(tracking.read().history(tracking.id_of(run), "loss")[0])

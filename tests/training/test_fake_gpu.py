@@ -12,7 +12,7 @@ from harness.data.dataset import split_indices
 from harness.training.loop import evaluate
 from harness.training.model import initial_model
 from harness.training.stacked import cuda_graph
-from harness.training.stacked.loop import Cohort
+from harness.training.stacked.loop import StackedTrainer
 
 GPU = torch.device("cuda", 0)
 
@@ -50,15 +50,15 @@ def stack(digits, configs, **options):
     models = [initial_model(one, digits) for one in configs]
     gpu = PretendedGPU()
     with gpu:
-        return gpu, Cohort(configs, digits.to(GPU), [move(model) for model in models], **options)
+        return gpu, StackedTrainer(configs, digits.to(GPU), [move(model) for model in models], **options)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_an_epoch_runs_on_the_gpu_alone_and_waits_for_it_only_at_its_end(digits, shape):
-    gpu, cohort = stack(digits, mixture(**shape | {"split": "lesson"}))
+    gpu, stacked = stack(digits, mixture(**shape | {"split": "lesson"}))
     gpu.waits = 0
     with gpu:
-        records = next(cohort.epochs())
+        records = next(stacked.epochs())
     assert len(records) == 5
     assert gpu.waits == 2  # losses and hits of all its updates
 
@@ -73,10 +73,10 @@ class EmptyGraph(nullcontext):
 def test_an_epoch_of_graphs_waits_for_the_gpu_only_at_its_end(digits, monkeypatch):
     graphs = pretend(monkeypatch, EmptyGraph)
     monkeypatch.setattr(cuda_graph, "UPDATES_BEFORE", 2)
-    gpu, cohort = stack(digits, mixture(split="lesson"))
+    gpu, stacked = stack(digits, mixture(split="lesson"))
     gpu.waits = 0
     with gpu:
-        next(cohort.epochs())
+        next(stacked.epochs())
     assert graphs[0].replays
     assert gpu.waits == 2
 

@@ -1,4 +1,4 @@
-"""What every probe is: an onlooker of one run that reads values and changes nothing. Measures nothing itself."""
+"""The base class of probes, which watch one run and change nothing."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ from harness.training.model import MLP
 
 
 class Probe:
-    """What a probe may do; each of these does nothing by itself."""
+    """Hooks that a probe overrides. By default they do nothing."""
 
     reads_gradients = False
 
@@ -21,31 +21,32 @@ class Probe:
 
     @property
     def indices(self) -> Indices:
-        """Which images train and which validate."""
+        """The training and the validation examples."""
         return split_indices(self.dataset.train_labels, self.config.split, self.config.seed)
 
     @property
     def held_out(self) -> Tensor:
-        """Which images validate: int64 [n]. Raises ValueError where the split holds none back."""
+        """The validation examples: int64 [n]. Raises ValueError if the split holds none out."""
         validation = self.indices.validation
         if not len(validation):
-            raise ValueError('a probe of validation images needs split "search": "lesson" holds no images back')
+            raise ValueError('a probe of validation images needs split "search": "lesson" holds no images out')
         return validation
 
-    def started(self) -> None:
-        pass
+    def on_train_start(self) -> None:
+        """Called before the first update."""
 
-    def updated(self, number: int, /) -> None:
-        pass
+    def on_update(self, number: int, /) -> None:
+        """Called after update `number` (from 1)."""
 
-    def report(self, number: int) -> None:
-        """Called after update `number` where `is_scheduled` says so, and after the run's last."""
+    def measure(self, number: int) -> None:
+        """Called after each update for which `is_scheduled` is true, and after the last one."""
 
-    def epoch_ended(self, number: int) -> None:
-        pass
+    def on_epoch_end(self, number: int) -> None:
+        """Called after epoch `number` (from 1)."""
 
-    def ended(self) -> None:
-        pass
+    def on_train_end(self) -> None:
+        """Called after the last epoch."""
 
-    def read(self, name: str, step: int, value: float) -> None:
+    def add_reading(self, name: str, step: int, value: float) -> None:
+        """Record one value."""
         self.readings.append(Reading(name, step, value))

@@ -1,4 +1,4 @@
-"""Probes of the weights as a point that moves: its path, a sketch of it to draw, the noise of the gradient."""
+"""Probes of the weights as a moving point: its path, a sketch of it for pictures, and gradient noise."""
 
 import copy
 
@@ -16,23 +16,23 @@ SKETCH = 1_024
 DRAWN_UPDATES = 100
 
 
-class Path(Probe):
-    """By update: `path_length` Σ‖Δw‖, `displacement` ‖w − w₀‖, `gradient_path` Σ η‖g‖: the path without momentum,
-    `gradient_cosine`: the mean cosine of successive gradients.
+class WeightPath(Probe):
+    """By update: `path_length` Σ‖Δw‖, `displacement` ‖w − w₀‖, `gradient_path` Σ η‖g‖ (the path without momentum),
+    `gradient_cosine` (the mean cosine of successive gradients).
 
-    All weights count as one vector. The first cosine belongs to update 2.
+    All weights form one vector. The first cosine belongs to update 2.
     """
 
     reads_gradients = True
 
-    def started(self) -> None:
+    def on_train_start(self) -> None:
         self._first = _flat(self.model)
         self._last, self._weights = self._first.clone(), torch.empty_like(self._first)
-        # Swapped, like the weights: memory that is asked for anew at each update costs more than what is done with it.
+        # Two buffers that are swapped: allocating memory at each update costs more than the arithmetic.
         self._last_gradient, self._gradient = torch.empty_like(self._first), torch.empty_like(self._first)
         self._length = self._gradients = self._cosines = 0.0
 
-    def updated(self, number: int, /) -> None:
+    def on_update(self, number: int, /) -> None:
         weights, gradient = _flat(self.model, out=self._weights), _flat_gradient(self.model, out=self._gradient)
         self._length += torch.dist(weights, self._last).item()
         self._gradients += self.config.lr * gradient.norm().item()
@@ -41,23 +41,23 @@ class Path(Probe):
         self._last, self._weights = weights, self._last
         self._last_gradient, self._gradient = gradient, self._last_gradient
 
-    def report(self, number: int) -> None:
-        self.read("path_length", number, self._length)
-        self.read("gradient_path", number, self._gradients)
-        self.read("displacement", number, torch.dist(self._last, self._first).item())
+    def measure(self, number: int) -> None:
+        self.add_reading("path_length", number, self._length)
+        self.add_reading("gradient_path", number, self._gradients)
+        self.add_reading("displacement", number, torch.dist(self._last, self._first).item())
         if number > 1:
-            self.read("gradient_cosine", number, self._cosines / (number - 1))
+            self.add_reading("gradient_cosine", number, self._cosines / (number - 1))
 
 
 class Trajectory(Probe):
     """The weights after each of the first 100 updates, each as 1,024 numbers, for pictures of paths.
 
     A count sketch (Charikar et al. 2002; Weinberger et al. 2009 as "feature hashing"): every weight is added, with a
-    random sign, to a random one of 1,024 places. Linear, the same for every run, and it keeps squared distances within
+    random sign, to one of 1,024 random places. It is linear, the same for every run, and keeps squared distances within
     about √(2/1,024) = 4 %.
     """
 
-    def started(self) -> None:
+    def on_train_start(self) -> None:
         generator = torch.Generator().manual_seed(derive(0, "sketch"))
         size = len(_flat(self.model))
         device = self.dataset.train_inputs.device
@@ -66,46 +66,47 @@ class Trajectory(Probe):
         self._origin = _flat(self.model)
         self._points = [torch.zeros(SKETCH, device=device)]
 
-    def updated(self, number: int, /) -> None:
+    def on_update(self, number: int, /) -> None:
         if number <= DRAWN_UPDATES:
             moved = (_flat(self.model) - self._origin) * self._signs
             self._points.append(torch.zeros_like(self._points[0]).index_add_(0, self._places, moved))
 
     @property
     def points(self) -> Tensor:
-        """Float16 [updates + 1, 1,024]: the sketched way from the initial weights."""
+        """Float16 [updates + 1, 1,024]: the sketched path from the initial weights."""
         return torch.stack(self._points).to(torch.float16)
 
 
 class GradientNoise(Probe):
-    """The spread of mini-batch gradients at frozen weights: before training ("start") and after the last epoch ("end").
+    """The variance of mini-batch gradients at fixed weights: before training ("start") and after it ("end").
 
     `gradient_covariance_start`, `…_end`: tr Cov(g_B), the mean of ‖g_B − G‖² over 64 batches of B images drawn without
-    replacement, G the gradient over all n training images; its step is B. `gradient_square_…`: ‖G‖², its step is n.
+    replacement, where G is the gradient over all n training images; its step is B. `gradient_square_…`: ‖G‖², its step
+    is n.
     """
 
-    def started(self) -> None:
+    def on_train_start(self) -> None:
         self._training = self.indices.train
         self._generator = torch.Generator().manual_seed(derive(self.config.seed, "gradient noise"))
         self._measure("start")
 
-    def ended(self) -> None:
+    def on_train_end(self) -> None:
         self._measure("end")
 
     def _measure(self, when: str) -> None:
         frozen = copy.deepcopy(self.model).eval()
         images = len(self._training)
         full = self._gradient(frozen, self._training)
-        self.read(f"gradient_square_{when}", images, full.square().sum().item())
+        self.add_reading(f"gradient_square_{when}", images, full.square().sum().item())
         for size in NOISE_BATCHES:
             if size < images:
                 spread = 0.0
                 for _ in range(NOISE_DRAWS):
                     drawn = torch.randint(images, (size,), generator=self._generator)
-                    if len(drawn.unique()) < size:  # rare for small batches; drawing all n is dear
+                    if len(drawn.unique()) < size:  # rare for small batches; permuting all n is slow
                         drawn = torch.randperm(images, generator=self._generator)[:size]
                     spread += (self._gradient(frozen, self._training[drawn]) - full).square().sum().item()
-                self.read(f"gradient_covariance_{when}", size, spread / NOISE_DRAWS)
+                self.add_reading(f"gradient_covariance_{when}", size, spread / NOISE_DRAWS)
 
     def _gradient(self, frozen: MLP, indices: Tensor) -> Tensor:
         chosen = indices.to(self.dataset.train_inputs.device)

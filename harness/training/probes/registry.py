@@ -1,6 +1,6 @@
-"""All probes by name, and the observer that carries those of one run: when each of them looks.
+"""All probes by name, and the observer that runs those of one run at the scheduled updates.
 
-Probes only look: they draw from generators of their own and leave weights, gradients and statistics as they were.
+Probes change nothing: they have their own generators and leave weights, gradients and statistics as they were.
 """
 
 import math
@@ -13,7 +13,7 @@ from harness.data.dataset import Dataset
 from harness.training.model import MLP
 from harness.training.probes.base import Probe
 from harness.training.probes.loss import Loss, Roughness, ValidationHalves, ValidationLoss
-from harness.training.probes.path import GradientNoise, Path, Trajectory
+from harness.training.probes.path import GradientNoise, Trajectory, WeightPath
 
 PER_DECADE = 40
 
@@ -21,7 +21,7 @@ _PROBES: dict[ProbeName, type[Probe]] = {
     "loss": Loss,
     "validation_loss": ValidationLoss,
     "roughness": Roughness,
-    "path": Path,
+    "path": WeightPath,
     "trajectory": Trajectory,
     "gradient_noise": GradientNoise,
     "validation_halves": ValidationHalves,
@@ -29,53 +29,53 @@ _PROBES: dict[ProbeName, type[Probe]] = {
 
 
 def is_scheduled(update: int) -> bool:
-    """Whether probes report after this update, if it is not the last: 40 a decade, so each one to 17, 100, 1,000 …"""
+    """Whether probes measure after this update, unless it is the last one: 40 per decade, and each of the first 17."""
     if update == 1:
         return True
     return math.floor(PER_DECADE * math.log10(update)) > math.floor(PER_DECADE * math.log10(update - 1))
 
 
 def read_gradients(names: Sequence[ProbeName]) -> bool:
-    """Whether one of these probes looks at gradients, which a stack then has to keep."""
+    """Whether one of these probes reads gradients, which a stack then has to keep."""
     return any(_PROBES[name].reads_gradients for name in names)
 
 
 class Probes:
-    """The `Observer` of one run: all probes of these names, made before the run starts, on its model and dataset.
+    """The `Observer` of one run. Create it before the run starts, with the run's model and dataset.
 
-    Raises ValueError where a probe cannot work under the run's split.
+    Raises ValueError if a probe does not work with the run's split.
     """
 
     def __init__(self, names: Sequence[ProbeName], config: RunConfig, dataset: Dataset, model: MLP) -> None:
         self.reads_gradients = read_gradients(names)
         self._epochs = config.epochs
         self._updates = config.updates
-        self._seen = 0
+        self._last_update = 0
         self._probes = [_PROBES[name](config, dataset, model) for name in names]
         for probe in self._probes:
-            probe.started()
+            probe.on_train_start()
 
-    def updated(self, number: int) -> None:
-        self._seen = number
+    def on_update(self, number: int) -> None:
+        self._last_update = number
         for probe in self._probes:
-            probe.updated(number)
+            probe.on_update(number)
             if is_scheduled(number):
-                probe.report(number)
+                probe.measure(number)
 
-    def epoch_ended(self, number: int) -> tuple[Reading, ...]:
-        last = number == self._epochs or self._seen == self._updates
+    def on_epoch_end(self, number: int) -> tuple[Reading, ...]:
+        last = number == self._epochs or self._last_update == self._updates
         taken: list[Reading] = []
         for probe in self._probes:
-            probe.epoch_ended(number)
+            probe.on_epoch_end(number)
             if last:
-                if not is_scheduled(self._seen):
-                    probe.report(self._seen)
-                probe.ended()
+                if not is_scheduled(self._last_update):
+                    probe.measure(self._last_update)
+                probe.on_train_end()
             taken += probe.readings
             probe.readings = []
         return tuple(taken)
 
     @property
     def trajectory(self) -> Any:
-        """What the probe "trajectory" saw, as a numpy array, or None without it."""
+        """The points of the probe "trajectory" as a numpy array, or None without it."""
         return next((probe.points.cpu().numpy() for probe in self._probes if isinstance(probe, Trajectory)), None)

@@ -1,7 +1,7 @@
 """Updates of a stack on a GPU as a CUDA graph: captured once, then launched as a whole.
 
-A GPU is done with an update of a small stack sooner than Python can ask for its twenty to forty operations. A graph
-asks for all of them at once. It reads and writes where it did when captured, so each batch is copied there first.
+A GPU finishes an update of a small stack faster than Python can launch its twenty to forty operations. A graph launches
+them together. It uses the memory that it was captured with, so each batch is copied there first.
 """
 
 import torch
@@ -10,29 +10,29 @@ from torch import Tensor
 from harness.training.stacked.mlp import Batch, StackedMLP
 from harness.training.stacked.norms import PixelStatistics
 
-# Made operation by operation before a graph is captured, which takes a while: stacks shrink, and then begin anew. A
-# guess: no GPU was at hand to measure what is best.
+# Updates before a graph is captured. Capturing takes time, and a stack that shrinks has to capture again. This is a
+# guess: no GPU was available to measure it.
 UPDATES_BEFORE = 300
 
 
-class Graphed:
-    """`update` does what that of `stack` does; in the end by a graph, for batches of `size`.
+class CudaGraphUpdate:
+    """`update` does what `StackedMLP.update` does, after some updates by a graph, for batches of `size`.
 
-    Good until `StackedMLP.keep`, which moves the weights.
+    Valid until `StackedMLP.select`, which moves the weights.
     """
 
     def __init__(self, stack: StackedMLP, size: int) -> None:
         self._stack = stack
         self._size = size
-        self._made = 0
+        self._updates = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def update(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
-        """As `StackedMLP.update`; `step` may change from one to the next."""
-        if batch.labels.shape[2] != self._size:  # an epoch's last
+        """As `StackedMLP.update`; `step` may change between updates."""
+        if batch.labels.shape[2] != self._size:  # the last batch of an epoch
             return self._stack.update(batch, step)
-        self._made += 1
-        if self._made < UPDATES_BEFORE:
+        self._updates += 1
+        if self._updates < UPDATES_BEFORE:
             return self._stack.update(batch, step)
         if self._graph is None:
             return self._update_and_capture(batch, step)
@@ -43,8 +43,7 @@ class Graphed:
         return log_probabilities.clone(), hits.clone()
 
     def _update_and_capture(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
-        """The update is made on the stream that then captures, as libraries keep workspaces for each stream; what is
-        captured is not made."""
+        """Update on the stream that captures, because libraries keep workspaces per stream. Capturing runs nothing."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -1,7 +1,7 @@
-"""Runs of one shape, trained together: what `train` does for one config, for a stack of them.
+"""Trains runs of one shape together, as a stack: what `train` does for one config.
 
-A run comes out as `train` makes it, up to rounding, and bit for bit the same whatever shares its stack; of one
-that has diverged this holds for its records alone. The same rules hold: no I/O, no Optuna, no MLflow.
+A run's results equal those of `train` up to rounding, and are the same to the bit whatever shares its stack (after
+divergence, only its recorded metrics). It does no I/O, and knows neither Optuna nor MLflow.
 """
 
 import math
@@ -14,29 +14,29 @@ from torch import Tensor
 from harness.core.config import RunConfig
 from harness.core.metrics import EpochMetrics
 from harness.core.seeds import derive
-from harness.data.dataset import Dataset, oversize, split_indices
+from harness.data.dataset import Dataset, batch_size_error, split_indices
 from harness.training.loop import Observer, with_evaluations
 from harness.training.model import MLP
-from harness.training.stacked.cuda_graph import Graphed
-from harness.training.stacked.matmul import Products
+from harness.training.stacked.cuda_graph import CudaGraphUpdate
+from harness.training.stacked.matmul import BatchedMatmul
 from harness.training.stacked.mlp import Batch, StackedMLP
 
 
 def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
-    """What runs have to agree in to share a stack; None where a run has to be trained alone, by `train`.
+    """What runs must have in common to share a stack; None if a run has to train alone, by `train`.
 
-    That is so for the rows of a table, for toys, and for one hidden unit, whose products would depend on the stack.
+    Rows of a table and toys train alone, and so does one hidden unit, whose products would depend on the stack.
     """
     if config.dataset != dataset.name or dataset.max_level is None or config.hidden == 1:
         return None
     return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
 
 
-class Cohort:
-    """The runs of `configs`, equal in `shape_of`, on `models` from `initial_model`; `observers[i]` looks on at run i.
+class StackedTrainer:
+    """Trains `configs`, equal in `shape_of`, with `models` from `initial_model`; `observers[i]` watches run i.
 
-    The models are trained in place. `dataset` must lie on their device. `leave` takes a run out of the stack. Raises
-    ValueError if a batch would be larger than the training part.
+    The models are trained in place. `dataset` must be on their device. Raises ValueError if `batch_size` is larger than
+    the training part.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Cohort:
         observers: Sequence[Observer | None] = (),
     ) -> None:
         first = configs[0]
-        if complaint := oversize(first.batch_size, dataset, first.split):
+        if complaint := batch_size_error(first.batch_size, dataset, first.split):
             raise ValueError(complaint)
         self._configs = configs
         self._models = models
@@ -60,18 +60,18 @@ class Cohort:
         self._orders = [torch.Generator().manual_seed(derive(config.seed, "order")) for config in configs]
         self._epoch = self._updates = 0
         self._running = list(range(len(configs)))
-        self._left: set[int] = set()
+        self._dropped: set[int] = set()
         like = models[0].hidden.weight.detach()
         gamma = like.new_tensor([config.gamma for config in configs])
         self._step = (-like.new_tensor([config.lr for config in configs]) / (1 - gamma)).view(-1, 1, 1)
         with_gradients = any(observer is not None and observer.reads_gradients for observer in self._observers)
-        self._stack = StackedMLP(models, dataset.train_inputs, gamma, Products(first.precision), with_gradients)
-        self._update = self._updates_of_the_stack()
+        self._stack = StackedMLP(models, dataset.train_inputs, gamma, BatchedMatmul(first.precision), with_gradients)
+        self._update = self._update_function()
 
     def epochs(self) -> Iterator[dict[int, EpochMetrics]]:
-        """Train; after each epoch the record of every run that trained it, by its number in `configs`.
+        """Train; yields after each epoch the metrics of every run that trained it, by its number in `configs`.
 
-        `seconds` of a run is the time of the stack, divided among its runs.
+        The time of the stack is divided among its runs.
         """
         limit = self._configs[0].updates
         while self._running:
@@ -79,30 +79,34 @@ class Cohort:
             yield records
             for number, metrics in records.items():
                 if metrics.diverged or self._epoch == self._configs[number].epochs or self._updates == limit:
-                    self.leave(number)
+                    self.drop(number)
             self._shrink()
 
-    def leave(self, number: int) -> None:
-        """Train this run no further."""
-        self._left.add(number)
+    def drop(self, number: int) -> None:
+        """Stop training this run."""
+        self._dropped.add(number)
 
     def _shrink(self) -> None:
-        rows = [row for row, number in enumerate(self._running) if number not in self._left]
+        rows = [row for row, number in enumerate(self._running) if number not in self._dropped]
         if len(rows) < len(self._running):
             self._running = [self._running[row] for row in rows]
             if rows:
-                self._stack.keep(rows)
+                self._stack.select(rows)
                 self._step = self._step[rows]
-                self._update = self._updates_of_the_stack()
+                self._update = self._update_function()
 
-    def _updates_of_the_stack(self) -> Callable[[Batch, Tensor], tuple[Tensor, Tensor]]:
-        return Graphed(self._stack, self._configs[0].batch_size).update if self._step.is_cuda else self._stack.update
+    def _update_function(self) -> Callable[[Batch, Tensor], tuple[Tensor, Tensor]]:
+        return (
+            CudaGraphUpdate(self._stack, self._configs[0].batch_size).update
+            if self._step.is_cuda
+            else self._stack.update
+        )
 
     def _train_epoch(self, limit: int | None) -> dict[int, EpochMetrics]:
         self._epoch += 1
         batches = self._batches()
         sums, hits, sizes = [], [], []
-        standing = dict.fromkeys(self._running, True)
+        finite = dict.fromkeys(self._running, True)
         observed = any(self._observers[number] for number in self._running)
         start, observing = time.perf_counter(), 0.0
         for batch in batches:
@@ -115,19 +119,19 @@ class Cohort:
             hits.append(right)
             sizes.append(size)
             if observed:
-                losses = log_probabilities.tolist()  # a GPU is done with the update only now
+                losses = log_probabilities.tolist()  # a GPU finishes the update here
                 paused = time.perf_counter()
-                self._observe(losses, standing)
+                self._observe(losses, finite)
                 observing += time.perf_counter() - paused
-        fetched = torch.stack(sums).cpu(), torch.stack(hits).cpu()  # a GPU is done with the epoch only now
+        fetched = torch.stack(sums).cpu(), torch.stack(hits).cpu()  # a GPU finishes the epoch here
         seconds = (time.perf_counter() - start - observing) / len(self._running)
         for number in self._running:
             _count_batches(self._models[number], sizes)
         return self._records(*fetched, sizes, seconds)
 
     def _records(self, sums: Tensor, hits: Tensor, sizes: list[int], seconds: float) -> dict[int, EpochMetrics]:
-        """From the summed log-probabilities and hits of every update, [updates, runs]; a run has diverged at its first
-        sum that is not finite."""
+        """The metrics, from the log-probability sums and correct predictions of every update, [updates, runs]. A run
+        diverges at its first sum that is not finite."""
         losses, hits = sums.double().neg_().cumsum(dim=0), hits.cumsum(dim=0)
         records = {}
         for row, number in enumerate(self._running):
@@ -145,11 +149,11 @@ class Cohort:
                 steps=steps,
                 diverged=finite < len(sizes),
             )
-            records[number] = self._watched(number, metrics)
+            records[number] = self._evaluated(number, metrics)
         return records
 
     def _batches(self) -> Iterator[Batch]:
-        """The batches of an epoch: each run's training images in its own order; the last one may be smaller."""
+        """The batches of an epoch: each run's training images in its own order; the last batch may be smaller."""
         size = self._configs[0].batch_size
         orders = torch.stack([
             split.train[torch.randperm(len(split.train), generator=order)]
@@ -176,18 +180,18 @@ class Cohort:
         variance = squares / (pixels * level**2) - mean.square()
         return self._stack.batches(images, labels, mean.to(self._step.dtype), variance.to(self._step.dtype))
 
-    def _observe(self, losses: Sequence[float], standing: dict[int, bool]) -> None:
+    def _observe(self, losses: Sequence[float], finite: dict[int, bool]) -> None:
         for number, loss in zip(self._running, losses, strict=True):
-            standing[number] &= math.isfinite(loss)
+            finite[number] &= math.isfinite(loss)
             observer = self._observers[number]
-            if observer and standing[number]:
-                observer.updated(self._updates)
+            if observer and finite[number]:
+                observer.on_update(self._updates)
 
-    def _watched(self, number: int, metrics: EpochMetrics) -> EpochMetrics:
-        """With what observer, validation and test images say of it."""
+    def _evaluated(self, number: int, metrics: EpochMetrics) -> EpochMetrics:
+        """The metrics with the readings of the observer and the evaluations."""
         observer = self._observers[number]
         if observer:
-            metrics = metrics._replace(readings=observer.epoch_ended(self._epoch))
+            metrics = metrics._replace(readings=observer.on_epoch_end(self._epoch))
         if metrics.diverged:
             return metrics
         validation = self._splits[number].validation
@@ -195,7 +199,7 @@ class Cohort:
 
 
 def _count_batches(model: MLP, sizes: Sequence[int]) -> None:
-    """As torch's modules count them: `ColumnNorm` passes over a batch of one."""
+    """Count batches as torch's modules do: `ColumnNorm` skips a batch of one."""
     for part, least in ((model.normalize, 1), (model.normalize_hidden, 2)):
         if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
             assert part.num_batches_tracked is not None

@@ -1,7 +1,7 @@
-"""The large matrix products of a stack of runs: in float32, or in bfloat16 where a config asks for it.
+"""The matrix products of a stack of runs, in float32 or bfloat16.
 
-A product of one run should have the same bits whatever is stacked with it. For that its matrices start where they do
-when it is alone (`aligned`), small products are made run by run, and single columns are multiplied in another way.
+The product of one run has the same bits whatever is stacked with it. For that, the matrices of each run are aligned as
+they are when it trains alone, small products are computed run by run, and single columns are multiplied transposed.
 """
 
 import math
@@ -11,35 +11,34 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from harness.core.defaults import Library, Precision
+from harness.core.defaults import MatmulBackend, Precision
 
-_FOR_ONEDNN = 16**3  # torch hands over products of more than so many multiplications, those of a whole stack
-_ALIGNMENT = 64  # bytes: what the libraries' kernels tell apart
+_ONEDNN_THRESHOLD = 16**3  # multiplications of a whole stack above which torch uses oneDNN
+_ALIGNMENT = 64  # bytes: the kernels of the libraries depend on it
 
 
 def aligned(runs: int, *shape: int, like: Tensor) -> Tensor:
-    """An empty [runs, …shape] of the type and on the device of `like`, in which each run's part starts aligned."""
+    """An empty [runs, …shape] with the type and device of `like`, in which each run's part is aligned."""
     numbers = math.prod(shape)
     step = _ALIGNMENT // like.element_size()
     padded = like.new_empty(runs, -(-numbers // step) * step)
     return padded[:, :numbers].view(runs, *shape)
 
 
-class Products:
-    """Products of batched matrices; the operand that is used twice, `pixels`, should be made with `dtype`.
-
-    float32 (or float64, as the operands are) multiplies them as they are; bfloat16 rounds both factors and the product.
+class BatchedMatmul:
+    """Products of batched matrices. "float32" multiplies the operands as they are (float64 too); "bfloat16" rounds both
+    factors and the product. An operand that is used twice should have `dtype` already.
     """
 
     def __init__(self, precision: Precision) -> None:
         self._narrow = torch.bfloat16 if precision == "bfloat16" else None
 
     def dtype(self, wide: torch.dtype) -> torch.dtype:
-        """What the pixels are to be kept in, where the weights are `wide`."""
+        """The type for pixels if the weights are `wide`."""
         return self._narrow or wide
 
     def multiply(self, left: Tensor, right: Tensor, alpha: float, out: Tensor) -> None:
-        """`alpha` · left · right into `out`: [runs, n, k] times [runs, k, m] to [runs, n, m]."""
+        """`out` = `alpha` · left · right: [runs, n, k] times [runs, k, m] to [runs, n, m]."""
         if _is_small(left, right):
             for one, other, its in zip(left.split(1), right.split(1), out.split(1), strict=True):
                 self.multiply(one, other, alpha, its)
@@ -62,13 +61,13 @@ class Products:
             target.add_(torch.bmm(left.to(self._narrow), right.to(self._narrow)), alpha=alpha)
 
 
-EXACT = Products("float32")
+FLOAT32 = BatchedMatmul("float32")
 
 
 @contextmanager
-def library(name: Library) -> Iterator[None]:
-    """Inside, float32 products on the CPU are made by this library. "medium" precision makes torch ask oneDNN, which
-    multiplies in float32 where the processor has no narrower unit for it."""
+def use_matmul_backend(name: MatmulBackend) -> Iterator[None]:
+    """Compute float32 products on the CPU with this backend. There is no public switch: "medium" precision makes torch
+    use oneDNN, which multiplies in float32 if the processor has no narrower unit."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium" if name == "onednn" else "highest")
     try:
@@ -78,6 +77,6 @@ def library(name: Library) -> Iterator[None]:
 
 
 def _is_small(left: Tensor, right: Tensor) -> bool:
-    """Whether it depends on the stack by which library torch makes this."""
-    runs, rows, inner = left.shape  # `len` of a tensor takes a while
-    return runs > 1 and rows * inner * right.shape[2] <= _FOR_ONEDNN
+    """Whether torch chooses the library of this product by the size of the stack."""
+    runs, rows, inner = left.shape  # faster than `len`
+    return runs > 1 and rows * inner * right.shape[2] <= _ONEDNN_THRESHOLD

@@ -1,7 +1,7 @@
-"""By which library float32 products are made on a CPU.
+"""Chooses the library for float32 products on a CPU.
 
-torch's own choice, MKL, leaves half of some AMD processors unused. So oneDNN is taken where it is measured to be as
-exact, and clearly faster; on some processors torch lets it multiply in narrower units.
+Torch's default, MKL, leaves half of some AMD processors unused. oneDNN is chosen if it is measured to be as exact and
+clearly faster. On some processors torch lets it multiply in narrower units, which the measurement detects.
 """
 
 import time
@@ -10,20 +10,19 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from harness.core.defaults import Library
-from harness.training.stacked.matmul import EXACT, aligned, library
+from harness.core.defaults import MatmulBackend
+from harness.training.stacked.matmul import FLOAT32, aligned, use_matmul_backend
 
-_CLEARLY = 1.15  # times as fast: less could be chance, and the choice should be the same each time on one machine
-_AS_EXACT = 4  # times the error, at most: float32 sums in another order have up to about twice as much, TF32 far more
+_MIN_SPEEDUP = 1.15  # less could be chance, and one machine should always choose the same
+_MAX_ERROR_RATIO = 4  # float32 sums in another order have up to about 2, TF32 far more
 _REPEATS = 7
 _RUNS, _SIZES, _PIXELS, _HIDDEN = 4, (32, 128), 784, 128
 
 
-def choose_library(device: str = "cpu", before: Library | None = None) -> Library:
-    """oneDNN where its products are as exact as torch's own choice, independent of the stack, and clearly faster.
+def choose_matmul_backend(device: str = "cpu", before: MatmulBackend | None = None) -> MatmulBackend:
+    """ "onednn" if its products are as exact as torch's default, independent of the stack, and clearly faster.
 
-    What was chosen `before` is chosen again, unless it is oneDNN and not as exact on this machine. On a GPU there is
-    nothing to choose.
+    The choice of `before` is kept, unless it is oneDNN and not as exact on this machine. On a GPU it is "default".
     """
     if device != "cpu" or before == "default":
         return "default"
@@ -31,18 +30,18 @@ def choose_library(device: str = "cpu", before: Library | None = None) -> Librar
     torch.set_num_threads(1)
     try:
         factors = list(_large_factors())
-        usual, other = (_products(name, factors) for name in ("default", "onednn"))
-        if all(map(torch.equal, usual, other)):  # the same library
+        default, onednn = (_multiply_all(name, factors) for name in ("default", "onednn"))
+        if all(map(torch.equal, default, onednn)):  # the same library
             return "default"
-        judged = zip(factors, usual, other, strict=True)
-        taken = all(_is_as_good(*both, *made) for both, *made in judged) and (before == "onednn" or _is_faster(factors))
-        return "onednn" if taken else "default"
+        products = zip(factors, default, onednn, strict=True)
+        is_exact = all(_is_as_exact(*both, *results) for both, *results in products)
+        return "onednn" if is_exact and (before == "onednn" or _is_faster(factors)) else "default"
     finally:
         torch.set_num_threads(threads)
 
 
 def _large_factors() -> Iterator[tuple[Tensor, Tensor]]:
-    """What a stack multiplies at the hidden layer, forward and for the gradient, with numbers drawn from 0 to 1."""
+    """The factors at the hidden layer of a stack, forward and for the gradient, drawn uniformly from 0…1."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.rand(_RUNS, _HIDDEN, _PIXELS, generator=generator)
     for size in _SIZES:
@@ -51,37 +50,37 @@ def _large_factors() -> Iterator[tuple[Tensor, Tensor]]:
         yield torch.rand(_RUNS, _HIDDEN, size, generator=generator), pixels
 
 
-def _products(name: Library, factors: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    with library(name):
+def _multiply_all(name: MatmulBackend, factors: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    with use_matmul_backend(name):
         return [_product(left, right) for left, right in factors]
 
 
-def _is_as_good(left: Tensor, right: Tensor, usual: Tensor, other: Tensor) -> bool:
-    """Whether `other` is as exact as `usual`, and what a run gets alone."""
+def _is_as_exact(left: Tensor, right: Tensor, default: Tensor, onednn: Tensor) -> bool:
+    """Whether the product of oneDNN is as exact as torch's default, and equal to that of each run alone."""
     truth = torch.bmm(left.double(), right.double())
-    errors = [float((product - truth).norm()) for product in (usual, other)]
+    errors = [float((product - truth).norm()) for product in (default, onednn)]
     each = [(left[run : run + 1], right[run : run + 1]) for run in range(len(left))]
-    return errors[1] <= _AS_EXACT * errors[0] and torch.equal(other, torch.cat(_products("onednn", each)))
+    return errors[1] <= _MAX_ERROR_RATIO * errors[0] and torch.equal(onednn, torch.cat(_multiply_all("onednn", each)))
 
 
 def _is_faster(factors: Sequence[tuple[Tensor, Tensor]]) -> bool:
-    """In all of them together, each at its best."""
-    times: dict[Library, list[list[float]]] = {"default": [], "onednn": []}
+    """Whether oneDNN is clearly faster in total, each product at its minimum time."""
+    times: dict[MatmulBackend, list[list[float]]] = {"default": [], "onednn": []}
     for _ in range(_REPEATS):
         for name, taken in times.items():
             taken.append([_seconds(name, both) for both in factors])
-    usual, other = (sum(map(min, zip(*taken, strict=True)), 0.0) for taken in times.values())
-    return usual > _CLEARLY * other
+    default, onednn = (sum(map(min, zip(*taken, strict=True)), 0.0) for taken in times.values())
+    return default > _MIN_SPEEDUP * onednn
 
 
-def _seconds(name: Library, factors: tuple[Tensor, Tensor]) -> float:
+def _seconds(name: MatmulBackend, factors: tuple[Tensor, Tensor]) -> float:
     start = time.perf_counter()
-    _products(name, [factors])
+    _multiply_all(name, [factors])
     return time.perf_counter() - start
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """As a stack makes it."""
+    """The product as a stack computes it."""
     out = aligned(len(left), left.shape[1], right.shape[2], like=left)
-    EXACT.multiply(left, right, 1.0, out=out)
+    FLOAT32.multiply(left, right, 1.0, out=out)
     return out

@@ -1,7 +1,7 @@
-"""What normalises in a stack of networks: BatchNorm of all runs, after the hidden layer or on the input.
+"""BatchNorm for a stack of networks, on the input or after the hidden layer.
 
-On the input, whose pixels share one mean and one deviation, nothing is normalised pixel by pixel: with x̂ = s·x + t, the
-sums of the hidden layer are s·(W x) + t·(W 1).
+The input, whose pixels share one mean and one standard deviation, is not normalized pixel by pixel: with x̂ = s·x + t,
+the sums of the hidden layer are s·(W x) + t·(W 1).
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from harness.training.model import Standardize
 from harness.training.stacked.weights import Weight
 
-_NEWEST = 0.1  # the share of the newest batch in BatchNorm's running statistics, torch's default
+_MOMENTUM = 0.1  # of BatchNorm's running statistics, torch's default
 _EPS = 1e-5  # torch's default
 
 
 class Norm:
-    """BatchNorm over `features` values: `scale` [runs, 2, features] is its weight and its bias, `running`, of the same
+    """BatchNorm over `features` values: `scale` [runs, 2, features] is its weight and bias, `running`, of the same
     shape, its running mean and variance.
 
-    A part that is no BatchNorm keeps weight 1 and bias 0 and learns nothing; `learned` [runs, 1, 1] is 0 there, else 1.
+    A run without BatchNorm keeps weight 1 and bias 0; `learned` [runs, 1, 1] is 0 for it, else 1.
     """
 
     def __init__(self, parts: Sequence[nn.Module], features: int, gamma: Tensor) -> None:
@@ -39,34 +39,34 @@ class Norm:
         ])  # fmt: skip
 
     def learn(self, change: Tensor) -> None:
-        """[runs, 2, features]."""
+        """Add a change of weight and bias, [runs, 2, features]."""
         self.scale.add(change * self.learned)
 
     def track(self, statistics: Tensor) -> None:
-        """Into the running ones: mean and unbiased variance of a batch, [runs, 2, features]."""
-        self.running.lerp_(statistics, _NEWEST * self.learned)
+        """Update the running statistics with the mean and unbiased variance of a batch, [runs, 2, features]."""
+        self.running.lerp_(statistics, _MOMENTUM * self.learned)
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these runs alone."""
-        self.scale.keep(rows)
+    def select(self, rows: Tensor) -> None:
+        """Keep these runs only."""
+        self.scale.select(rows)
         self.learned = self.learned.index_select(0, rows)
         self.running = self.running.index_select(0, rows)
 
-    def show(self, part: nn.Module, row: int) -> None:
-        """Make a model's own BatchNorm a view of its row."""
+    def bind(self, part: nn.Module, row: int) -> None:
+        """Make a model's BatchNorm a view of its row."""
         if isinstance(part, _BatchNorm):
             assert part.weight is not None
             assert part.bias is not None
-            self.scale.show(part.weight, row, 0)
-            self.scale.show(part.bias, row, 1)
+            self.scale.bind(part.weight, row, 0)
+            self.scale.bind(part.bias, row, 1)
             part.running_mean, part.running_var = self.running[row]
 
 
 class PixelStatistics(NamedTuple):
-    """What the pixels of a batch are normalised by, in units of the grey level that stands for 1.0.
+    """How the pixels of a batch are normalized, in units of the grey level that maps to 1.0.
 
-    `centre`, `deviation` [runs, 1]: x̂ is (x − centre) / deviation, before BatchNorm's own weight and bias; `tracked`
-    [runs, 2, 1]: what enters the running statistics.
+    `centre`, `deviation` [runs, 1]: x̂ is (x − centre) / deviation, before BatchNorm's weight and bias. `tracked`
+    [runs, 2, 1]: the update of the running statistics.
     """
 
     centre: Tensor
@@ -75,7 +75,7 @@ class PixelStatistics(NamedTuple):
 
 
 class InputNorm:
-    """Plain input, fixed standardisation, or BatchNorm, each run its own: x̂ = s·x + t, s and t one number a run."""
+    """Plain input, fixed standardization or BatchNorm, per run: x̂ = s·x + t, with one s and t for each run."""
 
     def __init__(self, given: Sequence[nn.Module], normalize: Sequence[nn.Module], gamma: Tensor) -> None:
         self.norm = Norm(normalize, 1, gamma)
@@ -84,13 +84,13 @@ class InputNorm:
         self._sd = gamma.new_tensor([[part.sd.item() if part else 1.0] for part in fixed])
         self.is_needed = self.norm.learns or any(fixed)
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these runs alone."""
-        self.norm.keep(rows)
+    def select(self, rows: Tensor) -> None:
+        """Keep these runs only."""
+        self.norm.select(rows)
         self._mean, self._sd = self._mean.index_select(0, rows), self._sd.index_select(0, rows)
 
     def statistics(self, mean: Tensor, variance: Tensor, pixels: int) -> PixelStatistics:
-        """Of many batches at once: `mean`, `variance` [batches, runs, 1], each over so many pixels."""
+        """The statistics of many batches: `mean`, `variance` [batches, runs, 1], each over this many pixels."""
         learned = self.norm.learned.squeeze(2)
         mean, variance = (mean - self._mean) / self._sd, variance / self._sd.square()
         unbiased = variance * (pixels / max(pixels - 1, 1))
@@ -100,8 +100,8 @@ class InputNorm:
             tracked=torch.stack([mean, unbiased], dim=2),
         )
 
-    def begin(self, weights: Tensor, statistics: PixelStatistics) -> None:
-        """A batch begins; `weights` W: [runs, hidden, pixels]."""
+    def begin_batch(self, weights: Tensor, statistics: PixelStatistics) -> None:
+        """Start a batch; `weights` W: [runs, hidden, pixels]."""
         self._statistics = statistics
         if self.norm.learns:
             self.norm.track(statistics.tracked)
@@ -112,11 +112,11 @@ class InputNorm:
         self._of_ones = weights.sum(dim=2)
 
     def forward(self, sums: Tensor, out: Tensor) -> None:
-        """W x of plain pixels, [runs, hidden, size], to W x̂."""
+        """From W x of plain pixels, [runs, hidden, size], to W x̂."""
         torch.addcmul((self._t * self._of_ones).unsqueeze(2), sums, self._s, out=out)
 
     def backward(self, delta: Tensor, sums: Tensor, hidden: Weight) -> None:
-        """`delta` at W x̂, [runs, hidden, size], becomes that at W x; what the weights get from t is added to them."""
+        """Turn `delta` at W x̂, [runs, hidden, size], into that at W x; add the gradient through t to the weights."""
         total = delta.sum(dim=2)
         if self.norm.learns:
             centre, deviation, _ = self._statistics
@@ -134,12 +134,12 @@ class HiddenNorm:
     def __init__(self, parts: Sequence[nn.Module], hidden: int, gamma: Tensor) -> None:
         self.norm = Norm(parts, hidden, gamma)
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these runs alone."""
-        self.norm.keep(rows)
+    def select(self, rows: Tensor) -> None:
+        """Keep these runs only."""
+        self.norm.select(rows)
 
     def forward(self, sums: Tensor) -> None:
-        """In place. A batch of one has no spread: it is normalised by the running statistics."""
+        """Normalize in place. A batch of one, which has no variance, uses the running statistics."""
         size = sums.shape[2]
         self._is_one = size == 1
         if self._is_one:
@@ -154,7 +154,7 @@ class HiddenNorm:
         torch.addcmul(bias, self._normalized, weight, out=sums)
 
     def backward(self, delta: Tensor) -> None:
-        """In place, from δ behind the normalisation to δ before it."""
+        """Turn δ after the normalization into δ before it, in place."""
         for_bias = delta.sum(dim=2, keepdim=True)
         for_weight = (delta * self._normalized).sum(dim=2, keepdim=True)
         if not self._is_one:

@@ -1,80 +1,82 @@
-"""Parameters of many runs, stacked along a first axis, and how momentum moves them.
+"""Parameters of many runs, stacked along the first axis, and their update with momentum.
 
-Momentum is kept as w and z = w + γ/(1 − γ)·v. In these, v ← γv − η∇L, w ← w + v reads z ← z − η/(1 − γ)·∇L,
-w ← γw + (1 − γ)z: a product that makes a gradient can add it to z at once, and each run has a γ of its own.
+Momentum is folded into the matrix product. Instead of w and v, w and z = w + γ/(1 − γ)·v are stored. Then v ← γv − η∇L,
+w ← w + v becomes z ← z − η/(1 − γ)·∇L, w ← γw + (1 − γ)z: the product that computes a gradient adds it to z directly,
+and each run has its own γ.
 """
 
 import torch
 from torch import Tensor
 
-from harness.training.stacked.matmul import Products, aligned
+from harness.training.stacked.matmul import BatchedMatmul, aligned
 
 
 class Weight:
-    """One parameter, [runs, …]: `values` w, and `point` z. What is added to z carries the step −η/(1 − γ) in it.
+    """One parameter, [runs, …]: `values` is w, `extrapolated` is z. What is added includes the step −η/(1 − γ).
 
-    Between `begin` and `follow`, what a batch adds either goes to z at once, or, for batches that are worked off in
-    parts, is put together first. `gradient`, where it is not None, gets all of it too.
+    Between `begin_batch` and `apply_momentum`, the changes of a batch are added to z, or, if the batch is processed in
+    parts, collected first. `gradient`, if it is not None, collects them too.
     """
 
     def __init__(self, values: Tensor, gamma: Tensor) -> None:
         self.values = _aligned(values)
         self.gradient: Tensor | None = None
         self._gamma = gamma.view(-1, *[1] * (values.dim() - 1))
-        self._change: Tensor | None = None  # stays where it is: a CUDA graph writes to it
+        self._change: Tensor | None = None  # never reallocated: a CUDA graph writes to it
         self._in_parts = False
         self._targets: list[Tensor] = []
-        self.point = _aligned(values) if gamma.any() else self.values
+        self.extrapolated = _aligned(values) if gamma.any() else self.values
 
-    def begin(self, in_parts: bool) -> None:
-        """A batch begins; `in_parts`: w must stand still until all of it was added."""
+    def begin_batch(self, in_parts: bool) -> None:
+        """Start a batch. `in_parts`: w must not change until all parts were added."""
         self._in_parts = in_parts
         if in_parts:
             self._change = _aligned(torch.zeros_like(self.values)) if self._change is None else self._change.zero_()
             self._targets = [self._change]
         else:
-            self._targets = [self.point]
+            self._targets = [self.extrapolated]
             if self.gradient is not None:
                 self._targets.append(self.gradient.zero_())
 
     def add(self, change: Tensor) -> None:
+        """Add a change, [runs, …]."""
         for target in self._targets:
             target.add_(change)
 
-    def add_product(self, left: Tensor, right: Tensor, products: Products, alpha: float = 1.0) -> None:
-        """`alpha` · left · right, batched matrices."""
+    def add_product(self, left: Tensor, right: Tensor, matmul: BatchedMatmul, alpha: float = 1.0) -> None:
+        """Add `alpha` · left · right, batched matrices."""
         for target in self._targets:
-            products.add(target, left, right, alpha)
+            matmul.add(target, left, right, alpha)
 
-    def follow(self) -> None:
-        """Move w after z."""
+    def apply_momentum(self) -> None:
+        """Update w from z."""
         if self._in_parts and self._change is not None:
-            self.point.add_(self._change)
+            self.extrapolated.add_(self._change)
             if self.gradient is not None:
                 self.gradient.copy_(self._change)
-        if self.point is not self.values:
-            torch.lerp(self.point, self.values, self._gamma, out=self.values)
+        if self.extrapolated is not self.values:
+            torch.lerp(self.extrapolated, self.values, self._gamma, out=self.values)
 
-    def keep_gradient(self) -> None:
-        """Keep the gradients of updates from here on."""
+    def track_gradient(self) -> None:
+        """Keep the gradient of each update from here on."""
         self.gradient = _aligned(torch.zeros_like(self.values))
 
     def divide_gradient(self, step: Tensor) -> None:
-        """By what was multiplied into what was added, [runs]."""
+        """Divide the gradient by the step [runs] that was multiplied into the changes."""
         if self.gradient is not None:
             self.gradient.div_(step.view_as(self._gamma))
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these runs alone."""
-        moves = self.point is not self.values
+    def select(self, rows: Tensor) -> None:
+        """Keep these runs only."""
+        moves = self.extrapolated is not self.values
         self.values = _aligned(self.values.index_select(0, rows))
-        self.point = _aligned(self.point.index_select(0, rows)) if moves else self.values
+        self.extrapolated = _aligned(self.extrapolated.index_select(0, rows)) if moves else self.values
         self.gradient = None if self.gradient is None else _aligned(self.gradient.index_select(0, rows))
         self._gamma = self._gamma.index_select(0, rows)
         self._change = None
 
-    def show(self, parameter: Tensor, *place: int) -> None:
-        """Make a model's own parameter a view of its place here, and its `.grad` too where gradients are kept."""
+    def bind(self, parameter: Tensor, *place: int) -> None:
+        """Make a model's parameter a view of its place here, and its `.grad` too if gradients are kept."""
         parameter.data = self.values[place]
         parameter.grad = None if self.gradient is None else self.gradient[place]
 

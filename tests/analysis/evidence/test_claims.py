@@ -5,12 +5,15 @@ from support.claim_store import record, rows, tiny
 from analysis.evidence.claims import claim_evidence, exact_checks
 from harness.core.errors import UserError
 from harness.reference.exact_checks import exact_checks as check_exactly
-from harness.tracking.reader import ARM, CLAIM_SHA256, CONFIG_HASH, DATASET_SHA256, QUICK, Records
+from harness.tracking.reader import ExperimentReader
 from harness.tracking.reports import log_exact
+from harness.tracking.schema import ARM, CLAIM_SHA256, CONFIG_HASH, DATASET_SHA256, QUICK
 
 
 def evidence(store, claim=None):
-    return claim_evidence(Records(store, "claims/tiny", "python -m harness.replicate tiny.toml"), claim or tiny())
+    return claim_evidence(
+        ExperimentReader(store, "claims/tiny", "python -m harness.replicate tiny.toml"), claim or tiny()
+    )
 
 
 def run_id(store, name, kind="arm"):
@@ -86,7 +89,7 @@ def test_another_text_of_the_claim_has_no_evidence(recorded):
 
 
 def test_a_replication_that_has_not_ended_is_refused(store):
-    record(store, lines=[], finish=False)
+    record(store, lines=[], end_run=False)
     with pytest.raises(UserError, match=r"has not ended \(RUNNING\)"):
         evidence(store)
 

@@ -69,8 +69,8 @@ def test_an_arm_against_itself_is_called_an_effect_in_at_most_five_per_cent_of_c
     covered = sum(verdict.low <= 1 <= verdict.high for verdict in found)
     assert 0.93 - slack <= covered / studies <= 0.97 + slack
     assert sum(verdict.result.p < 0.05 for verdict in found) / studies <= 0.05 + slack
-    assert sum(verdict.word in ("reproduced", "direction only") for verdict in found) / studies <= 0.025 + slack
-    assert not any(verdict.outcome == "as claimed" for verdict in found)
+    assert sum(verdict.label in ("reproduced", "direction only") for verdict in found) / studies <= 0.025 + slack
+    assert not any(verdict.finding == "as claimed" for verdict in found)
 
 
 @pytest.mark.slow

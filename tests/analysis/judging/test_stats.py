@@ -42,9 +42,9 @@ def test_a_paired_effect_by_hand():
     """Mean 5, sd √(0.4/3), t(3) = 3.182446; of the 16 ways to flip signs, 2 are as extreme: p = 1/8."""
     effect = paired_effect(FOUR, rng())
     half = 3.182446 * math.sqrt(0.4 / 3) / 2
-    assert (effect.center, effect.sd) == (pytest.approx(5.0), pytest.approx(math.sqrt(0.4 / 3)))
+    assert (effect.estimate, effect.sd) == (pytest.approx(5.0), pytest.approx(math.sqrt(0.4 / 3)))
     assert (effect.low, effect.high) == (pytest.approx(5 - half), pytest.approx(5 + half))
-    assert (effect.p, effect.better, effect.method) == (pytest.approx(2 / 16), 1.0, "mean, t")
+    assert (effect.p, effect.prob_superiority, effect.method) == (pytest.approx(2 / 16), 1.0, "mean, t")
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_twenty_pairs_get_a_bootstrap_interval_that_is_repeatable():
 def test_an_infinite_difference_is_counted_by_rank_and_never_dropped():
     """Ten differences, two infinite: order statistics 2 and 9 cover the median (97.9 %), sign test p = 2/1024."""
     effect = paired_effect([1, 2, 3, 4, 5, 6, 7, 8, math.inf, math.inf], rng())
-    assert (effect.center, effect.low, effect.high) == (5.5, 2.0, math.inf)
-    assert (effect.p, effect.infinite, effect.better) == (pytest.approx(2 / 1024), 2, 1.0)
+    assert (effect.estimate, effect.low, effect.high) == (5.5, 2.0, math.inf)
+    assert (effect.p, effect.infinite, effect.prob_superiority) == (pytest.approx(2 / 1024), 2, 1.0)
     assert "median" in effect.method
 
 
@@ -77,7 +77,7 @@ def test_an_undefined_difference_may_lie_anywhere():
     effect = paired_effect([1, 2, 3, 4, 5, 6, 7, 8, 9, math.nan], rng())
     assert (effect.low, effect.high, effect.undefined) == (1.0, 9.0, 1)
     assert effect.p == pytest.approx(2 * 11 / 1024)
-    assert math.isnan(effect.center) and math.isnan(effect.better)
+    assert math.isnan(effect.estimate) and math.isnan(effect.prob_superiority)
     nothing = paired_effect([math.nan] * 10, rng())
     assert (nothing.low, nothing.high, nothing.p) == (-math.inf, math.inf, 1.0)
 
@@ -125,7 +125,7 @@ def test_a_share_has_wilsons_interval_and_a_difference_newcombes():
     first = [1.0] * 56 + [0.0] * 24
     second = [1.0] * 48 + [0.0] * 32
     effect = share_effect(first, second, rng())
-    assert (effect.center, effect.method) == (pytest.approx(0.1), "Newcombe")
+    assert (effect.estimate, effect.method) == (pytest.approx(0.1), "Newcombe")
     assert effect.low < 0.1 < effect.high
     never = share_effect([1.0] * 100, [0.0] * 100, rng())
     assert 0.9 < never.low < 1.0 == pytest.approx(never.high)

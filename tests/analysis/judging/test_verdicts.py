@@ -28,23 +28,23 @@ AT_MOST = bounds(estimand(claimed=None, margin=None, smallest_effect=-2.0))
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "limits", "equivalent", "outcome", "word"),
+    ("low", "high", "limits", "equivalent", "finding", "label"),
     [
         (4.2, 5.8, FIVE, False, "as claimed", "reproduced"),
         (3.5, 5.8, FIVE, False, "of unsure size", "direction only"),
         (1.3, 1.7, FIVE, False, "smaller", "direction only"),
         (7.0, 8.0, FIVE, False, "larger", "direction only"),
-        (-0.2, 0.3, FIVE, True, "gone", "not reproduced"),
+        (-0.2, 0.3, FIVE, True, "negligible", "not reproduced"),
         (0.1, 0.3, FIVE, True, "too small", "not reproduced"),
         (-3.0, -1.0, FIVE, False, "reversed", "not reproduced"),
-        (-1.0, 5.0, FIVE, False, "open", "inconclusive"),
+        (-1.0, 5.0, FIVE, False, "undecided", "inconclusive"),
         (-3.0, 0.9, FIVE, False, "excluded", "not reproduced"),
         (-0.3, -0.1, FIVE, True, "too small", "not reproduced"),
         (2.1, 9.0, AT_LEAST, False, "as claimed", "reproduced"),
         (1.0, 9.0, AT_LEAST, False, "of unsure size", "direction only"),
         (1.0, 1.5, AT_LEAST, False, "smaller", "direction only"),
         (-9.0, -1.0, AT_LEAST, False, "reversed", "not reproduced"),
-        (-1.0, 9.0, AT_LEAST, False, "open", "inconclusive"),
+        (-1.0, 9.0, AT_LEAST, False, "undecided", "inconclusive"),
         (2.5, math.inf, AT_LEAST, False, "as claimed", "reproduced"),
         (-9.0, -2.1, AT_MOST, False, "as claimed", "reproduced"),
         (-9.0, -0.5, AT_MOST, False, "of unsure size", "direction only"),
@@ -52,9 +52,9 @@ AT_MOST = bounds(estimand(claimed=None, margin=None, smallest_effect=-2.0))
         (0.5, 9.0, AT_MOST, False, "reversed", "not reproduced"),
     ],
 )
-def test_the_rule_of_verdicts(low, high, limits, equivalent, outcome, word):
-    assert decide(effect(low, high), limits, equivalent) == outcome
-    assert RULE[outcome][0] == word
+def test_the_rule_of_verdicts(low, high, limits, equivalent, finding, label):
+    assert decide(effect(low, high), limits, equivalent) == finding
+    assert RULE[finding][0] == label
 
 
 def test_pairs_without_a_value_are_named_where_they_leave_it_open(monkeypatch):
@@ -64,7 +64,7 @@ def test_pairs_without_a_value_are_named_where_they_leave_it_open(monkeypatch):
     monkeypatch.setattr(evidence, "name", "c", raising=False)
     monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
     verdict = verdicts.judge(evidence, estimand(compare="log_ratio", claimed=2.0, margin=0.5))
-    assert verdict.word == "inconclusive"
+    assert verdict.label == "inconclusive"
     assert verdict.reason == "too few pairs have a number; 9 of 10 pairs have no value"
 
 
@@ -127,7 +127,7 @@ def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_were(monkeypatch
     monkeypatch.setattr(evidence, "name", "c", raising=False)
     monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
     verdict = verdicts.judge(evidence, estimand(claimed=None, margin=None, smallest_effect=1.2))
-    assert (verdict.word, verdict.needed) == ("inconclusive", 11)
+    assert (verdict.label, verdict.needed) == ("inconclusive", 11)
 
 
 def test_a_slope_is_taken_along_a_field_for_each_seed():
@@ -146,7 +146,7 @@ def test_a_valley_is_measured_at_the_inner_arm_that_is_best_for_the_other_seeds(
 
 def test_published_results_without_a_reproduction_give_no_verdict():
     claim = read_claim(find_claim("ninety_nine"))
-    word, why = published_verdict(claim)
-    assert (word, "96.91 %" in why) == ("not reproduced", True)
+    label, why = published_verdict(claim)
+    assert (label, "96.91 %" in why) == ("not reproduced", True)
     believed = tuple(result.model_copy(update={"unreproduced": ""}) for result in claim.published)
     assert published_verdict(claim._replace(published=believed))[0] == "reproduced"

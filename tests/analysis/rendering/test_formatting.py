@@ -10,7 +10,7 @@ from harness.claims.estimands import Estimand
 
 
 def verdict(
-    outcome="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference", question="lesson"
+    finding="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference", question="lesson"
 ):
     estimand = Estimand(
         name="e", words="Norm adds {effect} points", when=when, question=question, measure="train_accuracy",
@@ -18,8 +18,8 @@ def verdict(
     )  # fmt: skip
     result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, infinite, 0)
     unit = "×" if compare == "log_ratio" else "points"
-    word, reason = RULE[outcome]
-    return Verdict("c", estimand, outcome, word, reason, value, value - 1, value + 1, unit, result, math.nan, needed,
+    label, reason = RULE[finding]
+    return Verdict("c", estimand, finding, label, reason, value, value - 1, value + 1, unit, result, math.nan, needed,
                    pd.Series([value]), ("id",))  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def test_a_number_has_three_digits(value, text):
 
 def test_a_sentence_holds_the_effect_and_says_what_is_missing():
     assert sentence(verdict()) == "Norm adds 5 points."
-    assert sentence(verdict("open", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
+    assert sentence(verdict("undecided", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
     lost = sentence(verdict("reversed", -math.inf, infinite=10))
     assert lost == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged or never got there."
     assert effect(verdict()) == "5 points [4, 6]"
@@ -43,14 +43,14 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
     told = elsewhere(
         [
             verdict(when=None),
-            verdict("gone", 0.1, when="at lr 0.5"),
+            verdict("negligible", 0.1, when="at lr 0.5"),
             verdict("as claimed", 5.5, when="at batch 32"),
-            verdict("gone", 0.2, when="at lr 1"),
+            verdict("negligible", 0.2, when="at lr 1"),
             verdict("too small", 0.3, when="at batch 4"),
             verdict("larger", 9.0, when="at lr 0.01"),
             verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, infinite=10),
             verdict("smaller", 1.0),
-            verdict("open", 2.0, needed=31),
+            verdict("undecided", 2.0, needed=31),
             verdict("smaller", 1.0, question="control"),
         ]
     )

@@ -1,12 +1,13 @@
 import pytest
 from support.claim_store import record, tiny
 
+from analysis.reports.claims import judge_claim
 from analysis.sections import momentum
-from analysis.sections.registry import OWN_MODULE, judge_claim
+from analysis.sections.registry import OWN_SECTIONS
 from harness.claims.file import find_claim, read_claim
 
 
-@pytest.mark.parametrize("name", [name for name in OWN_MODULE if name != "ninety_nine"])
+@pytest.mark.parametrize("name", OWN_SECTIONS)
 def test_the_lessons_claims_have_what_their_own_figures_need(name):
     claim = read_claim(find_claim(name))
     module = __import__(f"analysis.sections.{name}", fromlist=["ARMS"])
@@ -19,7 +20,7 @@ def test_a_claim_whose_file_was_changed_is_judged_without_its_own_figures(store)
     changed = tiny()._replace(name="momentum")
     record(store, changed)
     judged = judge_claim(changed, store)
-    assert judged.verdicts[0].word == "reproduced"
-    assert "its file has no more equal_lr, lr 0.01, momentum 0.9" in judged.section.notes[-1]
+    assert judged.verdicts[0].label == "reproduced"
+    assert "its file does not contain equal_lr, lr 0.01, momentum 0.9" in judged.section.notes[-1]
     assert judged.section.pictures, "those of any claim"
     assert set(momentum.ARMS) - changed.arms.keys()

@@ -16,12 +16,12 @@ from analysis.evidence.claims import Evidence, Source
 from analysis.judging.verdicts import judge_all
 from analysis.rendering.page import tuning_tables
 from analysis.rendering.section import Judged
-from analysis.sections.registry import OWN_MODULE
+from analysis.sections.registry import OWN_SECTIONS
 from harness.claims.file import find_claim, read_claim
 from harness.training.probes.registry import is_scheduled
 
 SEEDS = 3
-WITH_RUNS = [name for name in OWN_MODULE if name != "ninety_nine"]
+WITH_RUNS = list(OWN_SECTIONS)
 
 
 class MadeUp:
@@ -123,7 +123,7 @@ def test_every_claim_has_its_pictures_and_tables(name):
     verdicts, made = section(found)
     check(made)
     assert len(verdicts) == len(found.claim.estimands)
-    assert all(math.isfinite(verdict.result.center) for verdict in verdicts if verdict.estimand.question != "control")
+    assert all(math.isfinite(verdict.result.estimate) for verdict in verdicts if verdict.estimand.question != "control")
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from support.stack_helpers import config, mixture, models_of, timeless
 
 from harness.training.probes.registry import Probes
 from harness.training.stacked import cuda_graph
-from harness.training.stacked.cuda_graph import Graphed
-from harness.training.stacked.loop import Cohort
+from harness.training.stacked.cuda_graph import CudaGraphUpdate
+from harness.training.stacked.loop import StackedTrainer
 
 SHAPES = {
     "search": {},
@@ -23,7 +23,9 @@ def with_graphs(monkeypatch):
     """Have every stack that is made from now on use graphs, from its third update on; the graphs that they capture."""
     monkeypatch.setattr(cuda_graph, "UPDATES_BEFORE", 2)
     monkeypatch.setattr(
-        Cohort, "_updates_of_the_stack", lambda self: Graphed(self._stack, self._configs[0].batch_size).update
+        StackedTrainer,
+        "_update_function",
+        lambda self: CudaGraphUpdate(self._stack, self._configs[0].batch_size).update,
     )
     return pretend(monkeypatch)
 
@@ -31,8 +33,8 @@ def with_graphs(monkeypatch):
 def together(configs, dataset, probes=()):
     models = models_of(configs, dataset)
     observers = [Probes(probes, one, dataset, model) for one, model in zip(configs, models, strict=True)]
-    cohort = Cohort(configs, dataset, models, observers=observers)
-    return [{number: timeless(one) for number, one in epoch.items()} for epoch in cohort.epochs()], models
+    stacked = StackedTrainer(configs, dataset, models, observers=observers)
+    return [{number: timeless(one) for number, one in epoch.items()} for epoch in stacked.epochs()], models
 
 
 @pytest.mark.parametrize("probes", [(), ("path",)], ids=["plain", "with gradients"])
@@ -61,8 +63,8 @@ def test_what_an_update_is_given_may_change(digits, monkeypatch):
     monkeypatch.setattr(cuda_graph, "UPDATES_BEFORE", 1)
     pretend(monkeypatch)
     one = config(batch_norm=True, gamma=0.9)
-    sides = [Cohort([one], digits, models_of([one], digits)) for _ in range(2)]
-    graphed = Graphed(sides[0]._stack, one.batch_size)
+    sides = [StackedTrainer([one], digits, models_of([one], digits)) for _ in range(2)]
+    graphed = CudaGraphUpdate(sides[0]._stack, one.batch_size)
     for number, (batch, same) in enumerate(zip(*(side._batches() for side in sides), strict=True), start=1):
         step = torch.full((1, 1, 1), -0.1 / number)
         results = zip(graphed.update(batch, step), sides[1]._stack.update(same, step), strict=True)

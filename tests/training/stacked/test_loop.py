@@ -11,9 +11,9 @@ from harness.training.loop import train
 from harness.training.model import initial_model
 from harness.training.probes.registry import Probes
 from harness.training.stacked import cuda_graph
-from harness.training.stacked.loop import Cohort, shape_of
-from harness.training.stacked.matmul import library
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.loop import StackedTrainer, shape_of
+from harness.training.stacked.matmul import use_matmul_backend
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -44,14 +44,14 @@ ODD_SHAPES = {  # whose products a library makes in another way for a stack, if 
 def test_the_clock_of_an_epoch_runs_until_its_losses_are_fetched(digits, monkeypatch):
     """On a GPU nothing waits before that, and the clock would tell how long it took to ask."""
     fetch, configs = torch.Tensor.cpu, mixture()
-    cohort = Cohort(configs, digits, models_of(configs, digits))
+    stacked = StackedTrainer(configs, digits, models_of(configs, digits))
 
     def slowly(tensor):
         time.sleep(0.05)
         return fetch(tensor)
 
     monkeypatch.setattr(torch.Tensor, "cpu", slowly)
-    records = next(cohort.epochs())
+    records = next(stacked.epochs())
     assert sum(metrics.seconds for metrics in records.values()) > 0.1
 
 
@@ -59,26 +59,26 @@ def test_the_clock_stands_still_for_probes_and_not_for_what_they_wait_for(digits
     class Slow:
         reads_gradients = False
 
-        def updated(self, _number):
+        def on_update(self, _number):
             time.sleep(0.04)
 
-        def epoch_ended(self, _number):
+        def on_epoch_end(self, _number):
             return ()
 
     fetch, one = torch.Tensor.tolist, config(epochs=1)
-    cohort = Cohort([one], digits, models_of([one], digits), observers=[Slow()])
+    stacked = StackedTrainer([one], digits, models_of([one], digits), observers=[Slow()])
     monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: (time.sleep(0.02), fetch(tensor))[1])
-    (metrics,) = next(cohort.epochs()).values()
+    (metrics,) = next(stacked.epochs()).values()
     assert 0.02 * metrics.steps < metrics.seconds < 0.04 * metrics.steps
 
 
 @pytest.mark.parametrize("products", ["default", "onednn"])
 @pytest.mark.parametrize("shape", [*SHAPES.values(), *ODD_SHAPES.values()], ids=[*SHAPES, *ODD_SHAPES])
 def test_no_bit_of_a_run_depends_on_what_shares_its_stack(digits, shape, products):
-    if products == "onednn" and choose_library() != "onednn":
+    if products == "onednn" and choose_matmul_backend() != "onednn":
         pytest.skip("oneDNN is not what this machine takes")
     configs = mixture(**shape)
-    with library(products):
+    with use_matmul_backend(products):
         models = models_of(configs, digits)
         records = train_together(configs, digits, models)
         for one, model, mine in zip(configs, models, records, strict=True):
@@ -102,10 +102,10 @@ def test_a_run_that_diverges_leaves_and_the_others_train_on(digits):
 def test_a_run_that_leaves_keeps_its_weights_and_the_others_theirs(digits):
     configs = mixture()
     models = models_of(configs, digits)
-    cohort = Cohort(configs, digits, models)
-    epochs = cohort.epochs()
+    stacked = StackedTrainer(configs, digits, models)
+    epochs = stacked.epochs()
     next(epochs)
-    cohort.leave(1)
+    stacked.drop(1)
     left = models[1].hidden.weight.clone()
     rest = list(epochs)
     assert [sorted(epoch) for epoch in rest] == [[0, 2, 3, 4], [0, 3, 4]]
@@ -179,7 +179,7 @@ def test_what_shares_a_stack_and_what_does_not(digits):
 def test_a_batch_larger_than_the_training_part_is_refused(digits):
     large = config(batch_size=1_252)
     with pytest.raises(ValueError, match="batch_size is 1252: it should be at most the 1251 training images of digits"):
-        Cohort([large], digits, models_of([large], digits))
+        StackedTrainer([large], digits, models_of([large], digits))
 
 
 @pytest.mark.slow

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from harness.training.stacked import matmul_backend
-from harness.training.stacked.matmul import Products, aligned, library
-from harness.training.stacked.matmul_backend import choose_library
+from harness.training.stacked.matmul import BatchedMatmul, aligned, use_matmul_backend
+from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
 @pytest.fixture
@@ -17,27 +17,27 @@ def factors():
 def test_exact_products_are_the_scaled_products(factors):
     left, right = factors
     out = torch.full((3, 20, 30), float("nan"))
-    Products("float32").multiply(left, right, 0.5, out=out)
+    BatchedMatmul("float32").multiply(left, right, 0.5, out=out)
     torch.testing.assert_close(out, 0.5 * (left @ right))
-    Products("float32").add(out, left, right, 2.0)
+    BatchedMatmul("float32").add(out, left, right, 2.0)
     torch.testing.assert_close(out, 2.5 * (left @ right))
 
 
 def test_narrow_products_round_to_bfloat16(factors):
     left, right = factors
     out = torch.zeros(3, 20, 30)
-    Products("bfloat16").multiply(left, right, 1.0, out=out)
+    BatchedMatmul("bfloat16").multiply(left, right, 1.0, out=out)
     assert not torch.equal(out, left @ right)
     torch.testing.assert_close(out, left @ right, rtol=2**-6, atol=0)
-    Products("bfloat16").add(out, left, right, -1.0)
+    BatchedMatmul("bfloat16").add(out, left, right, -1.0)
     assert out.abs().max() < 2**-5 * (left @ right).max()
 
 
 def test_a_library_is_used_inside_alone():
     assert torch.get_float32_matmul_precision() == "highest"
-    with library("onednn"):
+    with use_matmul_backend("onednn"):
         assert torch.get_float32_matmul_precision() == "medium"
-        with library("default"):
+        with use_matmul_backend("default"):
             assert torch.get_float32_matmul_precision() == "highest"
     assert torch.get_float32_matmul_precision() == "highest"
 
@@ -66,7 +66,7 @@ class Bench:
         self.now += self.seconds[other]
         if other and self.unit:
             left, right = self.unit(left), self.unit(right)
-        with library("default"):  # whatever this machine's own other library does
+        with use_matmul_backend("default"):  # whatever this machine's own other library does
             self.exact(given, left, right, beta=beta, alpha=alpha, out=out)
         if other:
             out.mul_(1 + self.error * left.shape[2] / 784)
@@ -77,7 +77,7 @@ class Bench:
 @pytest.mark.parametrize("error", [1e-7, 3e-7], ids=["as exact", "as sums in another order"])
 def test_the_other_library_is_taken_where_it_is_as_exact_and_clearly_faster(monkeypatch, error):
     Bench(monkeypatch, error=error, seconds=(2.0, 1.0))
-    assert choose_library() == "onednn"
+    assert choose_matmul_backend() == "onednn"
 
 
 @pytest.mark.parametrize(
@@ -93,29 +93,29 @@ def test_the_other_library_is_taken_where_it_is_as_exact_and_clearly_faster(monk
 )
 def test_otherwise_torchs_own_choice_stays(monkeypatch, machine):
     Bench(monkeypatch, **machine)
-    assert choose_library() == "default"
+    assert choose_matmul_backend() == "default"
 
 
 @pytest.mark.parametrize("seconds", [(2.0, 1.0), (1.0, 2.0)])
 @pytest.mark.parametrize("before", ["default", "onednn"])
 def test_what_was_chosen_before_stays_whatever_it_takes_now(monkeypatch, before, seconds):
     Bench(monkeypatch, error=1e-7, seconds=seconds)
-    assert choose_library(before=before) == before
+    assert choose_matmul_backend(before=before) == before
 
 
 def test_what_was_chosen_before_on_a_machine_where_it_was_exact_does_not_stay_where_it_is_not(monkeypatch):
     Bench(monkeypatch, unit=bfloat16)
-    assert choose_library(before="onednn") == "default"
+    assert choose_matmul_backend(before="onednn") == "default"
 
 
 def test_on_a_gpu_there_is_nothing_to_choose(monkeypatch):
     Bench(monkeypatch, error=1e-7, seconds=(2.0, 1.0))
-    assert choose_library("cuda", before="onednn") == "default"
+    assert choose_matmul_backend("cuda", before="onednn") == "default"
 
 
 def test_the_choice_of_this_machine_leaves_its_settings_alone():
     threads = torch.get_num_threads()
-    assert choose_library() in ("default", "onednn")
+    assert choose_matmul_backend() in ("default", "onednn")
     assert torch.get_num_threads() == threads
     assert torch.get_float32_matmul_precision() == "highest"
 
@@ -123,13 +123,13 @@ def test_the_choice_of_this_machine_leaves_its_settings_alone():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["default", "onednn"])
 def test_a_small_product_does_not_depend_on_its_stack(precision, name):
-    generator, products = torch.Generator().manual_seed(1), Products(precision)
+    generator, products = torch.Generator().manual_seed(1), BatchedMatmul(precision)
 
     def in_place(runs, *shape):
         return aligned(runs, *shape, like=torch.empty(())).copy_(torch.rand(runs, *shape, generator=generator) - 0.5)
 
     different = []
-    with library(name):
+    with use_matmul_backend(name):
         for n, k, m, runs in itertools.product((1, 3, 7, 10, 12), (5, 12, 33, 64), (1, 2, 4, 5, 9, 31), (2, 5, 16)):
             left, right, together, target = (
                 in_place(runs, n, k), in_place(runs, k, m), in_place(runs, n, m), in_place(runs, n, m)

@@ -1,0 +1,57 @@
+"""Judges claims, and writes their report: verdicts on the screen, one page, and a run in MLflow."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from analysis.evidence.claims import claim_evidence, exact_checks
+from analysis.judging.verdicts import judge_all
+from analysis.rendering.page import Check, Page, text_table, write
+from analysis.rendering.section import Judged
+from analysis.sections.across import adjusted, warnings, with_own_training
+from analysis.sections.default import published_section
+from analysis.sections.registry import section_of
+from harness.claims.claim import Claim
+from harness.cli import command
+from harness.storage.checks import tracking_uri
+from harness.storage.urls import without_user
+from harness.tracking.reader import ExperimentReader
+from harness.tracking.reports import log_report
+
+
+def judge_claim(claim: Claim, uri: str) -> Judged:
+    """A claim judged by its runs in MLflow, with its section. Raises `UserError` if the evidence is not acceptable."""
+    if not claim.arms:
+        return Judged(claim, None, [], published_section(claim))
+    evidence = claim_evidence(ExperimentReader(uri, f"claims/{claim.name}", claim.command), claim)
+    verdicts = judge_all(evidence)
+    return Judged(evidence.claim, evidence, verdicts, section_of(evidence, verdicts))
+
+
+def write_report(claims: Sequence[Claim], out: Path, name: str, title: str, with_exact: bool, log: bool) -> None:
+    """Judge these claims, print their verdicts, write the page and log it.
+
+    Raises `UserError`, and writes nothing, if the evidence of a claim is not acceptable.
+    """
+    uri = tracking_uri()
+    judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
+    checks_run, checks = exact_checks(uri) if with_exact else ("", [])
+    page = Page(
+        title=title,
+        made=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
+        warnings=warnings(judged),
+        judged=judged,
+        checks=[Check(*check) for check in checks],
+        checks_run=checks_run,
+        server=without_user(uri) if uri.startswith("http") else "",
+    )
+    typer.echo("\n\n".join(text_table(one) for one in judged) + "\n")
+    for warning in page.warnings:
+        typer.echo(f"warning: {warning}")
+    files = write(page, out, name)
+    typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
+    if log:
+        tags = {f"harness.claim_sha256.{one.claim.name}": one.claim.sha256 for one in judged}
+        typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")

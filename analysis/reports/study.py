@@ -1,0 +1,133 @@
+"""The report of a search: a table on the screen and one page. Every number comes from MLflow, with its run ids."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import typer
+
+from analysis.evidence.studies import StudyFrames, study_frames
+from analysis.judging.stats import MeanInterval, mean_interval
+from analysis.rendering import study_plots
+from analysis.rendering.page import environment, inline, png_of, write_files
+from harness.core.defaults import SEARCHED
+from harness.core.errors import UserError
+from harness.storage.checks import tracking_uri
+from harness.storage.urls import without_password
+from harness.tracking.reader import ExperimentReader, parents_anywhere
+
+_COLUMNS = ["trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "run_id"]
+_CAUTION = (
+    "A search looks for a good config; it is not evidence about its parameters. Its trials are chosen by looking at"
+    " earlier ones, pruned, and share one seed. The best of many validation accuracies is optimistic; the test"
+    " accuracies of the fresh runs are not."
+)
+
+
+class _Best(NamedTuple):
+    """The best trial, its winner's runs, and the interval of their test accuracy."""
+
+    trial: "pd.Series[Any]"
+    runs: pd.DataFrame
+    test: MeanInterval
+
+
+def write_report(study: str, out: Path) -> None:
+    """Print the report of a study (the newest if `study` is "") and write its page.
+
+    Raises `UserError` if there is no such study, or if its records are not acceptable.
+    """
+    frames = _read(tracking_uri(), study)
+    typer.echo(_text(frames))
+    typer.echo(f"\npage: {_write_page(frames, out)}")
+
+
+def _read(uri: str, study: str) -> StudyFrames:
+    known = []
+    for experiment, run in parents_anywhere(uri, "study"):
+        if study in ("", run.name):
+            return study_frames(ExperimentReader(uri, experiment), experiment, run.name)
+        known.append(run.name)
+    wanted = f"no study is called {study!r}" if study else "no study is recorded"
+    there = f"there are: {', '.join(known)}" if known else "run harness.search first"
+    raise UserError(f"{wanted} in {without_password(uri)}; {there}")
+
+
+def _best(frames: StudyFrames) -> _Best:
+    complete = frames.trials[frames.trials["state"] == "complete"]
+    best = complete.sort_values("val_accuracy", ascending=False, kind="stable").iloc[0]
+    runs = frames.winner[frames.winner["trial"] == best["trial"]]
+    return _Best(best, runs, mean_interval(runs["test_accuracy"].tolist()))
+
+
+def _text(frames: StudyFrames) -> str:
+    best = _best(frames)
+    trial = best.trial
+    states = ", ".join(f"{count} {state}" for state, count in frames.trials["state"].value_counts().items())
+    return "\n".join(
+        [
+            f"study {frames.name} ({frames.experiment}, run {frames.parent_id})",
+            f"data  SHA-256 {frames.dataset_sha256}",
+            f"trials  {len(frames.trials)}: {states}",
+            f"best  trial {trial['trial']}, validation accuracy {trial['val_accuracy']:.4f} (run {trial['run_id']})",
+            f"test  {_interval(best.test)} (runs {', '.join(best.runs['run_id'])})",
+            "",
+            _ranked(frames).head(10).to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"),
+            "",
+            *filter(None, [_earlier_winners(frames)]),
+            _CAUTION,
+        ]
+    )
+
+
+def _ranked(frames: StudyFrames) -> pd.DataFrame:
+    """All trials as they are shown, the best first."""
+    return _readable(frames)[_COLUMNS].sort_values("val_accuracy", ascending=False)
+
+
+def _readable(frames: StudyFrames) -> pd.DataFrame:
+    """The trials, with "on" and "off" for batch_norm."""
+    return frames.trials.assign(batch_norm=frames.trials["batch_norm"].map({True: "on", False: "off"}))
+
+
+def _earlier_winners(frames: StudyFrames) -> str:
+    """The trials that had won while the study was smaller, or ""."""
+    best = _best(frames).trial["trial"]
+    others = [f"trial {trial}" for trial in frames.winner["trial"].unique() if trial != best]
+    if not others:
+        return ""
+    return f"The study grew: {', '.join(others)} had won before, and the test set was used for that winner too."
+
+
+def _interval(test: MeanInterval) -> str:
+    return (
+        f"accuracy {test.mean:.4f}, {test.level:.0%} t interval {test.low:.4f} to {test.high:.4f},"
+        f" {test.n} fresh seeds, sd {test.sd:.4f}"
+    )
+
+
+def _write_page(frames: StudyFrames, out: Path) -> Path:
+    best = _best(frames)
+    number = int(best.trial["trial"])
+    figures = {
+        "Validation accuracy of each trial by epoch": study_plots.learning_curves(frames.epochs, number),
+        "Validation accuracy by each parameter": study_plots.parameter_slices(_readable(frames), number),
+    }
+    page = (
+        environment()
+        .get_template("study.html.jinja")
+        .render(
+            name=frames.name,
+            experiment=frames.experiment,
+            interval=_interval(best.test),
+            caution=_CAUTION,
+            pictures=[{"caption": caption, "data": inline(png_of(figure))} for caption, figure in figures.items()],
+            trials=_ranked(frames).to_html(
+                index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.4g}"
+            ),
+            winner=best.runs.to_html(index=False, border=0, float_format=lambda value: f"{value:.4f}"),
+            earlier=_earlier_winners(frames),
+        )
+    )
+    (path,) = write_files(out, {f"{frames.name.replace(':', '_')}.html": page.encode()})
+    return path

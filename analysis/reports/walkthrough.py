@@ -1,0 +1,58 @@
+"""Computes the lesson's worked examples and writes them as one page, each with the checks that prove it."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from analysis.rendering.page import environment, write_files
+from analysis.worked import batches, descent, gradients
+from analysis.worked.example import WorkedExample, context
+from harness.cli import command
+from harness.core.errors import Stopped
+from harness.storage.checks import tracking_uri
+from harness.tracking.reports import log_report
+
+_TITLE = "How a neural network learns: the lesson's worked examples"
+
+# In the lesson's order.
+EXAMPLES: Sequence[Callable[[], WorkedExample]] = (
+    gradients.losses,
+    descent.first_step,
+    descent.surface,
+    gradients.chain_rule,
+    gradients.network,
+    descent.one_step_of_two_sizes,
+    descent.bowl,
+    descent.momentum_by_hand,
+    batches.paths,
+    batches.escape,
+    batches.loaders,
+)
+
+
+def write_walkthrough(out: Path, log: bool) -> None:
+    """Write the page below `out`, print what holds, and log it. Raises `Stopped` if a check does not hold."""
+    examples = [example() for example in EXAMPLES]
+    files = write_page(examples, out)
+    checks = [check for example in examples for check in example.checks]
+    typer.echo(f"{len(examples)} examples, {sum(check.holds for check in checks)} of {len(checks)} checks hold")
+    for check in checks:
+        if not check.holds:
+            typer.echo(f"FAILS: {check.statement}: {check.value}, {check.bound}")
+    typer.echo(f"page: {files[0]}   figures: {len(files) - 1}")
+    if log:
+        run = log_report(tracking_uri(), "walkthrough", out, files, {}, "analysis.walkthrough")
+        typer.echo(f"logged to MLflow: run {run} of the experiment reports")
+    if not all(check.holds for check in checks):
+        raise Stopped("a check does not hold", 1)
+
+
+def write_page(examples: Sequence[WorkedExample], out: Path) -> list[Path]:
+    """Write walkthrough.html and its figures below `out`; the files. Raises `UserError` if that is not possible."""
+    shown = [context(example) for example in examples]
+    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}."
+    html = environment().get_template("walkthrough.html.jinja").render(title=_TITLE, made=made, parts=shown)
+    figures = {f"figures/{picture['name']}.png": picture["png"] for part in shown for picture in part["pictures"]}
+    return write_files(out, {"walkthrough.html": html.encode(), **figures})

@@ -1,0 +1,42 @@
+"""Messages about bad values: pydantic's errors in one line, and the nearest valid name."""
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_BOUNDS = {
+    "greater_than": "should be greater than {gt:g}",
+    "greater_than_equal": "should be greater than or equal to {ge:g}",
+    "less_than": "should be less than {lt:g}",
+    "less_than_equal": "should be less than or equal to {le:g}",
+    "finite_number": "should be a finite number",
+    "float_type": "should be a valid number",
+    "int_type": "should be a valid integer",
+    "bool_type": "should be a valid boolean",
+    "string_type": "should be a valid string",
+    "list_type": "should be a valid list",
+    "literal_error": "should be {expected}",
+}
+
+
+def describe(name: str, error: "ErrorDetails") -> str:
+    """`lr is -1: it should be greater than 0`, or the text of a validator's own ValueError."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "missing":
+            return f"{name} is missing"
+        case "too_short":
+            return f"{name} has {context['actual_length']} values: it should have {context['min_length']} or more"
+    bound = _BOUNDS.get(error["type"])
+    return f"{name} is {error['input']!r}: it {bound.format(**context) if bound else error['msg']}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`did you mean momentum? `, or "" if no known name is close."""
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
+    return f"did you mean {close[0]}? " if close else ""

@@ -1,0 +1,187 @@
+"""Trains a tracked run again from what MLflow recorded of it, and compares every metric. Writes nothing."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.cli.console import Console, format_params
+from harness.core.config import RunConfig
+from harness.core.errors import Stopped, UserError
+from harness.core.metrics import EpochMetrics, Reading, best_epoch, logged
+from harness.data.choice import DataChoice
+from harness.data.dataset import Dataset
+from harness.data.load import load
+from harness.engines.base import Job, JobResult
+from harness.engines.execution import execute
+from harness.engines.machine import find_device
+from harness.tracking.comparison import NOT_COMPARED, Difference, differences, is_compared
+from harness.tracking.provenance import source_tags
+from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, environment_of, find_run
+from harness.tracking.schema import (
+    DATA,
+    DATASET_SHA256,
+    DUPLICATE_OF,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    KIND,
+    MATMUL_BACKEND,
+    NOTE,
+    PROBES,
+    STACK,
+    STATE,
+    TARGET,
+    TRAJECTORY,
+)
+from harness.training.stacked.matmul import use_matmul_backend
+
+_TRAINED = ("trial", "winner", "arm", "tuning")
+# The results that a run in each state can have. An interrupted run may have been stopped after its last epoch.
+_RESULTS = {
+    "complete": ("complete",),
+    "pruned": ("stopped",),
+    "interrupted": ("stopped", "complete"),
+    "diverged": ("diverged",),
+}
+_DIFFERENT = 1  # exit status
+
+
+def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
+    """Train the run again and print the comparison.
+
+    Raises `Stopped` if a metric differs, `UserError` if the run cannot be trained again.
+    """
+    reader, run = find_run(uri, run_id)
+    _check_kind(run)
+    console = Console()
+    config = config_of(run)
+    recorded = {metric: reader.history(run.id, metric) for metric in run.metrics if is_compared(metric)}
+    if not recorded:
+        raise Stopped(f"run {run.id} has no metrics to compare: it was {run.tags[STATE]} at once", _DIFFERENT)
+    console.print(f"{run.name} ({run.tags[STATE]}): {format_params(config.model_dump(exclude_defaults=True))}")
+    console.print("loading the data ...")
+    dataset = _load(run, data_dir)
+    for line in _changed_circumstances(run):
+        console.warn(line)
+    epochs = len(recorded.get("train_loss", {}))
+    readings, result = _train(_job(run, config), dataset, run, epochs, console)
+    replayed: dict[str, dict[int, float]] = defaultdict(dict)
+    for name, step, value in readings:
+        replayed[name][step] = value
+    lines = [_describe(difference) for difference in differences(recorded, replayed)]
+    lines += _result_differences(reader, run, result)
+    for line in lines:
+        console.print(line)
+    if lines:
+        raise Stopped(f"run {run.id} did not come out the same", _DIFFERENT)
+    values = sum(map(len, recorded.values()))
+    console.print(
+        f"the same, bit for bit: {values:,} values of {len(recorded)} metrics ({', '.join(sorted(recorded))})"
+    )
+    left_out = [metric for metric in NOT_COMPARED if metric in run.metrics]
+    console.print(f"not compared: {', '.join(left_out)}")
+
+
+def _check_kind(run: TrackedRun) -> None:
+    kind, state = run.tags.get(KIND, ""), run.tags.get(STATE, "")
+    if kind not in _TRAINED:
+        what = f"a {kind}" if kind else "not a run of this project"
+        raise UserError(f"run {run.id} is {what}: give the id of a trial, winner, arm or tuning run")
+    if DUPLICATE_OF in run.tags:
+        raise UserError(f"run {run.id} was not trained, it repeats run {run.tags[DUPLICATE_OF]}: replay that one")
+    if state not in _RESULTS:
+        why = f"it failed ({run.tags.get(NOTE, '')})" if state else "it has not ended"
+        raise UserError(f"run {run.id} cannot be compared: {why}")
+
+
+def _load(run: TrackedRun, data_dir: Path | None) -> Dataset:
+    choice = DataChoice(run.tags.get(DATA, run.params["dataset"]), run.tags.get(TARGET, ""))
+    if choice.path is not None and not choice.path.exists():
+        raise UserError(f"{choice.path}, on which the run was trained, does not exist any more: restore it")
+    dataset = load(choice, data_dir)
+    recorded = run.tags[DATASET_SHA256]
+    if dataset.sha256 != recorded:
+        raise UserError(
+            f"the data are not those of the run: SHA-256 {dataset.sha256[:12]}, recorded {recorded[:12]}; restore"
+            f" {choice.spec}"
+        )
+    return dataset
+
+
+def _changed_circumstances(run: TrackedRun) -> list[str]:
+    """Commit, uncommitted changes, versions and processor, if they differ from what the run recorded."""
+    here = source_tags("harness.replay")
+    lines = []
+    if run.tags.get(GIT_COMMIT) != here.get(GIT_COMMIT):
+        lines.append(
+            f"the code is another commit: {here.get(GIT_COMMIT, 'unknown')[:10]},"
+            f" recorded {run.tags.get(GIT_COMMIT, 'unknown')[:10]}"
+        )
+    for what, tags in (("run was made", run.tags), ("replay is made", here)):
+        if tags.get(GIT_DIRTY) == "true":
+            lines.append(f"the {what} by code with uncommitted changes")
+    now = environment_of(here)
+    for name, before in environment_of(run.tags).items():
+        if now[name] != before:
+            lines.append(f"{name} differs: {now[name]}, recorded {before}")
+    return lines
+
+
+def _job(run: TrackedRun, config: RunConfig) -> Job:
+    kind = run.tags[KIND]
+    watch_test = kind == "arm" and "test_accuracy" in run.metrics
+    probes: Any = tuple(run.tags.get(PROBES, "").split())  # an unknown name fails when the probe is made
+    return Job(run.name, config, final=kind == "winner", watch_test=watch_test, probes=probes)
+
+
+def _train(
+    job: Job, dataset: Dataset, run: TrackedRun, epochs: int, console: Console
+) -> tuple[list[Reading], JobResult]:
+    """Every value that the run would log, and its result. A run that was stopped is stopped after as many epochs."""
+    device = find_device("cuda" if run.params["device"] == "cuda" else "cpu")
+    if device == "cpu":
+        torch.set_num_threads(1)  # as in a worker
+    trained: list[EpochMetrics] = []
+    was_stopped = "stopped" in _RESULTS[run.tags[STATE]]
+
+    def on_epoch(metrics: EpochMetrics) -> bool:
+        trained.append(metrics)
+        console.set_progress(len(trained), epochs, "epochs")
+        return not was_stopped or len(trained) < epochs
+
+    # No number of a run depends on what shared its stack, so a stack of one gives the same numbers.
+    backend: Any = run.tags.get(MATMUL_BACKEND, "default")
+    console.set_progress(0, epochs, "epochs")
+    with console, use_matmul_backend(backend):
+        result = execute(job, dataset.to(torch.device(device)), device, on_epoch, stacked=STACK in run.tags)
+    values = [reading for metrics in trained for reading in logged(metrics)] + list(result.readings)
+    if run.tags[KIND] == "trial" and trained and run.tags[STATE] != "interrupted":
+        best = best_epoch([metrics.val_accuracy or 0.0 for metrics in trained])
+        values += [Reading(name, 0, value) for name, value in best.items()]
+    if result.test is not None and run.tags[STATE] == "complete":
+        values += [Reading("test_loss", 0, result.test[0]), Reading("test_accuracy", 0, result.test[1])]
+    return values, result
+
+
+def _result_differences(reader: ExperimentReader, run: TrackedRun, result: JobResult) -> list[str]:
+    lines = []
+    if result.state not in _RESULTS[run.tags[STATE]]:
+        lines.append(f"it ended differently: {result.state} {result.note}, recorded {run.tags[STATE]}")
+    elif result.state == "diverged" and result.note != run.tags.get(NOTE, ""):
+        lines.append(f"it diverged differently: {result.note}, recorded {run.tags.get(NOTE, '')}")
+    has_trajectory = run.tags[STATE] == "complete" and result.trajectory is not None
+    if has_trajectory and not np.array_equal(reader.array(run.id, TRAJECTORY), result.trajectory, equal_nan=True):
+        lines.append(f"{TRAJECTORY} differs")
+    return lines
+
+
+def _describe(difference: Difference) -> str:
+    def text(value: float | None) -> str:
+        return "no value" if value is None else repr(value)
+
+    return (
+        f"{difference.metric} differs at {difference.steps} of {difference.total} steps, first at step"
+        f" {difference.first}: {text(difference.replayed)}, recorded {text(difference.recorded)}"
+    )

@@ -1,0 +1,39 @@
+"""The names under which this project writes to MLflow: the contract between `tracking/` and its readers."""
+
+from typing import Literal
+
+Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
+State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
+
+# MLflow's status for each state.
+STATUS: dict[State, str] = {
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "diverged": "FAILED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+JUDGED_STATES = ("complete", "diverged")  # of a claim's runs: any other run has to be made again
+
+# Tags of this project.
+KIND, STATE, NOTE, OWNER = "harness.kind", "harness.state", "harness.note", "harness.owner"
+UID = "harness.uid"  # unique, and known before MLflow gives the run its id
+CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_sha256", "harness.attempt"
+GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
+TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
+MODEL = "harness.model"
+DATA, TARGET = "harness.data", "harness.target"  # the choice that loads the same data again
+CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
+PROBES = "harness.probes"
+STACK = "harness.stack"  # how many runs trained together
+MATMUL_BACKEND = "harness.products"
+ENVIRONMENT = "harness.environment."  # followed by python, torch, …, processor
+
+# Tags of MLflow.
+PARENT_RUN_ID, DESCRIPTION = "mlflow.parentRunId", "mlflow.note.content"
+SOURCE_NAME, SOURCE_TYPE, USER = "mlflow.source.name", "mlflow.source.type", "mlflow.user"
+MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.context"
+
+# Artifacts and metrics.
+TRAJECTORY = "trajectory.npy"
+SCORE = "tuning_score"  # of tuning runs: lower is better, absent if infinite
