@@ -1,27 +1,19 @@
-# make search / make report / make test: each sets up everything it needs, then runs. ARGS are passed on:
+# Each target installs what it needs, then runs. ARGS are passed on:
 #   make search ARGS="--trials 40 --seed 7"
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 ARGS ?=
+# Test processes at a time. Tests of one folder share costly fixtures, and so one process.
+TEST_JOBS ?= 2
 
-.PHONY: search test test-fast check ui report study walkthrough bench bench-aa clean
+.PHONY: search test test-slow test-all check ui report study walkthrough bench bench-aa clean
 
 search: $(READY)
 	@$(BIN)/python -m harness.search $(ARGS)
-
-test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
-
-test-fast: $(READY)
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
-
-check: $(READY)
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 
 ui: $(READY)
 	@$(BIN)/python -m harness.ui $(ARGS)
@@ -36,26 +28,47 @@ study: $(READY)
 walkthrough: $(READY)
 	@$(BIN)/python -m analysis.walkthrough $(ARGS)
 
-bench: $(READY)
+test: $(READY_DEV)
+	@$(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS) $(ARGS)
+
+test-slow: $(READY_DEV)
+	@$(BIN)/python -m pytest -m slow -n $(TEST_JOBS) $(ARGS)
+
+test-all: $(READY_DEV)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) $(ARGS)
+
+check: $(READY_DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY_DEV)
 	@$(BIN)/python benchmarks/epoch_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/search_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/growth_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/memory_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/gpu_cost.py $(ARGS)
 
-bench-aa: $(READY)
+bench-aa: $(READY_DEV)
 	@$(BIN)/python benchmarks/aa_study.py $(ARGS)
 
-# Made anew whenever the dependencies change; otherwise costs nothing.
+# Made again when the dependencies change.
 $(READY): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version): torch, MLflow, Optuna and the rest."
-	@echo "The first time this downloads about 3 GB, fills about 6 GB and takes some minutes. pip says what it does:"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version): torch, MLflow, Optuna and what they need."
+	@echo "The first time this downloads about 3 GB, uses about 6 GB of disk and takes some minutes. Output of pip:"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one with make PYTHON=...")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -c constraints.txt -e .
 	@$(BIN)/python -c 'import torch, torchvision, mlflow, optuna'
 	@touch $(READY)
 	@echo "$(VENV) is ready."
+
+# What only developers need: Ray, PostgreSQL, notebooks, the tests and the checks.
+$(READY_DEV): $(READY)
+	@echo "Adding what tests and checks need. Output of pip:"
+	@$(BIN)/python -m pip install -c constraints.txt -e '.[test,check]'
+	@touch $(READY_DEV)
 
 clean:
 	rm -rf $(VENV) *.egg-info

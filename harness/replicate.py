@@ -7,19 +7,7 @@ import typer
 
 from harness.claims.claim import Claim
 from harness.claims.file import claim_files, find_claim, read_claim
-from harness.cli import command
-from harness.cli.options import (
-    DataDirOption,
-    DebugOption,
-    DeviceOption,
-    EngineOption,
-    GpusPerRunOption,
-    OptionalDatasetOption,
-    RayAddressOption,
-    StackOption,
-    TargetOption,
-    WorkersOption,
-)
+from harness.cli import command, options
 from harness.core.errors import UserError
 from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
@@ -34,25 +22,25 @@ def main(
     all: Annotated[bool, typer.Option("--all", help="Every claim, and the exact statements.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds per arm.", show_default="the claim's")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="3 seeds, shorter runs: to look, not to judge.")] = False,
-    workers: WorkersOption = None,
-    dataset: OptionalDatasetOption = None,
-    target: TargetOption = "",
-    data_dir: DataDirOption = None,
-    device: DeviceOption = "auto",
-    engine: EngineOption = "local",
-    ray_address: RayAddressOption = "",
-    gpus_per_run: GpusPerRunOption = 0.0,
-    stack: StackOption = True,
-    debug: DebugOption = False,
+    workers: options.WorkersOption = None,
+    dataset: options.OptionalDatasetOption = None,
+    target: options.TargetOption = "",
+    data_dir: options.DataDirOption = None,
+    device: options.DeviceOption = "auto",
+    engine: options.EngineOption = "local",
+    ray_address: options.RayAddressOption = "",
+    gpus_per_run: options.GpusPerRunOption = 0.0,
+    stack: options.StackOption = True,
+    debug: options.DebugOption = False,
 ) -> None:
     """Make the missing runs of one claim, of several, or of --all.
 
     The same command again resumes, or reports that nothing is left. python -m analysis.report judges the runs.
     """
     with command.report_errors(debug):
-        options = EngineOptions(engine, workers, ray_address, gpus_per_run, device)
+        engine_options = EngineOptions(engine, workers, ray_address, gpus_per_run, device)
         _check(claims, all, seeds, quick)
-        options.check()
+        engine_options.check()
         check_tracking(tracking_uri())
         chosen = _on(_read(claims, seeds, quick), dataset, target)
 
@@ -60,10 +48,10 @@ def main(
 
         console = Console()
         console.print("loading torch and the data ...")
-        with closing(start_workers(options)) as pool:  # workers import torch while this process does
+        with closing(start_workers(engine_options)) as pool:  # workers import torch while this process does
             from harness.claims.run import check_exact_statements, replicate_claims
 
-            replicate_claims(chosen, options, data_dir, stack, pool, console)
+            replicate_claims(chosen, engine_options, data_dir, stack, pool, console)
         if all:
             check_exact_statements(console)
 

@@ -6,19 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import command
-from harness.cli.options import (
-    DataDirOption,
-    DatasetOption,
-    DebugOption,
-    DeviceOption,
-    EngineOption,
-    GpusPerRunOption,
-    RayAddressOption,
-    StackOption,
-    TargetOption,
-    WorkersOption,
-)
+from harness.cli import command, options
 from harness.core.defaults import LESSON_SEED, Precision
 from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
@@ -33,15 +21,15 @@ def main(
     trials: Annotated[int, typer.Option(help="Total number of trials in the study.")] = 30,
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="dataset-seed")] = "",
     seed: Annotated[int, typer.Option(help="Decides everything random.")] = LESSON_SEED,
-    workers: WorkersOption = None,
-    dataset: DatasetOption = "auto",
-    target: TargetOption = "",
-    data_dir: DataDirOption = None,
-    device: DeviceOption = "auto",
-    engine: EngineOption = "local",
-    ray_address: RayAddressOption = "",
-    gpus_per_run: GpusPerRunOption = 0.0,
-    stack: StackOption = True,
+    workers: options.WorkersOption = None,
+    dataset: options.DatasetOption = "auto",
+    target: options.TargetOption = "",
+    data_dir: options.DataDirOption = None,
+    device: options.DeviceOption = "auto",
+    engine: options.EngineOption = "local",
+    ray_address: options.RayAddressOption = "",
+    gpus_per_run: options.GpusPerRunOption = 0.0,
+    stack: options.StackOption = True,
     precision: Annotated[Precision, typer.Option(help="Of matrix products; weights are float32.")] = "float32",
     space: Annotated[
         Path | None, typer.Option(help="TOML file of the search space.", show_default="experiments/search.toml")
@@ -52,7 +40,7 @@ def main(
     wait: Annotated[
         bool, typer.Option("--wait", help="If another process runs this study, wait until it ends, then continue.")
     ] = False,
-    debug: DebugOption = False,
+    debug: options.DebugOption = False,
 ) -> None:
     """Search lr, gamma, batch_size, epochs and batch_norm of the lesson's network; log every trial to MLflow.
 

@@ -9,23 +9,8 @@ import pandas as pd
 from harness.claims.claim import Arm, Claim, parent_name, tuned_tag
 from harness.claims.tuning import choose_lr
 from harness.core.errors import UserError
+from harness.tracking import schema
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of
-from harness.tracking.schema import (
-    ARM,
-    CLAIM_SHA256,
-    CONFIG_HASH,
-    DATA,
-    DATASET_SHA256,
-    GIT_COMMIT,
-    GIT_DIRTY,
-    JUDGED_STATES,
-    KIND,
-    QUICK,
-    SCORE,
-    SEEDS,
-    STATE,
-    TRAJECTORY,
-)
 
 DIRTY = " with changes"
 FLOAT32 = "python -m harness.replicate --all"
@@ -90,7 +75,7 @@ class Evidence:
 
     def trajectory(self, run_id: str) -> Any:
         """The sketched path of a run's weights: float [updates + 1, sketch]."""
-        return self._records.array(run_id, TRAJECTORY).astype(float)
+        return self._records.array(run_id, schema.TRAJECTORY).astype(float)
 
 
 def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
@@ -101,8 +86,8 @@ def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
     """
     parent = _parent(records, claim)
     if not claim.quick:
-        claim = claim.with_seeds(int(parent.tags[SEEDS]))
-    children = [run for run in records.children(parent.id) if run.tags.get(STATE) in JUDGED_STATES]
+        claim = claim.with_seeds(int(parent.tags[schema.SEEDS]))
+    children = [run for run in records.children(parent.id) if run.tags.get(schema.STATE) in schema.JUDGED_STATES]
     for run in children:
         _check_run(claim, parent, run)
     chosen = choose_lr(claim, children)
@@ -112,20 +97,20 @@ def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
                 f"claim {claim.name!r}: the lr chosen for {arm!r} is recorded as {parent.tags.get(tuned_tag(arm))},"
                 f" but its tuning runs choose {lr!r}: the records were altered"
             )
-    tuning = [run for run in children if run.tags[KIND] == "tuning"]
-    judged = [run for run in children if run.tags[KIND] == "arm"]
+    tuning = [run for run in children if run.tags[schema.KIND] == "tuning"]
+    judged = [run for run in children if run.tags[schema.KIND] == "arm"]
     _check_design(claim, chosen, tuning, judged)
     source = Source(
         parent.id,
         records.experiment_id,
         parent.params["dataset"],
-        parent.tags[DATASET_SHA256],
+        parent.tags[schema.DATASET_SHA256],
         tuple(sorted({_commit(run) for run in children})),
     )
     rows = pd.DataFrame([_row(run) for run in judged])
     order = {name: position for position, name in enumerate(claim.arms)}
     rows = rows.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
-    tried = pd.DataFrame([_row(run) | {"score": run.metrics.get(SCORE, math.inf)} for run in tuning])
+    tried = pd.DataFrame([_row(run) | {"score": run.metrics.get(schema.SCORE, math.inf)} for run in tuning])
     return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records)
 
 
@@ -149,7 +134,7 @@ def _parent(records: ExperimentReader, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
     again = f"run: {claim.command}"
     if not named:
-        others = {run.tags.get(CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
+        others = {run.tags.get(schema.CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
         if others:
             texts = ", ".join(sorted(others))
             raise UserError(
@@ -161,21 +146,23 @@ def _parent(records: ExperimentReader, claim: Claim) -> TrackedRun:
         raise UserError(f"claim {claim.name!r} has {len(named)} replications called {named[0].name!r}: delete one")
     parent = named[0]
     path = claim.data.path
-    if claim.moved and path is not None and parent.tags.get(DATA) != f"csv:{path.resolve()}":
-        read = parent.tags.get(DATA)
+    if claim.moved and path is not None and parent.tags.get(schema.DATA) != f"csv:{path.resolve()}":
+        read = parent.tags.get(schema.DATA)
         raise UserError(f"claim {claim.name!r}: its replication on {claim.dataset} read another file, {read}; {again}")
-    if parent.status != "FINISHED" or SEEDS not in parent.tags:
+    if parent.status != "FINISHED" or schema.SEEDS not in parent.tags:
         raise UserError(f"claim {claim.name!r}: its replication has not ended ({parent.status}); {again}")
     return parent
 
 
 def _check_run(claim: Claim, parent: TrackedRun, run: TrackedRun) -> None:
     here = f"claim {claim.name!r}, run {run.id} ({run.name})"
-    if run.tags.get(CLAIM_SHA256) != claim.sha256:
-        raise UserError(f"{here} was made under another text of the claim: {run.tags.get(CLAIM_SHA256, 'none')[:8]}")
-    if run.tags.get(QUICK) != str(claim.quick).lower():
+    if run.tags.get(schema.CLAIM_SHA256) != claim.sha256:
+        raise UserError(
+            f"{here} was made under another text of the claim: {run.tags.get(schema.CLAIM_SHA256, 'none')[:8]}"
+        )
+    if run.tags.get(schema.QUICK) != str(claim.quick).lower():
         raise UserError(f"{here}: quick and full runs are mixed")
-    if run.tags[DATASET_SHA256] != parent.tags[DATASET_SHA256]:
+    if run.tags[schema.DATASET_SHA256] != parent.tags[schema.DATASET_SHA256]:
         raise UserError(f"{here} was made with other data than its replication")
     config_of(run)
 
@@ -191,14 +178,16 @@ def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRu
         for seed in claim.arm_seeds(arm):
             config = claim.config(arm, seed, _lr(arm, chosen))
             wanted["arm", arm.name + config.content_hash] = f"{arm.name} seed {seed}"
-    found = Counter((run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) for run in tuning + judged)
+    found = Counter(
+        (run.tags[schema.KIND], run.tags[schema.ARM] + run.tags[schema.CONFIG_HASH]) for run in tuning + judged
+    )
     for key, name in wanted.items():
         if not found[key]:
             raise UserError(f"claim {claim.name!r} is incomplete: {name} is missing; run harness.replicate again")
         if found[key] > 1:
             raise UserError(f"claim {claim.name!r} holds {name} {found[key]} times: its records were altered")
     for run in tuning + judged:
-        if (run.tags[KIND], run.tags[ARM] + run.tags[CONFIG_HASH]) not in wanted:
+        if (run.tags[schema.KIND], run.tags[schema.ARM] + run.tags[schema.CONFIG_HASH]) not in wanted:
             raise UserError(
                 f"claim {claim.name!r}: run {run.id} ({run.name}) does not belong to its design;"
                 " if more seeds were asked for once, finish them with --seeds"
@@ -210,9 +199,11 @@ def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:
 
 
 def _row(run: TrackedRun) -> dict[str, object]:
-    return {"arm": run.tags[ARM], "run_id": run.id, "state": run.tags[STATE]} | config_of(run).model_dump()
+    return {"arm": run.tags[schema.ARM], "run_id": run.id, "state": run.tags[schema.STATE]} | config_of(
+        run
+    ).model_dump()
 
 
 def _commit(run: TrackedRun) -> str:
-    dirty = DIRTY if run.tags.get(GIT_DIRTY) == "true" else ""
-    return run.tags.get(GIT_COMMIT, "unknown")[:10] + dirty
+    dirty = DIRTY if run.tags.get(schema.GIT_DIRTY) == "true" else ""
+    return run.tags.get(schema.GIT_COMMIT, "unknown")[:10] + dirty

@@ -1,0 +1,4 @@
+"""Measures, statistics and verdicts: from evidence to numbers.
+
+It draws and formats nothing.
+"""

@@ -1,0 +1,4 @@
+"""Style, plots, texts, tables and pages.
+
+It computes and judges nothing.
+"""

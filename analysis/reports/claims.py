@@ -14,11 +14,21 @@ from analysis.sections.across import adjusted, warnings, with_own_training
 from analysis.sections.default import published_section
 from analysis.sections.registry import section_of
 from harness.claims.claim import Claim
+from harness.claims.file import find_claim, read_claim
 from harness.cli import command
-from harness.storage.checks import tracking_uri
+from harness.storage import checks
 from harness.storage.urls import without_user
 from harness.tracking.reader import ExperimentReader
 from harness.tracking.reports import log_report
+
+
+def judge(spec: str, tracking_uri: str, quick: bool = False) -> Judged:
+    """The claim called `spec` (its name, or the path of its file), judged by its runs at `tracking_uri`.
+
+    Raises `UserError` if there is no such claim, or if the evidence is not acceptable.
+    """
+    claim = read_claim(find_claim(spec))
+    return judge_claim(claim.quickened() if quick else claim, tracking_uri)
 
 
 def judge_claim(claim: Claim, uri: str) -> Judged:
@@ -35,7 +45,7 @@ def write_report(claims: Sequence[Claim], out: Path, name: str, title: str, with
 
     Raises `UserError`, and writes nothing, if the evidence of a claim is not acceptable.
     """
-    uri = tracking_uri()
+    uri = checks.tracking_uri()
     judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
     checks_run, checks = exact_checks(uri) if with_exact else ("", [])
     page = Page(

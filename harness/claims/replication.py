@@ -16,22 +16,9 @@ from harness.core.errors import UserError
 from harness.engines.base import Job
 from harness.storage.locks import locked
 from harness.storage.process import describe_owner
+from harness.tracking import schema
 from harness.tracking.reader import TrackedRun
 from harness.tracking.recorder import RecordedJob, Recorder
-from harness.tracking.schema import (
-    ARM,
-    CLAIM_SHA256,
-    CONFIG_HASH,
-    DATASET_SHA256,
-    JUDGED_STATES,
-    KIND,
-    QUICK,
-    SCORE,
-    SEEDS,
-    STATE,
-    TRAJECTORY,
-    State,
-)
 
 
 class Replication:
@@ -88,7 +75,7 @@ class Replication:
         params = {"claim": claim.name, "quick": claim.quick, "preregistered_seeds": claim.preregistered_seeds}
         self._recorder.open(self._name, "claim", params, self._tags())
         parent_id = self._recorder.parent_id
-        state: State = "failed"
+        state: schema.State = "failed"
         try:
             self._writer.log_texts(parent_id, {"claim.toml": claim.text})
             self._writer.set_description(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
@@ -101,7 +88,7 @@ class Replication:
             missing = 0 if self.stopped else len(self._missing_among(self._children(parent_id)))
             state = "interrupted" if self.stopped else "failed" if missing else "complete"
             if state == "complete":
-                self._writer.set_tags(parent_id, {SEEDS: str(self._complete_seeds(parent_id))})
+                self._writer.set_tags(parent_id, {schema.SEEDS: str(self._complete_seeds(parent_id))})
             elif not self.stopped:
                 self._console.warn(f"{claim.name}: {missing} runs failed; harness.note of the runs says why")
         except KeyboardInterrupt:
@@ -113,10 +100,10 @@ class Replication:
     def _check_parent(self) -> None:
         parent = self._writer.parent(self._name, "claim")
         data = self._writer.dataset
-        if parent is not None and parent.tags[DATASET_SHA256] != data.sha256:
+        if parent is not None and parent.tags[schema.DATASET_SHA256] != data.sha256:
             raise UserError(
                 f"claim {self._claim.name!r} has a replication on other data that are also called {data.name!r}"
-                f" (SHA-256 {parent.tags[DATASET_SHA256][:12]}, now {data.sha256[:12]}): restore or rename the file, or"
+                f" (SHA-256 {parent.tags[schema.DATASET_SHA256][:12]}, now {data.sha256[:12]}): restore or rename the file, or"
                 f" delete the run {self._name!r} in MLflow"
             )
         owner = self._writer.live_owner(self._name, "claim")
@@ -135,7 +122,7 @@ class Replication:
         by_name = {task.name: task for task in tasks}
         for kind in ("tuning", "arm"):
             jobs = [self._job(task) for task in tasks if task.kind == kind]
-            tags = {job.name: self._tags() | {ARM: by_name[job.name].arm.name} for job in jobs}
+            tags = {job.name: self._tags() | {schema.ARM: by_name[job.name].arm.name} for job in jobs}
             remaining, throttle = Counter(job.config.seed for job in jobs), Throttle()
             with closing(self._recorder.run(jobs, kind, None, tags)) as records:
                 for record in records:
@@ -157,15 +144,15 @@ class Replication:
         return Job(task.name, task.config, watch_test=watch_test, probes=probes)
 
     def _end_run(self, record: RecordedJob, task: Task) -> None:
-        state: State = "interrupted" if record.result.state == "stopped" else record.result.state
+        state: schema.State = "interrupted" if record.result.state == "stopped" else record.result.state
         metrics = {}
         self._writer.log_readings(record.run, record.result.readings)
         if state == "complete":
             metrics = {"training_seconds": record.seconds}
             if record.result.trajectory is not None:
-                self._writer.log_array(record.run, TRAJECTORY, record.result.trajectory)
+                self._writer.log_array(record.run, schema.TRAJECTORY, record.result.trajectory)
             if task.kind == "tuning" and math.isfinite(value := score(task.arm, record.epochs)):
-                metrics[SCORE] = value
+                metrics[schema.SCORE] = value
         if state == "failed":
             self._console.warn(f"{record.job.name}: {record.result.note}")
         self._writer.end_run(record.run, state, record.result.note, metrics)
@@ -208,12 +195,12 @@ class Replication:
         return [task for task in tasks if _key(task) not in done]
 
     def _tags(self) -> dict[str, str]:
-        return {CLAIM_SHA256: self._claim.sha256, QUICK: str(self._claim.quick).lower()}
+        return {schema.CLAIM_SHA256: self._claim.sha256, schema.QUICK: str(self._claim.quick).lower()}
 
     def _complete_seeds(self, parent_id: str) -> int:
         """The number of complete seeds: never fewer than an earlier replication made."""
         parents = {run.id: run for run in self._writer.read().parents("claim", self._name)}
-        return max(int(parents[parent_id].tags.get(SEEDS, "0")), self._claim.seeds.count)
+        return max(int(parents[parent_id].tags.get(schema.SEEDS, "0")), self._claim.seeds.count)
 
 
 def _key(task: Task) -> tuple[str, str, str]:
@@ -222,7 +209,7 @@ def _key(task: Task) -> tuple[str, str, str]:
 
 def _judged_keys(children: Sequence[TrackedRun]) -> set[tuple[str, str, str]]:
     return {
-        (run.tags[KIND], run.tags.get(ARM, ""), run.tags[CONFIG_HASH])
+        (run.tags[schema.KIND], run.tags.get(schema.ARM, ""), run.tags[schema.CONFIG_HASH])
         for run in children
-        if run.tags.get(STATE) in JUDGED_STATES
+        if run.tags.get(schema.STATE) in schema.JUDGED_STATES
     }

@@ -1,0 +1,4 @@
+"""Values that everything may import: config, defaults, seeds, errors, paths.
+
+No torch, no MLflow, no Optuna, and nothing that a single wing alone needs.
+"""

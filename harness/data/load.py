@@ -8,10 +8,15 @@ import torch
 from harness.core.errors import UserError
 from harness.core.seeds import derive
 from harness.data import csv_table, fashion_mnist
-from harness.data.choice import DataChoice
+from harness.data.choice import DataChoice, data_choice
 from harness.data.dataset import Dataset, split_indices, stratified, validated
 
 _DIGITS_TEST_SHARE = 6
+
+
+def load_dataset(spec: str, target: str = "", data_dir: Path | None = None) -> Dataset:
+    """The dataset called `spec`: auto, fashion-mnist, digits, breast-cancer or csv:PATH. See `load`."""
+    return load(data_choice(spec, target), data_dir)
 
 
 def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:

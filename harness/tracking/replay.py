@@ -17,24 +17,10 @@ from harness.data.load import load
 from harness.engines.base import Job, JobResult
 from harness.engines.execution import execute
 from harness.engines.machine import find_device
+from harness.tracking import schema
 from harness.tracking.comparison import NOT_COMPARED, Difference, differences, is_compared
 from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, environment_of, find_run
-from harness.tracking.schema import (
-    DATA,
-    DATASET_SHA256,
-    DUPLICATE_OF,
-    GIT_COMMIT,
-    GIT_DIRTY,
-    KIND,
-    MATMUL_BACKEND,
-    NOTE,
-    PROBES,
-    STACK,
-    STATE,
-    TARGET,
-    TRAJECTORY,
-)
 from harness.training.stacked.matmul import use_matmul_backend
 
 _TRAINED = ("trial", "winner", "arm", "tuning")
@@ -59,8 +45,8 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
     config = config_of(run)
     recorded = {metric: reader.history(run.id, metric) for metric in run.metrics if is_compared(metric)}
     if not recorded:
-        raise Stopped(f"run {run.id} has no metrics to compare: it was {run.tags[STATE]} at once", _DIFFERENT)
-    console.print(f"{run.name} ({run.tags[STATE]}): {format_params(config.model_dump(exclude_defaults=True))}")
+        raise Stopped(f"run {run.id} has no metrics to compare: it was {run.tags[schema.STATE]} at once", _DIFFERENT)
+    console.print(f"{run.name} ({run.tags[schema.STATE]}): {format_params(config.model_dump(exclude_defaults=True))}")
     console.print("loading the data ...")
     dataset = _load(run, data_dir)
     for line in _changed_circumstances(run):
@@ -85,23 +71,25 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
 
 
 def _check_kind(run: TrackedRun) -> None:
-    kind, state = run.tags.get(KIND, ""), run.tags.get(STATE, "")
+    kind, state = run.tags.get(schema.KIND, ""), run.tags.get(schema.STATE, "")
     if kind not in _TRAINED:
         what = f"a {kind}" if kind else "not a run of this project"
         raise UserError(f"run {run.id} is {what}: give the id of a trial, winner, arm or tuning run")
-    if DUPLICATE_OF in run.tags:
-        raise UserError(f"run {run.id} was not trained, it repeats run {run.tags[DUPLICATE_OF]}: replay that one")
+    if schema.DUPLICATE_OF in run.tags:
+        raise UserError(
+            f"run {run.id} was not trained, it repeats run {run.tags[schema.DUPLICATE_OF]}: replay that one"
+        )
     if state not in _RESULTS:
-        why = f"it failed ({run.tags.get(NOTE, '')})" if state else "it has not ended"
+        why = f"it failed ({run.tags.get(schema.NOTE, '')})" if state else "it has not ended"
         raise UserError(f"run {run.id} cannot be compared: {why}")
 
 
 def _load(run: TrackedRun, data_dir: Path | None) -> Dataset:
-    choice = DataChoice(run.tags.get(DATA, run.params["dataset"]), run.tags.get(TARGET, ""))
+    choice = DataChoice(run.tags.get(schema.DATA, run.params["dataset"]), run.tags.get(schema.TARGET, ""))
     if choice.path is not None and not choice.path.exists():
         raise UserError(f"{choice.path}, on which the run was trained, does not exist any more: restore it")
     dataset = load(choice, data_dir)
-    recorded = run.tags[DATASET_SHA256]
+    recorded = run.tags[schema.DATASET_SHA256]
     if dataset.sha256 != recorded:
         raise UserError(
             f"the data are not those of the run: SHA-256 {dataset.sha256[:12]}, recorded {recorded[:12]}; restore"
@@ -114,13 +102,13 @@ def _changed_circumstances(run: TrackedRun) -> list[str]:
     """Commit, uncommitted changes, versions and processor, if they differ from what the run recorded."""
     here = source_tags("harness.replay")
     lines = []
-    if run.tags.get(GIT_COMMIT) != here.get(GIT_COMMIT):
+    if run.tags.get(schema.GIT_COMMIT) != here.get(schema.GIT_COMMIT):
         lines.append(
-            f"the code is another commit: {here.get(GIT_COMMIT, 'unknown')[:10]},"
-            f" recorded {run.tags.get(GIT_COMMIT, 'unknown')[:10]}"
+            f"the code is another commit: {here.get(schema.GIT_COMMIT, 'unknown')[:10]},"
+            f" recorded {run.tags.get(schema.GIT_COMMIT, 'unknown')[:10]}"
         )
     for what, tags in (("run was made", run.tags), ("replay is made", here)):
-        if tags.get(GIT_DIRTY) == "true":
+        if tags.get(schema.GIT_DIRTY) == "true":
             lines.append(f"the {what} by code with uncommitted changes")
     now = environment_of(here)
     for name, before in environment_of(run.tags).items():
@@ -130,9 +118,9 @@ def _changed_circumstances(run: TrackedRun) -> list[str]:
 
 
 def _job(run: TrackedRun, config: RunConfig) -> Job:
-    kind = run.tags[KIND]
+    kind = run.tags[schema.KIND]
     watch_test = kind == "arm" and "test_accuracy" in run.metrics
-    probes: Any = tuple(run.tags.get(PROBES, "").split())  # an unknown name fails when the probe is made
+    probes: Any = tuple(run.tags.get(schema.PROBES, "").split())  # an unknown name fails when the probe is made
     return Job(run.name, config, final=kind == "winner", watch_test=watch_test, probes=probes)
 
 
@@ -144,7 +132,7 @@ def _train(
     if device == "cpu":
         torch.set_num_threads(1)  # as in a worker
     trained: list[EpochMetrics] = []
-    was_stopped = "stopped" in _RESULTS[run.tags[STATE]]
+    was_stopped = "stopped" in _RESULTS[run.tags[schema.STATE]]
 
     def on_epoch(metrics: EpochMetrics) -> bool:
         trained.append(metrics)
@@ -152,28 +140,30 @@ def _train(
         return not was_stopped or len(trained) < epochs
 
     # No number of a run depends on what shared its stack, so a stack of one gives the same numbers.
-    backend: Any = run.tags.get(MATMUL_BACKEND, "default")
+    backend: Any = run.tags.get(schema.MATMUL_BACKEND, "default")
     console.set_progress(0, epochs, "epochs")
     with console, use_matmul_backend(backend):
-        result = execute(job, dataset.to(torch.device(device)), device, on_epoch, stacked=STACK in run.tags)
+        result = execute(job, dataset.to(torch.device(device)), device, on_epoch, stacked=schema.STACK in run.tags)
     values = [reading for metrics in trained for reading in logged(metrics)] + list(result.readings)
-    if run.tags[KIND] == "trial" and trained and run.tags[STATE] != "interrupted":
+    if run.tags[schema.KIND] == "trial" and trained and run.tags[schema.STATE] != "interrupted":
         best = best_epoch([metrics.val_accuracy or 0.0 for metrics in trained])
         values += [Reading(name, 0, value) for name, value in best.items()]
-    if result.test is not None and run.tags[STATE] == "complete":
+    if result.test is not None and run.tags[schema.STATE] == "complete":
         values += [Reading("test_loss", 0, result.test[0]), Reading("test_accuracy", 0, result.test[1])]
     return values, result
 
 
 def _result_differences(reader: ExperimentReader, run: TrackedRun, result: JobResult) -> list[str]:
     lines = []
-    if result.state not in _RESULTS[run.tags[STATE]]:
-        lines.append(f"it ended differently: {result.state} {result.note}, recorded {run.tags[STATE]}")
-    elif result.state == "diverged" and result.note != run.tags.get(NOTE, ""):
-        lines.append(f"it diverged differently: {result.note}, recorded {run.tags.get(NOTE, '')}")
-    has_trajectory = run.tags[STATE] == "complete" and result.trajectory is not None
-    if has_trajectory and not np.array_equal(reader.array(run.id, TRAJECTORY), result.trajectory, equal_nan=True):
-        lines.append(f"{TRAJECTORY} differs")
+    if result.state not in _RESULTS[run.tags[schema.STATE]]:
+        lines.append(f"it ended differently: {result.state} {result.note}, recorded {run.tags[schema.STATE]}")
+    elif result.state == "diverged" and result.note != run.tags.get(schema.NOTE, ""):
+        lines.append(f"it diverged differently: {result.note}, recorded {run.tags.get(schema.NOTE, '')}")
+    has_trajectory = run.tags[schema.STATE] == "complete" and result.trajectory is not None
+    if has_trajectory and not np.array_equal(
+        reader.array(run.id, schema.TRAJECTORY), result.trajectory, equal_nan=True
+    ):
+        lines.append(f"{schema.TRAJECTORY} differs")
     return lines
 
 

@@ -10,25 +10,10 @@ from harness.core.config import RunConfig
 from harness.core.errors import Stopped
 from harness.core.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.storage.process import is_alive, this_process
+from harness.tracking import schema
 from harness.tracking.experiments import create_experiment, open_store
 from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun
-from harness.tracking.schema import (
-    CONFIG_HASH,
-    DATA,
-    DATASET_FALLBACK,
-    DATASET_SHA256,
-    DESCRIPTION,
-    KIND,
-    NOTE,
-    OWNER,
-    PARENT_RUN_ID,
-    STATE,
-    STATUS,
-    TARGET,
-    Kind,
-    State,
-)
 from harness.tracking.spool import Spool
 
 _log = logging.getLogger("harness")
@@ -51,36 +36,36 @@ class ExperimentWriter:
         self._reader = ExperimentReader(uri, experiment)
         self._spool = Spool(uri)
         self._device = device
-        data = {DATASET_SHA256: dataset.sha256, DATA: dataset.spec, TARGET: dataset.target}
+        data = {schema.DATASET_SHA256: dataset.sha256, schema.DATA: dataset.spec, schema.TARGET: dataset.target}
         self._common_tags = source_tags(source) | {name: tag for name, tag in data.items() if tag}
-        self._common_tags[OWNER] = this_process()
+        self._common_tags[schema.OWNER] = this_process()
         if dataset.fallback:
-            self._common_tags[DATASET_FALLBACK] = dataset.fallback
+            self._common_tags[schema.DATASET_FALLBACK] = dataset.fallback
 
     def read(self) -> ExperimentReader:
         """A reader of the experiment, once everything written so far is in MLflow."""
         self._spool.flush()
         return self._reader
 
-    def parent(self, name: str, kind: Kind) -> TrackedRun | None:
+    def parent(self, name: str, kind: schema.Kind) -> TrackedRun | None:
         """The parent run called `name` of this kind, or None."""
         return next(iter(self.read().parents(kind, name)), None)
 
-    def live_owner(self, name: str, kind: Kind) -> str | None:
+    def live_owner(self, name: str, kind: schema.Kind) -> str | None:
         """The other living process that runs the parent called `name` at this moment, or None."""
         run = self.parent(name, kind)
         if run is None or run.status != "RUNNING":
             return None
-        owner = run.tags.get(OWNER, "")
+        owner = run.tags.get(schema.OWNER, "")
         return owner if owner != this_process() and is_alive(owner) else None
 
     def open_parent(
-        self, name: str, kind: Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None
+        self, name: str, kind: schema.Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None
     ) -> str:
         """The id of the parent run called `name`: created with `params` and `tags`, or taken over (owner, RUNNING)."""
         found = self.parent(name, kind)
         if found is None:
-            all_tags = self._common_tags | {KIND: kind} | dict(tags or {})
+            all_tags = self._common_tags | {schema.KIND: kind} | dict(tags or {})
             run = self._spool.create_run(self._reader.experiment_id, name, all_tags)
             self._log(run, params={**params, **self._data_params()})
             self._log_dataset(run)
@@ -89,7 +74,7 @@ class ExperimentWriter:
         self._spool.set_status(found.id, "RUNNING")
         return found.id
 
-    def close_parent(self, parent_id: str, state: State) -> None:
+    def close_parent(self, parent_id: str, state: schema.State) -> None:
         """End the parent run and `close`. If the state is not "complete", a failure is only a warning."""
         try:
             self.end_run(parent_id, state)
@@ -103,7 +88,7 @@ class ExperimentWriter:
         self,
         parent_id: str,
         name: str,
-        kind: Kind,
+        kind: schema.Kind,
         config: RunConfig,
         tags: Mapping[str, str],
         runs: Mapping[str, str] | None = None,
@@ -112,7 +97,7 @@ class ExperimentWriter:
 
         `runs` are tags whose values are other runs.
         """
-        own = {PARENT_RUN_ID: parent_id, KIND: kind, CONFIG_HASH: config.content_hash}
+        own = {schema.PARENT_RUN_ID: parent_id, schema.KIND: kind, schema.CONFIG_HASH: config.content_hash}
         run = self._spool.create_run(self._reader.experiment_id, name, self._common_tags | own | dict(tags), runs)
         fields = config.model_dump(exclude_none=True)
         numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
@@ -120,10 +105,12 @@ class ExperimentWriter:
         self._log_dataset(run)
         return run
 
-    def end_run(self, run: str, state: State, note: str = "", metrics: Mapping[str, float] | None = None) -> None:
+    def end_run(
+        self, run: str, state: schema.State, note: str = "", metrics: Mapping[str, float] | None = None
+    ) -> None:
         """End a run with its state, as a tag and as MLflow's status."""
-        self._log(run, metrics or {}, tags={STATE: state} | ({NOTE: note} if note else {}))
-        self._spool.set_status(run, STATUS[state])
+        self._log(run, metrics or {}, tags={schema.STATE: state} | ({schema.NOTE: note} if note else {}))
+        self._spool.set_status(run, schema.STATUS[state])
 
     def id_of(self, run: str) -> str:
         """MLflow's id of a run. Waits until the run is in MLflow."""
@@ -174,7 +161,7 @@ class ExperimentWriter:
 
     def set_description(self, run: str, markdown: str) -> None:
         """Set the description that the MLflow UI shows above a run."""
-        self._log(run, tags={DESCRIPTION: markdown})
+        self._log(run, tags={schema.DESCRIPTION: markdown})
 
     def _log(
         self,

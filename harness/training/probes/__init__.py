@@ -1,0 +1,4 @@
+"""Measurements of a run while it trains.
+
+A probe changes no bit of the run that it watches.
+"""
