@@ -47,13 +47,13 @@ def write_report(claims: Sequence[Claim], out: Path, name: str, title: str, with
     """
     uri = checks.tracking_uri()
     judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
-    checks_run, checks = exact_checks(uri) if with_exact else ("", [])
+    checks_run, exact = exact_checks(uri) if with_exact else ("", [])
     page = Page(
         title=title,
         made=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
         warnings=warnings(judged),
         judged=judged,
-        checks=[Check(*check) for check in checks],
+        checks=[Check(*check) for check in exact],
         checks_run=checks_run,
         server=without_user(uri) if uri.startswith("http") else "",
     )

@@ -101,10 +101,11 @@ class Replication:
         parent = self._writer.parent(self._name, "claim")
         data = self._writer.dataset
         if parent is not None and parent.tags[schema.DATASET_SHA256] != data.sha256:
+            before = parent.tags[schema.DATASET_SHA256]
             raise UserError(
                 f"claim {self._claim.name!r} has a replication on other data that are also called {data.name!r}"
-                f" (SHA-256 {parent.tags[schema.DATASET_SHA256][:12]}, now {data.sha256[:12]}): restore or rename the file, or"
-                f" delete the run {self._name!r} in MLflow"
+                f" (SHA-256 {before[:12]}, now {data.sha256[:12]}): restore or rename the file, or delete the run"
+                f" {self._name!r} in MLflow"
             )
         owner = self._writer.live_owner(self._name, "claim")
         if owner:

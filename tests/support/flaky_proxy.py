@@ -25,7 +25,7 @@ def mlflow_server(folder, port, store=None):
         "--backend-store-uri", store or f"sqlite:///{folder}/mlflow.db",
         "--artifacts-destination", f"{folder}/artifacts",
     ]  # fmt: skip
-    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(arguments, cwd=folder, env=env, start_new_session=True, **quiet) as server:
         try:

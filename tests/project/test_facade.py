@@ -1,0 +1,92 @@
+"""What people import from `harness` and `analysis`, and what `python -m` lists."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from support.paths import PROJECT
+
+import analysis
+import harness
+
+
+def readme_example():
+    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return next(block for block in blocks if "from harness import" in block)
+
+
+def test_the_example_of_the_readme_trains(capsys):
+    exec(compile(readme_example(), "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [str(epoch) for epoch in range(1, 11)]
+    assert 0.9 < float(lines[-1].split()[1]) <= 1.0
+
+
+def test_the_example_of_the_docstring_is_that_of_the_readme():
+    assert harness.__doc__ is not None
+    assert "".join(readme_example().split()) in "".join(harness.__doc__.split())
+
+
+def test_judge_gives_the_verdicts_of_a_claim(recorded):
+    judged = analysis.judge(str(PROJECT / "tests" / "records" / "tiny.toml"), tracking_uri=recorded)
+    assert [verdict.label for verdict in judged.verdicts] == ["reproduced", "inconclusive"]
+
+
+@pytest.mark.parametrize("package", [harness, analysis])
+def test_every_name_of_a_facade_is_there_and_no_other(package):
+    assert dir(package) and all(getattr(package, name) is not None for name in dir(package))
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        _ = package.nothing
+
+
+def test_importing_the_facades_loads_nothing_slow():
+    code = "import sys, harness, analysis; sys.exit(bool({'torch', 'mlflow', 'optuna', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("package", ["harness", "analysis"])
+def test_python_m_lists_every_command_with_one_line_each(command, package):
+    done = command(package)
+    listed = re.findall(rf"-m {package}\.(\w+) +\S.+", done.stdout)
+    entry_points = {
+        path.stem
+        for path in (PROJECT / package).glob("*.py")
+        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    }
+    assert done.returncode == 0 and set(listed) == entry_points and len(listed) == len(entry_points)
+
+
+def test_a_command_that_is_none_is_answered_with_the_nearest(command):
+    done = command("harness", "serch")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: 'serch' is not a command; did you mean search? there are search, ")
+
+
+def test_a_mistyped_option_is_answered_with_the_nearest(command):
+    done = command("harness.search", "--trails", "3")
+    assert done.returncode == 2
+    assert done.stderr == "error: No such option: --trails (Possible options: --trials) (see --help)\n"
+
+
+@pytest.mark.slow
+def test_a_wheel_works_in_another_folder_with_the_experiments_that_it_brings(tmp_path, command):
+    wheel = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+        PROJECT,
+    ]
+    subprocess.run(wheel, check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", built, tmp_path / "site"], check=True)
+    done = command("harness.search", "--dataset", "digits", "--trials", "1", PYTHONPATH=str(tmp_path / "site"))
+    assert done.returncode == 0, done.stderr
+    listed = command("harness.replicate", PYTHONPATH=str(tmp_path / "site"))
+    assert "there are batch_noise, batch_norm, epochs" in listed.stderr
