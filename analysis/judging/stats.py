@@ -1,4 +1,4 @@
-"""Numbers about numbers: effects with intervals and tests, by scipy and statsmodels. Draws and reads nothing."""
+"""Effects with intervals and tests, by scipy and statsmodels. Reads and draws nothing."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
-# Below this many pairs a bootstrap interval covers too little; from here on BCa, below it Student's t.
-FEWEST_FOR_BOOTSTRAP = 20
+# With fewer pairs a bootstrap interval covers too little: Student's t below, BCa from here on.
+MIN_FOR_BOOTSTRAP = 20
 _EXACT_UP_TO = 16
 _RESAMPLES = 9_999
 _ROUNDING = 1e-12
@@ -31,11 +31,12 @@ class MeanInterval(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A paired effect: `center` with its 95 % interval, the p of a paired test, and what the equivalence test needs.
+    """A paired effect: `estimate` with its 95 % interval, and the p of a paired test.
 
-    center: the mean of the differences, or their median where some are infinite (`method` says which).
-    sd: sample standard deviation (n − 1), NaN where some are infinite. p: two-sided. better: P(A > B), the share of
-    pairs with a positive difference, ties counting half. infinite, undefined: how many pairs hold ±∞ or no number.
+    `estimate`: the mean of the differences, or their median if some are infinite (`method` says which). `sd`: sample
+    standard deviation (n − 1), NaN if some are infinite. `p`: two-sided. `prob_superiority`: P(A > B), the share of
+    pairs with a positive difference; ties count half. `infinite`, `undefined`: the number of pairs with ±∞ or without a
+    number.
     """
 
     n: int
@@ -66,10 +67,10 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
 def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Effect:
     """The effect in paired differences [n], n ≥ 2.
 
-    Interval: t for n < 20, BCa bootstrap (Efron 1987) from there on. Test: paired sign-flip permutation, exact up to 16
-    pairs, by 9,999 random flips above. Where a difference is infinite (a run that never got there), the median, its
-    distribution-free interval from order statistics, and the exact sign test. An undefined difference (NaN: neither run
-    got there) may lie anywhere: −∞ for the lower limit, +∞ for the upper one, and against the sign test.
+    Interval: Student's t for n < 20, BCa bootstrap (Efron 1987) from there on. Test: paired sign-flip permutation,
+    exact up to 16 pairs, with 9,999 random flips above. If a difference is infinite (a run that never reached its
+    target): the median, its interval from order statistics, and the exact sign test. An undefined difference (NaN,
+    neither run reached it) counts as −∞ for the lower limit, as +∞ for the upper limit, and against the sign test.
     """
     sample = np.asarray(differences, dtype=float)
     undefined = int(np.isnan(sample).sum())
@@ -87,7 +88,7 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
     p = sign_flip(sample, rng)
     if _is_constant(sample):
         return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, prob_superiority, 0, 0)
-    if len(sample) < FEWEST_FOR_BOOTSTRAP:
+    if len(sample) < MIN_FOR_BOOTSTRAP:
         interval = mean_interval(sample.tolist())
         return Effect(len(sample), mean, sd, interval.low, interval.high, "mean, t", p, prob_superiority, 0, 0)
     bootstrap = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=_RESAMPLES, rng=rng).confidence_interval
@@ -99,9 +100,9 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
 def share_effect(a: Sequence[float], b: Sequence[float], rng: np.random.Generator) -> Effect:
     """The difference of two shares, from paired outcomes 0 or 1 [n]: Newcombe's interval, the paired sign-flip test.
 
-    The interval (Newcombe 1998, hybrid score) takes the two shares as independent, which is cautious where pairs
-    resemble each other. `sd`, which plans further seeds, is that of a difference of independent outcomes, each share
-    with a success and a failure added (Agresti, Caffo 2000): 0 of n says little about a small share.
+    The interval (Newcombe 1998, hybrid score) treats the two shares as independent, which is conservative if pairs are
+    similar. `sd`, for planning further seeds, is that of a difference of independent outcomes, with one success and
+    one failure added to each share (Agresti, Caffo 2000).
     """
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     differences = first - second
@@ -148,12 +149,12 @@ def is_share_equivalent(a: Sequence[float], b: Sequence[float], margin: float) -
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number (Holm 1979)."""
+    """The p-values adjusted for multiple comparisons (Holm 1979)."""
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
 
 
 def seeds_needed(sd: float, difference: float) -> int:
-    """How many pairs find `difference` with power 0.8 at level 0.05: n ≈ (1.96 + 0.84)² sd² / difference²."""
+    """The number of pairs to detect `difference` with power 0.8 at level 0.05: n ≈ (1.96 + 0.84)² sd² / difference²."""
     return max(2, math.ceil((_Z_LEVEL + _Z_POWER) ** 2 * sd**2 / difference**2))
 
 
@@ -164,7 +165,7 @@ def share_interval(successes: int, n: int) -> tuple[float, float]:
 
 
 def _is_constant(sample: "np.ndarray[Any, Any]") -> bool:
-    """Whether values differ by no more than what rounding leaves of equal ones."""
+    """Whether values differ only by rounding."""
     return bool(np.ptp(sample) <= _ROUNDING * np.abs(sample).max())
 
 
@@ -177,20 +178,14 @@ def deviation_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _median_interval(sample: "np.ndarray[Any, Any]") -> tuple[float, float]:
-    """The narrowest symmetric pair of order statistics that covers the median with at least 95 %.
-
-    Fewer than 6 values have no such pair: then nothing is known, −∞ to ∞.
-    """
-    ordered = np.sort(sample)
-    n = len(ordered)
-    rank = int(stats.binom.ppf(0.025, n, 0.5))
-    if rank == 0:
-        return -math.inf, math.inf
-    return float(ordered[rank - 1]), float(ordered[n - rank])
+    """The 95 % interval of the median by order statistics; −∞ to ∞ for fewer than 6 values, which have none."""
+    interval = stats.quantile_test(sample, q=0, p=0.5).confidence_interval(0.95)
+    low, high = float(interval.low), float(interval.high)
+    return -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
 
 
 def _sign_test(sample: "np.ndarray[Any, Any]") -> float:
-    """Two-sided p of the exact sign test without ties; undefined values take the signs that make it largest."""
+    """Two-sided p of the exact sign test without ties; undefined values get the signs that make it largest."""
     above, below, undefined = int((sample > 0).sum()), int((sample < 0).sum()), int(np.isnan(sample).sum())
     n = above + below + undefined
     if not n:

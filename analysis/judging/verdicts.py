@@ -1,4 +1,4 @@
-"""A claim and its evidence to verdicts, by the rules that the claim's file fixed before the runs. Plain numbers."""
+"""From evidence to verdicts, by the rules that the claim's file fixed before the runs."""
 
 import math
 from typing import Literal, NamedTuple
@@ -24,7 +24,7 @@ Finding = Literal[
     "as claimed", "smaller", "larger", "of unsure size", "too small", "negligible", "excluded", "reversed", "undecided"
 ]
 
-# What each outcome makes of a claim, and why.
+# The label of each finding, and the reason.
 RULE: dict[Finding, tuple[Label, str]] = {
     "as claimed": ("reproduced", "the interval lies inside what is claimed"),
     "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
@@ -41,9 +41,9 @@ _RNG_SEED = 20260101
 
 
 class Bounds(NamedTuple):
-    """What an effect is held to, on the scale of the differences: inside [low, high] is what is claimed.
+    """The limits of an effect, on the scale of the differences: an effect inside [low, high] is as claimed.
 
-    `matters` is the smallest effect that matters, above 0; `side` is +1 or −1, the claimed side.
+    `matters` is the smallest effect that matters, above 0; `side` is +1 or −1, the claimed sign.
     """
 
     low: float
@@ -53,10 +53,10 @@ class Bounds(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """One estimand judged. Effect, low and high are in `unit`: a factor "×" for a log ratio.
+    """The verdict on one estimand. `effect`, `low` and `high` are in `unit`, a factor "×" for a log ratio.
 
-    differences: by seed, on the scale of the test (logs for a ratio). holm: p adjusted over the primary estimands of a
-    report, NaN before that and for others. needed: seeds that would settle an inconclusive one, 0 if not asked.
+    `differences`: by seed, on the scale of the test (logarithms for a ratio). `holm`: p adjusted over the primary
+    estimands of a report, else NaN. `needed`: the seeds that would settle an inconclusive verdict, else 0.
     """
 
     claim: str
@@ -123,10 +123,10 @@ def judge_all(evidence: Evidence) -> list[Verdict]:
 
 
 def paired_differences(evidence: Evidence, estimand: Estimand) -> "pd.Series[float]":
-    """The differences δₛ by seed, on the scale of the test: what each way of comparing does.
+    """The differences δₛ by seed, on the scale of the test.
 
-    difference: A − B. log_ratio: ln A − ln B. value: A itself. slope: of ln(measure) on ln(along). valley: the
-    smaller of the two ends minus the inside, at the inner arm that is best for the *other* seeds, not for its own.
+    difference: A − B. log_ratio: ln A − ln B. value: A. slope: of ln(measure) on ln(along). valley: the smaller end
+    minus the inner arm that is best for the *other* seeds.
     """
 
     def values(arm: str) -> "pd.Series[float]":
@@ -138,7 +138,7 @@ def paired_differences(evidence: Evidence, estimand: Estimand) -> "pd.Series[flo
         first, second = map(values, estimand.arms)
         if estimand.compare == "log_ratio":
             first, second = first.map(_log), second.map(_log)
-        with np.errstate(invalid="ignore"):  # ∞ − ∞: neither arm got there, so there is no difference
+        with np.errstate(invalid="ignore"):  # ∞ − ∞: neither arm reached the target, so there is no difference
             return first - second
     assert estimand.along is not None
     arms = evidence.claim.arm_names(estimand.arms)
@@ -151,7 +151,7 @@ def paired_differences(evidence: Evidence, estimand: Estimand) -> "pd.Series[flo
 
 
 def bounds(estimand: Estimand) -> Bounds:
-    """The limits that the claim's file sets, on the scale of the differences."""
+    """The limits in the claim's file, on the scale of the differences."""
     scale = math.log if estimand.compare == "log_ratio" else float
     if estimand.claimed is None:
         assert estimand.smallest_effect is not None
@@ -165,7 +165,7 @@ def bounds(estimand: Estimand) -> Bounds:
 
 
 def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
-    """What became of an effect, by the interval alone, and by the equivalence test for one too small to matter."""
+    """The finding, by the interval, and by the equivalence test for an effect too small to matter."""
     if limits.low <= result.low and result.high <= limits.high:
         return "as claimed"
     low, high = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
@@ -180,12 +180,12 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
 
 
 def shown(estimand: Estimand, value: float) -> float:
-    """A number on the scale of the differences as it is told: a factor for a log ratio."""
+    """A number on the scale of the differences as it is shown: a factor for a log ratio."""
     return math.exp(value) if estimand.compare == "log_ratio" and not math.isnan(value) else value
 
 
 def published_verdict(claim: Claim) -> tuple[Label, str]:
-    """The verdict on a claimed accuracy by the results that others published, without those that nobody reproduced."""
+    """The verdict on a claimed accuracy by published results, without those that nobody reproduced."""
     assert claim.claimed_accuracy is not None
     counted = [result for result in claim.published if not result.unreproduced]
     best = max(counted, key=lambda result: result.test_accuracy)
@@ -197,7 +197,7 @@ def published_verdict(claim: Claim) -> tuple[Label, str]:
 
 
 def _log(value: float) -> float:
-    """ln, with −∞ for 0 and NaN for what has none."""
+    """ln, with −∞ for 0 and NaN below 0."""
     return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
 
 

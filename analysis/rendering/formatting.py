@@ -1,4 +1,4 @@
-"""Verdicts in words: effects with their intervals, sentences, settings. Formats numbers, computes none."""
+"""Verdicts as text: effects with intervals, sentences, settings. Computes nothing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
 def number(value: float) -> str:
-    """Three digits, or ∞, or a dash where there is no number: `5.43`, `−0.138`, `1,230`."""
+    """Three significant digits, ∞, or a dash if there is no number: `5.43`, `−0.138`, `1,230`."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -59,12 +59,12 @@ def number(value: float) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """`+0.41`, `−0.04`: a number whose sign is the point."""
+    """A number with its sign: `+0.41`, `−0.04`."""
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def effect(verdict: Verdict) -> str:
-    """`5.3 points [4.7, 5.9]`; "no number" where too many runs have none."""
+    """`5.3 points [4.7, 5.9]`, or "no number" if too many runs have none."""
     if not math.isfinite(verdict.result.estimate):
         return "no number"
     return f"{number(verdict.effect)}{_unit(verdict)} [{number(verdict.low)}, {number(verdict.high)}]"
@@ -76,7 +76,7 @@ def _unit(verdict: Verdict) -> str:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The estimand's words with its number in the place of {effect}."""
+    """The estimand's sentence with its number for {effect}."""
     estimand, result = verdict.estimand, verdict.result
     if math.isfinite(result.estimate):
         text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.estimate)) + "."
@@ -89,25 +89,25 @@ def sentence(verdict: Verdict) -> str:
 
 
 def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """What becomes of the primary effect under other conditions: `("vanishes", "at lr 0.5: 0.1 points [−0.2, 0.4]")`.
+    """The primary effect under other conditions: `("vanishes", "at lr 0.5: 0.1 points [−0.2, 0.4]")`.
 
-    Then, as "but", what else the lesson says that is not as claimed.
+    Then, as "but", what else the lesson says and the runs do not confirm.
     """
     found: dict[str, list[str]] = {label: [] for label in [*_ELSEWHERE.values(), _BUT]}
     for verdict in verdicts:
         estimand, result = verdict.estimand, verdict.result
         if estimand.when is not None:
-            told = effect(verdict)
+            text = effect(verdict)
             if not math.isfinite(result.estimate):
-                told = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
-            found[_ELSEWHERE[verdict.finding]].append(f"{condition(estimand)}: {told}")
+                text = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
+            found[_ELSEWHERE[verdict.finding]].append(f"{condition(estimand)}: {text}")
         elif estimand.question == "lesson" and not estimand.primary and verdict.finding != "as claimed":
             found[_BUT].append(sentence(verdict).rstrip("."))
     return [(label, (". " if label == _BUT else "; ").join(parts)) for label, parts in found.items() if parts]
 
 
 def condition(estimand: Estimand) -> str:
-    """What tells an estimand from the others of its claim, in few words."""
+    """What distinguishes an estimand from the others of its claim, in few words."""
     name = "the claim" if estimand.primary else estimand.name.replace("_", " ")
     return _filled(estimand.when or name, estimand)
 
@@ -127,12 +127,12 @@ def claimed(estimand: Estimand) -> str:
 
 
 def reason(verdict: Verdict) -> str:
-    """Why the verdict is what it is, against what was claimed."""
+    """The claimed effect and the reason of the verdict."""
     return f"Claimed: {claimed(verdict.estimand)}; {verdict.reason}."
 
 
 def p_value(verdict: Verdict) -> str:
-    """The p of the paired sign-flip (or sign) test, and Holm's where there are several primary estimands."""
+    """The p of the paired sign-flip (or sign) test, and Holm's if there are several primary estimands."""
     p = verdict.result.p
     plain = "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
     return plain if math.isnan(verdict.holm) else f"{plain} (Holm {verdict.holm:.3f})"
@@ -167,7 +167,7 @@ def _seeds(count: int) -> str:
 
 
 def criterion(claim: Claim) -> str:
-    """By what the lr of tuned arms is chosen."""
+    """The criterion by which the lr of tuned arms is chosen."""
     targets = {arm.tune_to_loss for arm in claim.arms.values() if arm.tuned}
     criteria = [
         "the lowest validation loss after the last epoch"
@@ -179,7 +179,7 @@ def criterion(claim: Claim) -> str:
 
 
 def settings(arm: Arm, chosen: Mapping[str, float]) -> str:
-    """`lr 0.15 · gamma 0 · …`: what differs from a field's default is named."""
+    """The settings of an arm: `lr 0.15 · gamma 0 · …`."""
     fields: dict[str, Any] = dict(arm.fields) | {"lr": chosen.get(arm.name, arm.fields.get("lr"))}
-    told = {name: value for name, value in fields.items() if name != "dataset" and value is not False}
-    return " · ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in told.items())
+    shown = {name: value for name, value in fields.items() if name != "dataset" and value is not False}
+    return " · ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in shown.items())

@@ -1,5 +1,7 @@
-"""The figures of claims: numbers to seaborn axes. Bands are ± one deviation over seeds, thin
-lines and small dots are single seeds. Computes nothing but what a band is."""
+"""The figures of claims: numbers to seaborn axes. Computes nothing but bands.
+
+Bands are ± one standard deviation over seeds; thin lines and small dots are single seeds.
+"""
 
 import math
 import textwrap
@@ -38,12 +40,12 @@ def new_figure(
 
 
 def palette(count: int) -> list[tuple[float, float, float]]:
-    """So many colours that differ for colour-blind eyes too."""
+    """`count` colours that colour-blind people can tell apart."""
     return list(sns.color_palette(PALETTE, count))
 
 
 def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue_order: Sequence[str]) -> None:
-    """A line an arm over `x`: mean and band over seeds, each seed faint behind it. frame: arm, seed, x, y."""
+    """One line per arm over `x`: mean and band over seeds, with each seed faint behind it. frame: arm, seed, x, y."""
     colours = dict(zip(hue_order, palette(len(hue_order)), strict=True))
     for (arm, _), run in frame.groupby(["arm", "seed"], sort=False):
         axes.plot(run[x], run[y], color=colours[str(arm)], alpha=_FAINT, linewidth=0.8)
@@ -68,7 +70,7 @@ def by_size(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
 
 
 def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
-    """A dot a seed on logarithmic axes, a colour and a marker a group. frame: x, y, hue."""
+    """One dot per seed on logarithmic axes, with a colour and marker per group. frame: x, y, hue."""
     order = list(dict.fromkeys(frame[hue]))
     sns.scatterplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, s=90, ax=axes)
     axes.set_xscale("log")
@@ -78,9 +80,9 @@ def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
 
 
 def reached(axes: Axes, frame: pd.DataFrame, x: str, hue: str) -> None:
-    """The share of seeds that have arrived by x, on a logarithmic axis: one minus the survival curve. frame: x, hue.
+    """The share of seeds that have reached the target by x, on a logarithmic axis. frame: x, hue.
 
-    A run that never arrives (∞) counts among the seeds of its line, which then ends below 1.
+    A run that never reaches it (∞) counts among the seeds of its line, which then ends below 1.
     """
     order = list(dict.fromkeys(frame[hue]))
     last = frame.loc[np.isfinite(frame[x]), x].max() * 2

@@ -1,4 +1,4 @@
-"""What concerns the claims of a report together: Holm's adjustment, warnings, and a number lent by one to another."""
+"""What concerns several claims of a report: Holm's adjustment, warnings, and a note from one claim to another."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _LEVEL = 0.05
 
 
 def adjusted(judged: Sequence[Judged]) -> list[Judged]:
-    """The same with Holm's p on the primary estimands, where there are several."""
+    """The same with Holm's p on the primary estimands, if there are several."""
     result = list(judged)
     with_runs = [position for position, one in enumerate(judged) if one.verdicts]
     if len(with_runs) < 2:
@@ -28,7 +28,7 @@ def adjusted(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def with_own_training(judged: Sequence[Judged]) -> list[Judged]:
-    """Beside what others published, the training accuracy of the lesson's own network, where it was judged too."""
+    """Add the training accuracy of the lesson's network to the published results, if it was judged too."""
     evidence = next((one.evidence for one in judged if one.claim.name == "epochs"), None)
     if evidence is None:
         return list(judged)
@@ -59,8 +59,8 @@ def warnings(judged: Sequence[Judged]) -> list[str]:
                 f"{claim.name}: judged on {claim.seeds.count} seeds; the claim was written down for"
                 f" {claim.preregistered_seeds}."
             )
-        told = one.verdicts and one.verdicts[0].label in ("reproduced", "direction only")
-        if told and one.verdicts[0].holm >= _LEVEL and not claim.quick:
+        is_positive = one.verdicts and one.verdicts[0].label in ("reproduced", "direction only")
+        if is_positive and one.verdicts[0].holm >= _LEVEL and not claim.quick:
             found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above {_LEVEL}.")
         found += _grid_ends(one) + _code(one)
     return found

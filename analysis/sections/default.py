@@ -1,4 +1,4 @@
-"""What a claim shows that has no module of its own: its effects and training curves, or what others published."""
+"""The section of a claim without its own: effects and training curves, or published results."""
 
 import pandas as pd
 
@@ -44,7 +44,7 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
 
 
 def published_section(claim: Claim) -> Section:
-    """The accuracies that others published, against the claimed one."""
+    """The published accuracies and the claimed one."""
     assert claim.claimed_accuracy is not None
     rows = sorted(claim.published, key=lambda result: result.test_accuracy)
     figure, (axes,) = plots.new_figure(12, 1.6 + 0.7 * len(rows))

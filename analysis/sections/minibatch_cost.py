@@ -84,7 +84,7 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
     updates = least * (1 + critical / batch)
     axes.plot(batch * updates, updates, color="black", linestyle="--", linewidth=2, label="fitted trade-off")
     axes.legend(title=None, fontsize="x-small")
-    axes.set(xlabel="images looked at", ylabel="updates", title=f"To a training loss of {target:g}")
+    axes.set(xlabel="images processed", ylabel="updates", title=f"To a training loss of {target:g}")
     note = (
         f"The trade-off (S/S_min − 1)(E/E_min − 1) = 1, fitted to the geometric means: S_min = {least:.0f} updates,"
         f" E_min = {least * critical:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
