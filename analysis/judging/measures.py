@@ -1,4 +1,4 @@
-"""Curve to number: what each measure of harness/claims/estimands.py is.
+"""Computes the measures listed in harness/claims/estimands.py from the metric curves of a run.
 
 A measure of a run is a float. A run that never reached its target has ±∞, on the worse side. A run for which the
 measure has no meaning has NaN.
@@ -57,7 +57,7 @@ def log_slope(curve: "pd.Series[float]") -> float:
 
 
 def unbiased_covariance(curve: "pd.Series[float]", images: int) -> "pd.Series[float]":
-    """tr Cov(g_B) by B without the factor (n − B)/(n − 1) of drawing without replacement: what should fall as 1/B."""
+    """tr Cov(g_B) by B without the factor (n − B)/(n − 1) of drawing without replacement: expected to fall as 1/B."""
     sizes = curve.index.to_numpy(dtype=float)
     return pd.Series(curve.to_numpy() * (images - 1) / (images - sizes), index=curve.index)
 
@@ -128,8 +128,8 @@ def _probe_loss(run: Run, at: float | None) -> float:
     return at_step(curve, at or float(curve.index[-1]))
 
 
-def _read(metric: str) -> Callable[[Run, float | None], float]:
-    """What a probe of a run said after update `at`, or after its last; NaN for a run that diverged before."""
+def _probe_value(metric: str) -> Callable[[Run, float | None], float]:
+    """The value of a probe metric after update `at`, or after the last one; NaN for a run that diverged before."""
 
     def value(run: Run, at: float | None) -> float:
         curve = run.curve(metric)
@@ -143,7 +143,7 @@ def _read(metric: str) -> Callable[[Run, float | None], float]:
 
 def _path_ratio(run: Run, at: float | None) -> float:
     """Path length over distance from the start: 1 for a straight line."""
-    return _read("path_length")(run, at) / _read("displacement")(run, at)
+    return _probe_value("path_length")(run, at) / _probe_value("displacement")(run, at)
 
 
 def _path_ratio_by_examples(run: Run, at: float | None) -> float:
@@ -153,7 +153,7 @@ def _path_ratio_by_examples(run: Run, at: float | None) -> float:
 
 def _step_gain(run: Run, at: float | None) -> float:
     """Path length over Σ η‖g‖, the length of the same gradients' path without momentum: 1 without, up to 1/(1 − γ)."""
-    return _read("path_length")(run, at) / _read("gradient_path")(run, at)
+    return _probe_value("path_length")(run, at) / _probe_value("gradient_path")(run, at)
 
 
 def _covariance_slope(when: str) -> Callable[[Run, float | None], float]:
@@ -175,7 +175,7 @@ def _excess_loss(run: Run, _at: float | None) -> float:
 
 
 def _excess_loss_smoothed(run: Run, _at: float | None) -> float:
-    """The same for means of ten epochs in a row, which leave less to the luck of one epoch. NaN for under 20 epochs."""
+    """The same for means of ten epochs in a row, which are less noisy. NaN for under 20 epochs."""
     if run.diverged:
         return math.inf
     halves = (_present(run, f"half_{half}_loss") for half in (1, 2))
@@ -229,10 +229,10 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "test_accuracy": _by_epoch("test_accuracy", 100, -math.inf),
     "generalization_gap": _generalization_gap,
     "probe_loss": _probe_loss,
-    "roughness": _read("loss_variation"),  # Σ|ΔL| on fixed images
+    "roughness": _probe_value("loss_variation"),  # Σ|ΔL| on fixed images
     "path_ratio": _path_ratio,
     "path_ratio_by_examples": _path_ratio_by_examples,
-    "gradient_cosine": _read("gradient_cosine"),
+    "gradient_cosine": _probe_value("gradient_cosine"),
     "step_gain": _step_gain,
     "covariance_slope_start": _covariance_slope("start"),
     "covariance_slope_end": _covariance_slope("end"),

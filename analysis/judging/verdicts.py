@@ -21,20 +21,28 @@ from harness.claims.estimands import Estimand
 
 Label = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
 Finding = Literal[
-    "as claimed", "smaller", "larger", "of unsure size", "too small", "negligible", "excluded", "reversed", "undecided"
-]
+    "as claimed",
+    "smaller",
+    "larger",
+    "of uncertain size",
+    "too small",
+    "negligible",
+    "excluded",
+    "reversed",
+    "undecided",
+]  # fmt: skip
 
 # The label of each finding, and the reason.
 RULE: dict[Finding, tuple[Label, str]] = {
     "as claimed": ("reproduced", "the interval lies inside what is claimed"),
     "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
     "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
-    "of unsure size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
+    "of uncertain size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
     "too small": ("not reproduced", "there is an effect, but it is too small to matter (two one-sided tests)"),
     "negligible": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
-    "excluded": ("not reproduced", "the interval holds no effect, and ends before any that matters"),
-    "reversed": ("not reproduced", "the interval lies on the other side of no effect"),
-    "undecided": ("inconclusive", "the interval holds both an effect and none"),
+    "excluded": ("not reproduced", "the interval contains zero and lies below the smallest effect that matters"),
+    "reversed": ("not reproduced", "the interval lies entirely on the opposite side of zero"),
+    "undecided": ("inconclusive", "the interval contains both zero and effects that matter"),
 }
 _SHARES = ("global_basin",)
 _RNG_SEED = 20260101
@@ -175,7 +183,9 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
     if high < 0:
         return "reversed"
     if low > 0:
-        return "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of unsure size"
+        return (
+            "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of uncertain size"
+        )
     return "excluded" if high < limits.matters else "undecided"
 
 

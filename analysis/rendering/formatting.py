@@ -15,26 +15,26 @@ QUESTIONS = {
 }
 LEGEND = {
     "reproduced": "the interval lies inside what was claimed, which was written down, with its margin, before the runs"
-    " of this text; each section says what was run before it.",
+    " of this version of the claim file; each section names earlier runs.",
     "direction only": "the effect has the claimed sign, but not surely the claimed size.",
     "not reproduced": "the effect is smaller than the smallest one that matters, even if it is not zero, or it goes the"
     " other way.",
-    "inconclusive": "the runs cannot tell.",
+    "inconclusive": "the data do not decide.",
     "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the images.",
     "arm": "one setting that is compared; the first arm of a comparison is A, the other one B.",
     "primary": "the one comparison that gives a claim its verdict.",
     "p": "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
     " greater.",
     "mean, t; Newcombe; BCa; order statistics": "how the interval is made: Student's t, of a difference of shares, by a"
-    " bootstrap, of a median where runs never got there.",
+    " bootstrap, of a median where runs never reached the target.",
     "units": "an update is one step of descent; a point is one per cent of the images; nats measure the loss (2.3 for"
-    " guessing among ten classes); × is a factor; a slope is a power.",
+    " guessing among ten classes); × is a factor; a slope is an exponent.",
     "lr, momentum": "the learning rate; momentum 0.9 is the lesson's γ = 0.9.",
 }
 _ELSEWHERE: dict[Finding, str] = {
     "as claimed": "holds",
     "larger": "is larger",
-    "of unsure size": "is there, of uncertain size,",
+    "of uncertain size": "exists, with uncertain size,",
     "smaller": "is smaller",
     "too small": "is too small to matter",
     "negligible": "vanishes",
@@ -42,8 +42,8 @@ _ELSEWHERE: dict[Finding, str] = {
     "reversed": "is reversed",
     "undecided": "is open",
 }
-QUICK = "a quick look, its runs a third as long as the words say; no evidence"
-LOST = "a run that diverged or never got there"
+QUICK = "a quick run: one third of the stated epochs and updates; not evidence"
+LOST = "a run that diverged or never reached its target"
 _BUT = "but:"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 

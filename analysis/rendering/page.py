@@ -169,7 +169,7 @@ def tuning_tables(judged: Judged) -> list[Table]:
     ]
     caption = (
         f"Tuning, by {formatting.criterion(judged.claim)}: means over the tuning seeds (∞: a run diverged, or did not"
-        " get there within its updates)."
+        " reach the target within its updates)."
     )
     return [Table(caption, pd.DataFrame(rows))]
 

@@ -19,7 +19,7 @@ class Picture(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Numbers to print, already rounded as text or to be shown with four digits."""
+    """Numbers to print, already formatted as text."""
 
     caption: str
     frame: pd.DataFrame

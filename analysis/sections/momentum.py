@@ -82,7 +82,7 @@ def _reached(evidence: Evidence, target: float) -> Picture:
     figure, (axes,) = plots.new_figure(13, 6.5)
     plots.reached(axes, pd.concat(parts, ignore_index=True), "updates", "arm")
     axes.set(xlabel="updates", title=f"Seeds that have reached a training loss of {target:g}")
-    caption = "A line that ends below 1 holds runs that never got there; they count as ∞."
+    caption = "A line that ends below 1 holds runs that never reached it; they count as ∞."
     return Picture("momentum-reached", caption, figure)
 
 

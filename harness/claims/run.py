@@ -1,4 +1,4 @@
-"""Replicates claims as a person asked for it, from loading the data to the last line."""
+"""Replicates claims: loads the data, makes the missing runs, prints what to do next."""
 
 import shlex
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ MAX_ATTEMPTS = 3
 class Job:
     """One run to train. `name` is unique in its list. A `final` job is tested once and returns its weights.
 
-    With `watch_test` the test set is measured after every epoch: for runs by which nothing is chosen.
+    With `watch_test` the test set is measured after every epoch: only for runs that do not influence model selection.
     """
 
     name: str

@@ -40,8 +40,8 @@ class Cluster:
         there = self._slots()
         if there < 1:
             self.close()
-            what = f"GPU with {gpus_per_run:g} of it free" if gpus_per_run else "CPU"
-            raise UserError(f"the Ray cluster at {address} has no {what}: --gpus-per-run 0 trains on CPUs")
+            what = f"too few GPUs for --gpus-per-run {gpus_per_run:g}" if gpus_per_run else "no CPU"
+            raise UserError(f"the Ray cluster at {address} has {what}; --gpus-per-run 0 trains on CPUs")
         self.size = min(there, workers or there)
 
     @property

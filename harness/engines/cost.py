@@ -4,16 +4,16 @@ import math
 
 from harness.core.config import RunConfig
 
-# Besides the arithmetic of its images, an update costs about as much as that of this many images. Measured.
+# The fixed overhead of an update, in units of the cost of one image. Measured.
 IMAGES_PER_UPDATE = 40
-_USUAL_PASS = 50_000
+_DEFAULT_TRAINING_IMAGES = 50_000
 
 
-def updates(config: RunConfig, training_images: int = _USUAL_PASS) -> float:
+def updates(config: RunConfig, training_images: int = _DEFAULT_TRAINING_IMAGES) -> float:
     """The number of updates of a run with this many training images."""
     return min(config.epochs * math.ceil(training_images / config.batch_size), config.updates or math.inf)
 
 
-def cost(config: RunConfig, training_images: int = _USUAL_PASS) -> float:
+def cost(config: RunConfig, training_images: int = _DEFAULT_TRAINING_IMAGES) -> float:
     """The cost of a run's updates, in images."""
     return updates(config, training_images) * (min(config.batch_size, training_images) + IMAGES_PER_UPDATE)

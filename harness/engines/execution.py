@@ -1,4 +1,4 @@
-"""What a worker does with its jobs: train them to the end, as a stack or one alone. Every engine and replay use it."""
+"""What a worker does with its jobs: train them to the end, as a stack or a single job. Every engine uses it."""
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence

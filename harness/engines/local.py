@@ -1,4 +1,4 @@
-"""Executes jobs on worker processes of this machine: one stack at a time each, with one torch thread on a CPU."""
+"""Executes jobs on worker processes of this machine. Each trains one stack at a time, on a CPU with one thread."""
 
 import signal
 from collections import deque

@@ -17,7 +17,7 @@ def find_device(choice: DeviceChoice) -> str:
 
 
 def physical_cores() -> int:
-    """The number of workers that keeps this machine busy."""
+    """The number of physical CPU cores."""
     return int(cpu_count(only_physical_cores=True))
 
 

@@ -12,7 +12,7 @@ from harness.engines.stacking import stacks
 from harness.engines.work_items import Measure, WorkItem
 from harness.training.stacked.loop import shape_of
 
-# The answers of several workers.
+# Measures on all workers at once: one dict (width → seconds) per worker.
 MeasureAll = Callable[[Measure], Sequence[dict[int, float]]]
 
 
@@ -71,6 +71,7 @@ class PlannedEngine(ABC):
             if not self._is_busy():
                 return
             events = self._collect(proceed)
+            # What a dead worker had not finished runs again, before anything new.
             waiting.extendleft(self._planner.retry(event, asks) for event in events if isinstance(event, WorkerLost))
 
     @abstractmethod

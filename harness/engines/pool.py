@@ -1,6 +1,7 @@
 """Worker processes on this machine, each with a pipe. They end when their coordinator ends.
 
-Imports no torch, so that a command can start them before it imports torch itself, and both imports overlap.
+Importing this module does not import torch, so that a command can start workers before it imports torch itself, and both
+imports overlap.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Imported by the process from which workers are forked, and by nothing else.
 
-Python's garbage collector would visit all imported objects, and so copy pages that the workers share.
+Disables the garbage collector during the imports and freezes the objects: otherwise it would write to memory pages
+that the workers share.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Which jobs train together as a stack: measured update costs, and a plan that ends early. No result depends on it."""
+"""Which jobs train together as a stack: measured update costs, and a short schedule. No result depends on it."""
 
 import copy
 import math
@@ -35,9 +35,9 @@ def stacks(
     """The jobs in lists that train together, each with whether it is a stack (otherwise one job, for `train`).
 
     `seconds` returns the cost of one run's update in a stack of each width. Jobs of one shape start in stacks of the
-    cheapest width. Then the longest stacks are halved as long as that lets `workers` finish earlier, each taking the
-    longest one that waits. Lists are in the order of their first jobs, or, with `longest_first`, the longest stack
-    first. If no job shares a stack, jobs keep their order.
+    cheapest width. Then the longest stacks are halved as long as `workers` finish earlier by that, if each idle worker
+    takes the longest waiting stack. Lists are in the order of their first jobs, or, with `longest_first`, the longest
+    stack first. If no job shares a stack, jobs keep their order.
     """
     groups: dict[Hashable, list[Job]] = {}
     alone = []

@@ -10,8 +10,8 @@ from harness.engines.base import Job, JobResult
 class WorkItem(NamedTuple):
     """Jobs to train, together if `stacked`.
 
-    The worker reports epochs, by number of the job; if it `asks`, it waits for the answer who trains on. It sends a
-    `JobEnded` for each job.
+    The worker reports epochs, by number of the job; if it `asks`, it waits for the decision which jobs continue. It
+    sends a `JobEnded` for each job.
     """
 
     jobs: list[Job]

@@ -23,7 +23,7 @@ NEWEST, BEST = 1_000, 25  # trials that a sampler sees of a long study; TPE coun
 
 
 class _CacheStorage(InMemoryStorage):
-    """Trials in `hidden` are shown as running without reports. While `is_limited`, a long study shows a part of itself.
+    """Shows trials in `hidden` as running without reports and, while `is_limited`, only part of a long study.
 
     `get_all_trials` always passes a set of states on, which bypasses an Optuna cache that assumes a RUNNING trial never
     becomes WAITING.

@@ -1,6 +1,7 @@
-"""Runs the trials of a study, round by round: the engine trains what the study asks, and the results are told.
+"""Asks a study for trials, trains them on the engine, and tells the results, round by round.
 
-It works in one process, the only one that writes to Optuna and MLflow. After any stop the study can be resumed.
+It works in one process, the only one that writes to Optuna and MLflow. After any stop the study can be resumed: here
+`reconcile` closes the runs of a dead command; a dead worker's run is retried in `engines/planning.py`.
 """
 
 import time

@@ -14,7 +14,7 @@ _GREATEST_SEED = 2**32 - 4  # the winner's runs use the three seeds above it
 
 
 class SearchRequest(NamedTuple):
-    """The parsed options of `harness.search`. An empty `study` stands for the name made of dataset and seed."""
+    """The parsed options of `harness.search`. If `study` is empty, the name is DATASET-SEED."""
 
     trials: int
     study: str

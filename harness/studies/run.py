@@ -1,4 +1,4 @@
-"""Runs a search as a person asked for it, from loading the data to its last lines."""
+"""Runs a search: loads the data, runs trials and winner, prints the result."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""TPE as a study uses it: it is given the search space, and gets a new seed for each trial."""
+"""TPE with a fixed search space and one seed per trial. `CachedStudy.ask` draws the proposal."""
 
 import optuna
 from optuna.distributions import BaseDistribution

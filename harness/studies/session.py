@@ -1,4 +1,4 @@
-"""One process at work on a study, from taking it over to closing its parent run: trials, winner, page, summary."""
+"""Runs one study in this process: takes it over, runs trials and winner, publishes page and summary."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""One Optuna study that can be stopped at any moment: asks, tells, prunes and resumes. It runs and tracks nothing.
+"""One Optuna study that can be stopped at any moment: asks, tells, prunes and resumes. It trains and tracks nothing.
 
 Trials are asked in rounds, run in any order, and told in ask order when the round is over. During a round, the pruner
 sees earlier rounds only. Each trial is sampled with its own seed. Therefore proposals, pruning and results depend on
@@ -29,7 +29,7 @@ from harness.studies.trial import Outcome, Trial
 _OUTCOME = "outcome"
 _SETTINGS = "settings"
 _MATMUL_BACKEND = "products"
-_OPTIONS = {"cohort": "stack", "round": "round-size"}  # settings that the command line calls otherwise
+_OPTIONS = {"cohort": "stack", "round": "round-size"}  # recorded setting → name of its option
 _PRUNER = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
 # A diverged trial is told as pruned, because Optuna's samplers learn from pruned trials and ignore failed ones.
 _TOLD_AS = {

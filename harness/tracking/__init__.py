@@ -1,4 +1,4 @@
-"""All that knows MLflow: names, readers, writers, retries, the spool.
+"""All code that uses MLflow: names, readers, writers, retries, the spool.
 
 It decides nothing about trials or claims.
 """

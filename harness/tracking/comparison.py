@@ -1,4 +1,4 @@
-"""Two sets of metrics, recorded and trained again, compared bit for bit. Trains and reads nothing."""
+"""Compares the recorded metrics of a run with those of its replay, bit for bit."""
 
 import math
 import sys
@@ -12,8 +12,7 @@ NOT_COMPARED = ("epoch_seconds", "samples_per_second", "training_seconds", "tuni
 
 
 class Difference(NamedTuple):
-    """A metric that is not the same: in how many of its `total` steps, and what stands at the first of them (None: no
-    value)."""
+    """A metric that differs: in `steps` of its `total` steps, with both values at the `first` one (None: no value)."""
 
     metric: str
     steps: int

@@ -1,4 +1,4 @@
-"""What the last bits of a run may depend on besides config, data and code: library versions and the processor."""
+"""Library versions and processor, which can change the last bits of a result."""
 
 import platform
 from importlib.metadata import version

@@ -23,7 +23,7 @@ from harness.tracking.schema import CONFIG_HASH, ENVIRONMENT, KIND, PARENT_RUN_I
 
 
 class TrackedRun(NamedTuple):
-    """One MLflow run as it is now. `metrics` holds the last value of each metric, `status` is MLflow's word."""
+    """One MLflow run as it is now. `metrics` holds the last value of each metric, `status` is MLflow's run status."""
 
     id: str
     name: str
@@ -55,7 +55,7 @@ def environment_of(tags: Mapping[str, str]) -> dict[str, str]:
 class ExperimentReader:
     """Reads one MLflow experiment. Raises `UserError` if there is no such experiment at `uri`.
 
-    `made_by` is the command that creates it, for that message.
+    `made_by` is the command that creates it, for the error message.
     """
 
     def __init__(self, uri: str, experiment: str, made_by: str = "python -m harness.search") -> None:

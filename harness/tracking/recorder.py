@@ -88,13 +88,13 @@ class Recorder:
                         self.console.count_epoch()
                     case WorkerLost(_, _, note):
                         self.writer.end_run(runs.pop(name), "interrupted", note)
-                        self.console.warn(f"{name}: {note}; it starts again")
+                        self.console.warn(f"{name}: {note}; the run starts again")
                     case Finished(job, result):
                         yield RecordedJob(job, runs[name], result, tuple(epochs[name]))
                         del runs[name]
         finally:
             for run in runs.values():
-                self.writer.end_run(run, "interrupted", "stopped before its epoch was over")
+                self.writer.end_run(run, "interrupted", "stopped during an epoch")
 
     def _start_run(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
         job = started.job

@@ -45,7 +45,9 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
     config = config_of(run)
     recorded = {metric: reader.history(run.id, metric) for metric in run.metrics if is_compared(metric)}
     if not recorded:
-        raise Stopped(f"run {run.id} has no metrics to compare: it was {run.tags[schema.STATE]} at once", _DIFFERENT)
+        raise Stopped(
+            f"run {run.id} has no metrics to compare: it was {run.tags[schema.STATE]} before it logged one", _DIFFERENT
+        )
     console.print(f"{run.name} ({run.tags[schema.STATE]}): {format_params(config.model_dump(exclude_defaults=True))}")
     console.print("loading the data ...")
     dataset = _load(run, data_dir)
@@ -61,7 +63,7 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
     for line in lines:
         console.print(line)
     if lines:
-        raise Stopped(f"run {run.id} did not come out the same", _DIFFERENT)
+        raise Stopped(f"run {run.id} differs from its replay", _DIFFERENT)
     values = sum(map(len, recorded.values()))
     console.print(
         f"the same, bit for bit: {values:,} values of {len(recorded)} metrics ({', '.join(sorted(recorded))})"

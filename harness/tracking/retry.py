@@ -1,7 +1,7 @@
 """Calls to MLflow that are retried while its store is busy or unavailable.
 
 A call may be made twice if only its answer was lost. MLflow tolerates that, except for `create_run`, which therefore
-looks for the run first, and for a model, of which an unused second copy may remain.
+looks for the run first, and for a model, whose retried upload may leave an unused copy.
 """
 
 import errno

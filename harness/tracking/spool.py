@@ -60,7 +60,7 @@ class Spool:
     def create_run(
         self, experiment_id: str, run_name: str, tags: Mapping[str, str], runs: Mapping[str, str] | None = None
     ) -> str:
-        """The uid of a new run. `runs` are tags that name other runs: a uid here becomes an MLflow id there."""
+        """The uid of a new run. `runs` are tags that name other runs: uids are replaced by MLflow ids when sent."""
         uid = f"{UID_PREFIX}{uuid4().hex}"
         start = _now()
         if 0 <= self._started - start < _SECOND:  # runs of one millisecond keep their order

@@ -38,7 +38,7 @@ def free_port() -> int:
         holder = port_holder(port)
         if not holder:
             return port
-        typer.echo(f"port {port} is held by {holder}")
+        typer.echo(f"port {port} is in use by {holder}")
     last = _DEFAULT_PORT + _PORTS_TRIED - 1
     raise UserError(f"no port from {_DEFAULT_PORT} to {last} is free; choose one with --port")
 
@@ -48,7 +48,7 @@ def serve(uri: str, port: int) -> None:
     _create_database(uri)
     holder = port_holder(port)
     if holder:
-        raise UserError(f"--port {port} is held by {holder}; end that program or choose another port")
+        raise UserError(f"--port {port} is in use by {holder}; end that program or choose another port")
     typer.echo(f"starting MLflow on {without_password(uri)} ...")
     arguments = ["-m", "mlflow", "ui", "--host", _HOST, "--port", str(port), "--backend-store-uri", uri]
     arguments += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]

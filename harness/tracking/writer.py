@@ -23,8 +23,8 @@ _LARGEST_BATCH = 1_000  # metrics of one MLflow call
 class ExperimentWriter:
     """Writes to one MLflow experiment, which is created if there is none.
 
-    Writing goes through a `Spool`: it is safe at once, and in MLflow soon. `read` waits for it. `start_run` returns a
-    uid; all methods accept uids and MLflow ids.
+    An operation is on disk when the call returns, and is sent to MLflow in the background; `read` waits for that.
+    `start_run` returns a uid; all methods accept uids and MLflow ids.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ def test_a_free_port_has_no_holder(held_port):
 def test_a_port_that_is_taken_is_refused_with_its_holder(command, store, held_port):
     done = command("harness.ui", "--port", str(held_port))
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: --port {held_port} is held by ")
+    assert done.stderr.startswith(f"error: --port {held_port} is in use by ")
     assert f"(pid {os.getpid()})" in done.stderr
     assert done.stderr.count("\n") == 1
 

@@ -175,7 +175,7 @@ def test_a_cluster_that_is_not_there_is_one_line(token, tmp_path, command):
 def test_more_of_a_gpu_than_there_is_is_refused(cluster, command):
     done = command(*DIGITS, *on(cluster, *TWELVE), "--gpus-per-run", "0.5")
     assert done.returncode == 2
-    assert "has no GPU with 0.5 of it free: --gpus-per-run 0 trains on CPUs" in done.stderr
+    assert "has too few GPUs for --gpus-per-run 0.5; --gpus-per-run 0 trains on CPUs" in done.stderr
 
 
 @pytest.mark.parametrize(

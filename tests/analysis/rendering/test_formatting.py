@@ -35,7 +35,9 @@ def test_a_sentence_holds_the_effect_and_says_what_is_missing():
     assert sentence(verdict()) == "Norm adds 5 points."
     assert sentence(verdict("undecided", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
     lost = sentence(verdict("reversed", -math.inf, infinite=10))
-    assert lost == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged or never got there."
+    assert (
+        lost == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged or never reached its target."
+    )
     assert effect(verdict()) == "5 points [4, 6]"
 
 
@@ -59,7 +61,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
         ("is larger", "at lr 0.01: 9 points [8, 10]"),
         ("is too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
         ("vanishes", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
-        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged or never got there"),
+        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged or never reached its target"),
         ("but:", "Norm adds 1 points. Norm adds 2 points. About 31 seeds would settle it"),
     ]
 
