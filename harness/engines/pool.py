@@ -1,6 +1,6 @@
 """Worker processes on this machine, each with a pipe. They end when their coordinator ends.
 
-Importing this module does not import torch, so that a command can start workers before it imports torch itself, and both
+Importing this module does not import torch. So a command can start workers before it imports torch itself, and both
 imports overlap.
 """
 
