@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 ARGS ?=
-# Test processes at a time. Tests of one folder share costly fixtures, and so one process.
+# Tests run in so many processes. Those of one file share costly fixtures, and so one process.
 TEST_JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 .PHONY: search test test-slow test-all check ui report study walkthrough bench bench-aa clean
 
@@ -29,13 +30,13 @@ walkthrough: $(READY)
 	@$(BIN)/python -m analysis.walkthrough $(ARGS)
 
 test: $(READY_DEV)
-	@$(BIN)/python -m pytest -m "not slow" -n $(TEST_JOBS) $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: $(READY_DEV)
-	@$(BIN)/python -m pytest -m slow -n $(TEST_JOBS) $(ARGS)
+	@$(PYTEST) -m slow $(ARGS)
 
 test-all: $(READY_DEV)
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: $(READY_DEV)
 	@$(BIN)/ruff check .

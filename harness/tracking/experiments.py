@@ -1,6 +1,5 @@
 """Creates MLflow's store and its experiments."""
 
-from contextlib import suppress
 from typing import Any
 
 from harness.tracking import settings  # noqa: F401  # before MLflow is imported
@@ -10,8 +9,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from harness.core.errors import UserError
 from harness.storage.sqlite import create_atomically
-from harness.tracking.retry import RetryingClient
+from harness.tracking.retry import RetryingClient, store_name
 from harness.tracking.settings import quiet_mlflow
 
 # Without this tag, MLflow 3 opens an experiment in its view for language models.
@@ -26,14 +26,19 @@ def open_store(uri: str) -> RetryingClient:
 
 
 def create_experiment(client: RetryingClient, name: str) -> str:
-    """The id of the experiment called `name`, created if there is none."""
-    found = client.call(lambda plain: plain.get_experiment_by_name(name))
-    if found is None:
-        with suppress(MlflowException):  # another process may have created it at this moment
-            client.call(lambda plain: plain.create_experiment(name, tags=_SHOWN_AS_TRAINING))
-        found = client.call(lambda plain: plain.get_experiment_by_name(name))
-    assert found is not None
-    return str(found.experiment_id)
+    """The id of the experiment called `name`, created if there is none.
+
+    Raises `UserError` if the store cannot be written.
+    """
+    if found := client.call(lambda plain: plain.get_experiment_by_name(name)):
+        return str(found.experiment_id)
+    try:
+        return client.call(lambda plain: plain.create_experiment(name, tags=_SHOWN_AS_TRAINING))
+    except MlflowException as error:  # another process may have created it at this moment
+        if found := client.call(lambda plain: plain.get_experiment_by_name(name)):
+            return str(found.experiment_id)
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{store_name(client.uri)} cannot be written: {reason}") from None
 
 
 def _create_tables(uri: str) -> None:

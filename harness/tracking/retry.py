@@ -41,7 +41,7 @@ class RetryingClient:
 
     def __init__(self, uri: str, retry_forever: bool = False, meanwhile: str = "") -> None:
         quiet_mlflow()
-        self._uri = uri
+        self.uri = uri
         self._client = MlflowClient(tracking_uri=uri)
         self._retry_forever = retry_forever
         self._meanwhile = f"; {meanwhile}" if meanwhile else ""
@@ -99,7 +99,7 @@ class RetryingClient:
     def _is_transient(self, error: BaseException) -> bool:
         if not isinstance(error, MlflowException | OSError) or self._full_disk(error):
             return False
-        if self._uri.startswith("sqlite"):
+        if self.uri.startswith("sqlite"):
             return "database is locked" in str(error)
         if isinstance(error, MlflowException):
             status = error.get_http_status_code()  # type: ignore[no-untyped-call]
@@ -113,7 +113,7 @@ class RetryingClient:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return Stopped(f"an artifact cannot be written ({error.strerror}); {REMEDY}", 1)
         if "disk is full" in str(error):
-            return Stopped(f"{store_name(self._uri)} cannot be written: the disk is full; {REMEDY}", 1)
+            return Stopped(f"{store_name(self.uri)} cannot be written: the disk is full; {REMEDY}", 1)
         return None
 
     def _has_to_stop(self, state: RetryCallState) -> bool:
@@ -123,12 +123,12 @@ class RetryingClient:
     def _warn(self, state: RetryCallState) -> None:
         reason = _reason(state)
         if not self.unavailable:
-            _log.warning("waiting for %s: %s%s", store_name(self._uri), reason, self._meanwhile)
+            _log.warning("waiting for %s: %s%s", store_name(self.uri), reason, self._meanwhile)
         self.unavailable = reason
 
     def _give_up(self, state: RetryCallState) -> NoReturn:
         self._gave_up = True
-        raise Stopped(f"{store_name(self._uri)} does not answer ({_reason(state)}); {REMEDY}", 1) from None
+        raise Stopped(f"{store_name(self.uri)} does not answer ({_reason(state)}); {REMEDY}", 1) from None
 
 
 def store_name(uri: str) -> str:

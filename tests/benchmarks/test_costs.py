@@ -23,6 +23,7 @@ def run(tmp_path, name, *arguments):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.fashion_mnist
 def test_an_epoch_against_others(tmp_path):
     before = sorted(path.name for path in DATA_DIR.rglob("*"))

@@ -69,7 +69,7 @@ def test_a_csv_file_is_trained_on_with_its_columns_normalised(command, tmp_path)
     data = ("--dataset", "csv:numbers.csv", "--target", "kind", "--batch-size", "10")
     done = command("harness.lesson", *data, "--batch-norm")
     assert done.returncode == 0, done.stderr
-    assert "csv-numbers: 100 rows, 10 updates an epoch" in done.stdout
+    assert "csv-numbers: 100 rows, 10 updates per epoch" in done.stdout
     assert "100.00% on the 20 test rows" in done.stdout
 
 
@@ -89,7 +89,7 @@ def test_ctrl_c_is_one_line():
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert re.fullmatch(r"stopped in epoch \d+; this command keeps nothing, so that it begins anew\n", errors)
+    assert re.fullmatch(r"stopped in epoch \d+; this command saves nothing, so it starts from the beginning\n", errors)
 
 
 @pytest.mark.slow

@@ -225,7 +225,7 @@ def test_a_killed_worker_costs_its_run_one_attempt(tmp_path, store):
     workers_of(process)[0].kill()
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert "was killed by SIGKILL in attempt 1 of 3; it starts again" in output
+    assert "was killed by SIGKILL in attempt 1 of 3; the run starts again" in output
     here = records(tmp_path)
     (parent,) = here.parents("study")
     trials = [run for run in here.children(parent.id) if run.tags["harness.kind"] == "trial"]
@@ -477,7 +477,7 @@ def test_a_machine_without_data_or_network_searches_digits_and_says_so_loudly(tm
     done = command("harness.search", "--trials", "1", "--workers", "1", **nowhere)
     assert done.returncode == 0, done.stderr
     assert (
-        "warning: THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because no whole Fashion-MNIST in data"
+        "warning: THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because no complete Fashion-MNIST in data"
         in done.stdout
     )
     here = records(tmp_path)

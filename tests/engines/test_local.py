@@ -321,13 +321,11 @@ from harness.core.config import make_config
 from harness.data.choice import DataChoice
 from harness.data.load import load
 from harness.core.defaults import LESSON
-from harness.training.stacked.loop import Cohort
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
 from harness.training.model import initial_model
 from harness.training.stacked.matmul_backend import choose_matmul_backend
-from harness.training.stacked.matmul import library
 if __name__ == "__main__":
     engine = LocalEngine(load(DataChoice("digits")), Pool(2), "cpu", choose_matmul_backend())
     config = make_config(**LESSON | {"epochs": 1_000_000}, seed=1, dataset="digits", split="search")

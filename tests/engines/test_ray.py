@@ -127,7 +127,7 @@ def test_other_code_on_a_node_stops_a_search_before_it_costs_a_trial(searched, c
     process = start(tmp_path, *on(cluster, *TWELVE), PYTHONPATH=str(other))
     status, errors = ended(process)
     assert status == 1
-    assert "the cluster cannot run this: a node has other code of the harness than the coordinator" in errors
+    assert "the cluster cannot run this: a node has another version of the harness than the coordinator" in errors
     assert ended(start(tmp_path, *on(cluster, *TWELVE)))[0] == 0
     assert_undisturbed(tmp_path, searched[0])
 

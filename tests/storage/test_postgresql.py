@@ -136,7 +136,7 @@ def test_a_hold_that_was_lost_with_its_server_is_told_and_who_waits_for_it_waits
         time.sleep(3)
         assert waiting.is_alive() and not got.is_set()
         start_server(folder)
-        with pytest.raises(Stopped, match=r"the connection to .* was lost, and with it the hold on study 'a'; what is"):
+        with pytest.raises(Stopped, match=r"the connection to .* was lost, and with it the lock on study 'a'; what is"):
             held.check()
     assert got.wait(10)
     waiting.join()
@@ -173,7 +173,7 @@ def test_a_server_that_stops_in_mid_search_costs_no_trial(searched, own_server, 
     start_server(folder).cleanup()
     _output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors.count("\n") == 1 and ("cannot be used any more" in errors or "the hold on study" in errors), errors
+    assert errors.count("\n") == 1 and ("cannot be used any more" in errors or "the lock on study" in errors), errors
     start_server(folder)
     again = start(tmp_path, *spec)
     _output, errors = again.communicate(timeout=120)
