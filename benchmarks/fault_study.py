@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path.insert(0, str(PROJECT))
 
 import psutil
 from bench import write
-from support.search_helpers import optuna_states, records, running, start, what_was_recorded
+from searches import optuna_states, records, running, start, what_was_recorded
 
 TRIALS = ("--trials", "12", "--workers", "2")
 _LONGEST_WAIT = 120.0

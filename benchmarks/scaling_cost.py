@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path.insert(0, str(PROJECT))
 
 from bench import write
 from rich.console import Console as RichConsole
-from support.flaky_proxy import free_port, mlflow_server
+from servers import free_port, mlflow_server
 
 from harness.cli.console import Console
 from harness.core.metrics import EpochMetrics

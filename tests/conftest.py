@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from support.flaky_proxy import Gate, free_port, mlflow_server
+from support.flaky_proxy import FlakyProxy
 from support.paths import DATA_DIR, PROJECT
-from support.search_helpers import DIGITS
 
+from benchmarks.searches import DIGITS
+from benchmarks.servers import free_port, mlflow_server
 from harness.data.choice import DataChoice
 from harness.data.fashion_mnist import is_present
 
@@ -27,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
+def isolated_cwd(tmp_path, monkeypatch):
     """Each test in an empty folder of its own, without the person's settings, and what it sets itself gone after it."""
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "HARNESS_DATA_DIR"):
@@ -95,12 +96,12 @@ def server(tmp_path_factory, migrated_store):
 
 
 @pytest.fixture
-def gate(server):
-    """A gate before that server."""
-    with Gate(server) as gate:
-        threading.Thread(target=gate.serve_forever, daemon=True).start()
-        yield gate
-        gate.shutdown()
+def proxy(server):
+    """A proxy in front of that server."""
+    with FlakyProxy(server) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield proxy
+        proxy.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,11 @@ from contextlib import closing, suppress
 import psutil
 import pytest
 from mlflow import MlflowClient
-from support.flaky_proxy import free_port, mlflow_server
 from support.paths import PROJECT
-from support.search_helpers import DIGITS, assert_undisturbed, optuna_states, records, running, start, wait_for
+from support.search_helpers import assert_undisturbed, wait_for
+
+from benchmarks.searches import DIGITS, optuna_states, records, running, start
+from benchmarks.servers import free_port, mlflow_server
 
 TWELVE = ("--trials", "12", "--workers", "2")
 

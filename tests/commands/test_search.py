@@ -14,18 +14,9 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from support.paths import DATA_DIR, PROJECT
-from support.search_helpers import (
-    DIGITS,
-    ENDLESS,
-    LONG,
-    optuna_states,
-    records,
-    running,
-    start,
-    wait_for,
-    what_was_recorded,
-)
+from support.search_helpers import ENDLESS, LONG, wait_for
 
+from benchmarks.searches import DIGITS, optuna_states, records, running, start, what_was_recorded
 from harness.core.metrics import DatasetRecord
 from harness.tracking.writer import ExperimentWriter
 

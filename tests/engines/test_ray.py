@@ -12,7 +12,9 @@ import psutil
 import pytest
 from support.claim_example import example
 from support.paths import PROJECT
-from support.search_helpers import DIGITS, ENDLESS, assert_undisturbed, optuna_states, records, running, start, wait_for
+from support.search_helpers import ENDLESS, assert_undisturbed, wait_for
+
+from benchmarks.searches import DIGITS, optuna_states, records, running, start
 
 TWELVE = ("--trials", "12", "--engine", "ray")
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -28,7 +30,7 @@ def token():
 
 
 @pytest.fixture
-def cluster(token, elsewhere):
+def cluster(token, isolated_cwd):
     """A head and one more node, with one CPU each."""
     from ray.cluster_utils import Cluster
 

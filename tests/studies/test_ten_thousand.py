@@ -9,9 +9,10 @@ import urllib.request
 from contextlib import closing
 
 import pytest
-from support.flaky_proxy import free_port
 from support.paths import PROJECT
-from support.search_helpers import DIGITS, optuna_states, records
+
+from benchmarks.searches import DIGITS, optuna_states, records
+from benchmarks.servers import free_port
 
 MANY = 10_000
 FIRST = 12  # are real

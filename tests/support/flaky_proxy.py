@@ -1,53 +1,20 @@
-"""A real MLflow server, and a gate before it that can be shut."""
+"""A proxy in front of a real MLflow server that can be told to fail."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class FlakyProxy(ThreadingHTTPServer):
+    """Passes requests on to the server at the port `upstream`.
 
+    `state`: "open"; "failing", every answer is a 500; "deaf", the next `runs/create` is passed on, but answered with a
+    502.
+    """
 
-@contextmanager
-def mlflow_server(folder, port, store=None):
-    """A server in `folder`, on its mlflow.db or another `store`, as long as the context is open."""
-    arguments = [
-        sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", store or f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination", f"{folder}/artifacts",
-    ]  # fmt: skip
-    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(arguments, cwd=folder, env=env, start_new_session=True, **quiet) as server:
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield server
-        finally:
-            os.killpg(server.pid, 9)
-
-
-class Gate(ThreadingHTTPServer):
-    """Hands requests on to a server. `state`: "open"; "failing", every answer a 500; "deaf", the request is handed on,
-    but its answer is thrown away for a 502, once."""
-
-    def __init__(self, behind):
+    def __init__(self, upstream):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.behind = behind
+        self.upstream = upstream
         self.state = "open"
 
     @property
@@ -57,24 +24,24 @@ class Gate(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self._hand_on()
+        self._forward()
 
     def do_POST(self):
-        self._hand_on()
+        self._forward()
 
     def do_PATCH(self):
-        self._hand_on()
+        self._forward()
 
     def do_PUT(self):
-        self._hand_on()
+        self._forward()
 
-    def _hand_on(self):
+    def _forward(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         state = self.server.state
         if state == "failing":
             return self._answer(500, b"out of order")
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.server.behind}{self.path}", body or None,
+            f"http://127.0.0.1:{self.server.upstream}{self.path}", body or None,
             {"Content-Type": self.headers.get("Content-Type", "")}, method=self.command,
         )  # fmt: skip
         try:

@@ -1,4 +1,4 @@
-"""Calls to a real MLflow server, through a gate, that wait while it fails."""
+"""Calls to a real MLflow server, through a proxy that fails, that wait while it fails."""
 
 import logging
 import threading
@@ -12,49 +12,49 @@ from harness.tracking.retry import RetryingClient
 
 
 @pytest.mark.slow
-def test_a_call_waits_while_the_server_fails_and_says_so_once(gate, caplog):
-    client = RetryingClient(gate.address)
-    gate.state = "failing"
-    threading.Timer(5.0, setattr, (gate, "state", "open")).start()
+def test_a_call_waits_while_the_server_fails_and_says_so_once(proxy, caplog):
+    client = RetryingClient(proxy.address)
+    proxy.state = "failing"
+    threading.Timer(5.0, setattr, (proxy, "state", "open")).start()
     begun = time.monotonic()
     with caplog.at_level(logging.WARNING, logger="harness"):
         (default,) = client.search_experiments(filter_string="name = 'Default'")
     assert time.monotonic() - begun > 4.5
     assert default.experiment_id == "0"
     waiting, back = (record.getMessage() for record in caplog.records if record.name == "harness")
-    assert waiting.startswith(f"waiting for MLflow's store {gate.address}: ")
+    assert waiting.startswith(f"waiting for MLflow's store {proxy.address}: ")
     assert "500" in waiting
     assert back.startswith("MLflow's store answers again, after ")
 
 
 @pytest.mark.slow
-def test_a_run_whose_making_was_not_answered_is_not_made_twice(gate):
-    client = RetryingClient(gate.address)
-    gate.state = "deaf"
+def test_a_run_whose_making_was_not_answered_is_not_made_twice(proxy):
+    client = RetryingClient(proxy.address)
+    proxy.state = "deaf"
     run = client.create_run("0", "alone", {})
-    assert gate.state == "open", "nothing was thrown away"
+    assert proxy.state == "open", "nothing was thrown away"
     made = client.search_runs(["0"], "attributes.run_name = 'alone'")
     assert [other.info.run_id for other in made] == [run.info.run_id]
 
 
 @pytest.mark.slow
-def test_who_waited_long_enough_stops_and_then_waits_no_more(gate, monkeypatch):
-    client = RetryingClient(gate.address)
+def test_who_waited_long_enough_stops_and_then_waits_no_more(proxy, monkeypatch):
+    client = RetryingClient(proxy.address)
     monkeypatch.setattr(retry, "SECONDS", 3.0)
-    gate.state = "failing"
+    proxy.state = "failing"
     with pytest.raises(Stopped, match=r"does not answer \(.*500.*\).* run the same command again"):
         client.search_experiments()
     begun = time.monotonic()
     with pytest.raises(Stopped):
         client.search_experiments()
     assert time.monotonic() - begun < 2.0
-    gate.state = "open"
+    proxy.state = "open"
     assert client.search_experiments()
 
 
 @pytest.mark.slow
-def test_what_the_server_refuses_is_not_waited_for(gate):
+def test_what_the_server_refuses_is_not_waited_for(proxy):
     begun = time.monotonic()
     with pytest.raises(Exception, match="not found"):
-        RetryingClient(gate.address).get_run("0" * 32)
+        RetryingClient(proxy.address).get_run("0" * 32)
     assert time.monotonic() - begun < 2.0

@@ -46,8 +46,8 @@ time.sleep(60)
 
 
 @pytest.fixture
-def tracking(gate):
-    return ExperimentWriter(gate.address, "search/digits", DATA, "cpu")
+def tracking(proxy):
+    return ExperimentWriter(proxy.address, "search/digits", DATA, "cpu")
 
 
 def spools(folder):
@@ -72,9 +72,9 @@ def points(records, run_id):
 
 
 @pytest.mark.slow
-def test_what_is_written_while_the_server_fails_comes_there_once_with_its_own_times(gate, tracking, caplog, tmp_path):
+def test_what_is_written_while_the_server_fails_comes_there_once_with_its_own_times(proxy, tracking, caplog, tmp_path):
     parent = tracking.open_parent("away", "study", {})
-    gate.state = "failing"
+    proxy.state = "failing"
     begun = time.time() * 1e3
     with caplog.at_level(logging.WARNING, logger="harness"):
         runs = [write(tracking, parent, name) for name in ("first", "second")]
@@ -83,7 +83,7 @@ def test_what_is_written_while_the_server_fails_comes_there_once_with_its_own_ti
         time.sleep(3)
         (file,) = spools(tmp_path)
         assert file.stat().st_size > 0
-        gate.state = "open"
+        proxy.state = "open"
         tracking.close(wait=True)
     assert spools(tmp_path) == [] and list(tmp_path.glob(".mlflow-*")) == []
     waiting, back = (record.getMessage() for record in caplog.records if record.name == "harness")
@@ -102,14 +102,14 @@ def test_what_is_written_while_the_server_fails_comes_there_once_with_its_own_ti
 
 
 @pytest.mark.slow
-def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_one(gate, tmp_path):
-    tracking = ExperimentWriter(gate.address, "search/digits", DATA, "cpu")
+def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_one(proxy, tmp_path):
+    tracking = ExperimentWriter(proxy.address, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("killed", "study", {})
-    arguments = [sys.executable, "-c", WRITE, PROJECT / "tests", gate.address, parent]
+    arguments = [sys.executable, "-c", WRITE, PROJECT / "tests", proxy.address, parent]
     env = os.environ | {"PYTHONPATH": str(PROJECT)}
     with subprocess.Popen(arguments, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "ready\n"
-        gate.state = "failing"
+        proxy.state = "failing"
         writer.stdin.write("\n")
         writer.stdin.flush()
         assert writer.stdout.readline() == "kept\n"
@@ -120,8 +120,8 @@ def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_on
         writer.kill()
     with file.open("a") as torn:
         torn.write('["uid-1", "log_ba')
-    gate.state = "open"
-    ExperimentWriter(gate.address, "search/digits", DATA, "cpu")
+    proxy.state = "open"
+    ExperimentWriter(proxy.address, "search/digits", DATA, "cpu")
     assert not file.exists()
     (child,) = tracking.read().children(parent)
     assert child.name == "of the dead"
@@ -129,39 +129,39 @@ def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_on
 
 
 @pytest.mark.slow
-def test_who_does_not_wait_leaves_a_file_and_says_so(gate, tracking, caplog, tmp_path):
+def test_who_does_not_wait_leaves_a_file_and_says_so(proxy, tracking, caplog, tmp_path):
     parent = tracking.open_parent("left", "study", {})
-    gate.state = "failing"
+    proxy.state = "failing"
     write(tracking, parent, "a")
     with caplog.at_level(logging.WARNING, logger="harness"):
         tracking.close(wait=False)
     assert f"records are kept in {spools(tmp_path)[0].name}; recorded data is safe" in caplog.text
-    gate.state = "open"
+    proxy.state = "open"
     tracking.close(wait=True)
     assert [child.name for child in tracking.read().children(parent)] == ["a"]
 
 
 @pytest.mark.slow
-def test_who_waited_long_enough_stops(gate, tracking, monkeypatch):
+def test_who_waited_long_enough_stops(proxy, tracking, monkeypatch):
     parent = tracking.open_parent("stopped", "study", {})
     monkeypatch.setattr(retry, "SECONDS", 3.0)
-    gate.state = "failing"
+    proxy.state = "failing"
     tracking.log_metrics(parent, {"x": 1.0})
     with pytest.raises(Stopped, match=r"does not answer \(.*\); 1 records are kept in .*\.spool; recorded data is"):
         tracking.close(wait=True)
-    gate.state = "open"
+    proxy.state = "open"
     tracking.close(wait=True)
     assert tracking.read().history(parent, "x") == {0: 1.0}
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred")  # MLflow's, of its own functions
-def test_a_model_waits_for_the_server(gate, tracking, digits):
+def test_a_model_waits_for_the_server(proxy, tracking, digits):
     parent = tracking.open_parent("model", "study", {})
     run = tracking.start_run(parent, "winner", "winner", CONFIG, {})
     tracking.id_of(run)
-    gate.state = "failing"
-    threading.Timer(5.0, setattr, (gate, "state", "open")).start()
+    proxy.state = "failing"
+    threading.Timer(5.0, setattr, (proxy, "state", "open")).start()
     example = digits.test_inputs[:2].numpy()
     log_model(tracking, run, Classifier(initial_model(CONFIG, digits)), example, {})
     (winner,) = tracking.read().children(parent)
