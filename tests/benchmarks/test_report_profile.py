@@ -20,8 +20,8 @@ UPDATE = "execute_all (harness/engines/execution.py:58);StackedMLP.update (harne
 
 def test_a_sample_counts_where_the_first_line_fits():
     lines = [
-        f"process 7;{UPDATE};Products.multiply (harness/training/stacked/matmul.py:51) 30\n",
-        f"process 8;{UPDATE};Products.multiply (harness/training/stacked/matmul.py:51) 20\n",
+        f"process 7;{UPDATE};BatchedMatmul.multiply (harness/training/stacked/matmul.py:51) 30\n",
+        f"process 8;{UPDATE};BatchedMatmul.multiply (harness/training/stacked/matmul.py:51) 20\n",
         f"process 7;{UPDATE} 8\n",
         f"process 7;update_costs (harness/engines/stacking.py:120);{UPDATE} 4\n",
         "process 6;main (harness/replicate.py:9) 2\n",

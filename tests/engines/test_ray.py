@@ -52,7 +52,7 @@ def tasks():
     found = []
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.NoSuchProcess):
-            if "ray::_carry_out" in " ".join(process.info["cmdline"] or []):
+            if "ray::_run_item" in " ".join(process.info["cmdline"] or []):
                 found.append(process)
     return found
 
