@@ -30,7 +30,7 @@ EPOCHS = [EpochMetrics(number, 1 / number, 0.5, 0.7, 0.8, 0.1, 1e4, 10) for numb
 # Writes a run and some epochs, says so, and waits to be killed.
 WRITE = """
 import sys, time
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tracking"]
 from test_spool import CONFIG, DATA, EPOCHS
 from harness.tracking.writer import ExperimentWriter
 
