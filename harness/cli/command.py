@@ -50,7 +50,7 @@ def _parse_and_run(app: typer.Typer) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # usage errors of click and typer have it
             raise
-        complaint = _one_line(error.format_message()).rstrip(".")
+        complaint = _one_line(error.format_message().replace("Value error, ", "")).rstrip(".")  # typer's prefix
         _end(f"error: {complaint} (see --help)", _BAD_INPUT)
 
 
