@@ -1,11 +1,7 @@
-from harness.core.config import make_config
-from harness.core.defaults import LESSON
-from harness.engines.base import Job, WorkerLost
+from support.engine_jobs import job
+
+from harness.engines.base import WorkerLost
 from harness.engines.planning import Planner
-
-
-def job(name, **changes):
-    return Job(name, make_config(**LESSON | {"seed": 420, "dataset": "digits", "split": "search"} | changes))
 
 
 def test_what_trains_alone_has_torchs_own_products(digits):

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from contextlib import suppress
 
 import psutil
@@ -17,44 +16,10 @@ from support.search_helpers import ENDLESS, assert_undisturbed, wait_for
 from benchmarks.searches import DIGITS, optuna_states, records, running, start
 
 TWELVE = ("--trials", "12", "--engine", "ray")
-TOKEN = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def token():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", TOKEN)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        yield
-
-
-@pytest.fixture
-def cluster(token, isolated_cwd):
-    """A head and one more node, with one CPU each."""
-    from ray.cluster_utils import Cluster
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        cluster.second = cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes()
-        yield cluster
-        cluster.shutdown()
 
 
 def on(cluster, *spec):
     return (*spec, "--ray-address", cluster.address)
-
-
-def tasks():
-    """The processes that carry out a task at this moment."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        with suppress(psutil.NoSuchProcess):
-            if "ray::_run_item" in " ".join(process.info["cmdline"] or []):
-                found.append(process)
-    return found
 
 
 def ended(process, seconds=200):
@@ -70,18 +35,18 @@ def test_a_cluster_gives_what_this_machine_does(searched, cluster, tmp_path, sto
 
 
 @pytest.mark.slow
-def test_two_hundred_trials_lose_nothing_to_killed_tasks_and_a_node_that_goes(cluster, tmp_path, command, store):
+def test_two_hundred_trials_lose_nothing_to_killed_tasks_and_a_node_that_goes(own_cluster, tmp_path, command, store):
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
     spec = ("--trials", "200", "--seed", "7")
     assert ended(start(undisturbed, *spec), 400)[0] == 0
-    process = start(tmp_path, *on(cluster, *spec, "--engine", "ray"))
+    process = start(tmp_path, *on(own_cluster, *spec, "--engine", "ray"))
     killed = 0
     for trials in range(20, 160, 20):
         wait_for(lambda trials=trials: len(running(tmp_path)) >= trials, seconds=300)
         if trials == 80:
-            cluster.remove_node(cluster.second, allow_graceful=False)
-        for task in tasks()[:1]:
+            own_cluster.lose_a_node()
+        for task in own_cluster.tasks()[:1]:
             with suppress(psutil.NoSuchProcess):
                 task.kill()
                 killed += 1
@@ -98,10 +63,10 @@ def test_two_hundred_trials_lose_nothing_to_killed_tasks_and_a_node_that_goes(cl
 @pytest.mark.slow
 def test_a_lost_driver_takes_its_tasks_with_it_and_the_same_command_goes_on(searched, cluster, tmp_path, store):
     process = start(tmp_path, *on(cluster, *TWELVE))
-    wait_for(lambda: len(running(tmp_path)) >= 3 and tasks())
+    wait_for(lambda: len(running(tmp_path)) >= 3 and cluster.tasks())
     process.kill()
     ended(process)
-    wait_for(lambda: not tasks(), seconds=5)
+    wait_for(lambda: not cluster.tasks(), seconds=5)
     status, errors = ended(start(tmp_path, *on(cluster, *TWELVE)))
     assert status == 0, errors
     assert_undisturbed(tmp_path, searched[0])
@@ -145,11 +110,11 @@ def test_what_this_machine_began_a_cluster_ends(searched, cluster, tmp_path, sto
 
 
 @pytest.mark.slow
-def test_a_search_whose_nodes_have_gone_can_be_stopped(cluster, tmp_path, store):
+def test_a_search_whose_nodes_have_gone_can_be_stopped(own_cluster, tmp_path, store):
     (tmp_path / "endless.toml").write_text(ENDLESS)
-    process = start(tmp_path, *on(cluster, *TWELVE, "--space", "endless.toml", "--no-stack"))
+    process = start(tmp_path, *on(own_cluster, *TWELVE, "--space", "endless.toml", "--no-stack"))
     wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
-    cluster.remove_node(cluster.second, allow_graceful=False)
+    own_cluster.lose_a_node()
     wait_for(lambda: any(run.tags.get("harness.attempt") == "2" for run in running(tmp_path)))
     process.send_signal(signal.SIGTERM)
     assert ended(process, 60)[0] == 143

@@ -2,17 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from support.engine_jobs import job
 
-from harness.core.config import make_config
-from harness.core.defaults import LESSON
-from harness.engines.base import Job
 from harness.engines.stacking import stacks, update_costs
 from harness.engines.work_items import Measure
 from harness.training.stacked.mlp import StackedMLP
-
-
-def job(name, **changes):
-    return Job(name, make_config(**LESSON | {"seed": 420, "dataset": "digits", "split": "search"} | changes))
 
 
 def seeds(name, count, **changes):
