@@ -14,9 +14,9 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from support.paths import PROJECT
-from support.search_helpers import assert_undisturbed, wait_for
+from support.search_helpers import assert_undisturbed, wait_for, wait_for_runs
 
-from benchmarks.searches import DIGITS, optuna_states, records, running, start
+from benchmarks.searches import DIGITS, optuna_states, records, start
 from benchmarks.servers import free_port, mlflow_server
 
 TWELVE = ("--trials", "12", "--workers", "2")
@@ -26,7 +26,7 @@ TWELVE = ("--trials", "12", "--workers", "2")
 @pytest.mark.parametrize("database", ["mlflow.db", "optuna.db"])
 def test_a_database_that_is_locked_for_thirty_seconds_is_waited_for(searched, tmp_path, store, database):
     process = start(tmp_path, *TWELVE)
-    wait_for(lambda: len(running(tmp_path)) >= 3)
+    wait_for_runs(tmp_path, 3)
     with closing(sqlite3.connect(tmp_path / database, timeout=60, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         time.sleep(30)
@@ -54,7 +54,7 @@ def started_and_served_for_a_while(folder, port):
     """A search whose server is killed when the first two runs are there."""
     with mlflow_server(folder, port):
         process = start(folder, *TWELVE)
-        wait_for(lambda: len(running(folder)) >= 2)
+        wait_for_runs(folder, 2)
     return process
 
 
@@ -114,7 +114,7 @@ def test_a_terminal_that_is_closed_stops_a_search_which_goes_on_later(searched, 
     with subprocess.Popen(
         program, cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
     ) as terminal:
-        wait_for(lambda: len(running(tmp_path)) >= 3)
+        wait_for_runs(tmp_path, 3)
         (search,) = psutil.Process(terminal.pid).children()
         terminal.kill()
     wait_for(lambda: not search.is_running())
@@ -145,7 +145,7 @@ def small_disk(tmp_path):
 @pytest.mark.slow
 def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(searched, small_disk):
     process = start(small_disk, *TWELVE)
-    wait_for(lambda: len(running(small_disk)) >= 3)
+    wait_for_runs(small_disk, 3)
     ballast = os.open(small_disk / "ballast", os.O_WRONLY | os.O_CREAT)
     with pytest.raises(OSError, match="No space left"):
         while process.poll() is None:  # whatever it frees is taken again
@@ -183,7 +183,7 @@ def test_a_clock_that_is_set_back_changes_nothing(searched, tmp_path, store):
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(CLOCK.format(str(folder / "back")))
     process = start(tmp_path, *TWELVE, PYTHONPATH=f"{folder}:{PROJECT}")
-    wait_for(lambda: len(running(tmp_path)) >= 3)
+    wait_for_runs(tmp_path, 3)
     (folder / "back").touch()
     _output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -199,7 +199,7 @@ def test_a_clock_that_is_set_back_changes_nothing(searched, tmp_path, store):
 @pytest.mark.slow
 def test_a_search_goes_on_in_another_time_zone(searched, tmp_path, store):
     process = start(tmp_path, *TWELVE, TZ="Asia/Tokyo")
-    wait_for(lambda: len(running(tmp_path)) >= 3)
+    wait_for_runs(tmp_path, 3)
     process.kill()
     process.communicate()
     again = start(tmp_path, *TWELVE, TZ="America/Los_Angeles")

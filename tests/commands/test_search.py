@@ -14,9 +14,9 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from support.paths import DATA_DIR, PROJECT
-from support.search_helpers import ENDLESS, LONG, wait_for
+from support.search_helpers import ENDLESS, LONG, wait_for_an_epoch, wait_for_runs
 
-from benchmarks.searches import DIGITS, optuna_states, records, running, start, what_was_recorded
+from benchmarks.searches import DIGITS, optuna_states, records, start, what_was_recorded
 from harness.core.metrics import DatasetRecord
 from harness.tracking.writer import ExperimentWriter
 
@@ -152,7 +152,7 @@ def test_a_search_that_is_made_larger_is_the_one_that_was_as_large_from_the_star
 def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, number, status):
     (tmp_path / "long.toml").write_text(ENDLESS)
     process = start(tmp_path, "--trials", "6", "--space", "long.toml", "--workers", "2")
-    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    wait_for_an_epoch(tmp_path)
     os.killpg(process.pid, number)  # as a terminal does: to the workers too
     output, errors = process.communicate(timeout=60)
     assert process.returncode == status, errors
@@ -172,7 +172,7 @@ def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, 
 def test_a_second_ctrl_c_stops_at_once(tmp_path, store):
     (tmp_path / "long.toml").write_text(ENDLESS)
     process = start(tmp_path, "--trials", "4", "--space", "long.toml", "--workers", "2")
-    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    wait_for_an_epoch(tmp_path)
     for worker in workers_of(process):
         worker.suspend()  # so that no epoch ends
     process.send_signal(signal.SIGINT)
@@ -197,7 +197,7 @@ def workers_of(process):
 @pytest.mark.slow
 def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(searched, tmp_path, store, command):
     process = start(tmp_path, "--trials", "12", "--workers", "2")
-    wait_for(lambda: len(running(tmp_path)) >= 5)
+    wait_for_runs(tmp_path, 5)
     process.kill()
     process.communicate()
     resumed = command(*DIGITS, "--trials", "12", "--workers", "2")
@@ -212,7 +212,7 @@ def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(searched, tmp_pa
 def test_a_killed_worker_costs_its_run_one_attempt(tmp_path, store):
     (tmp_path / "long.toml").write_text(LONG)
     process = start(tmp_path, "--trials", "2", "--space", "long.toml", "--workers", "2")
-    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    wait_for_an_epoch(tmp_path)
     workers_of(process)[0].kill()
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -279,7 +279,7 @@ def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, comm
 @pytest.mark.slow
 def test_who_joins_waits_and_goes_on_where_the_other_one_died(searched, tmp_path, store):
     first = start(tmp_path, "--trials", "12", "--workers", "1")
-    wait_for(lambda: len(running(tmp_path)) >= 3)
+    wait_for_runs(tmp_path, 3)
     first.send_signal(signal.SIGSTOP)  # so that it does not end before the second one is there
     second = start(tmp_path, "--trials", "12", "--workers", "1", "--wait")
     said = ""

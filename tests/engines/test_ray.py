@@ -11,7 +11,7 @@ import psutil
 import pytest
 from support.claim_example import example
 from support.paths import PROJECT
-from support.search_helpers import ENDLESS, assert_undisturbed, wait_for
+from support.search_helpers import ENDLESS, assert_undisturbed, wait_for, wait_for_an_epoch, wait_for_runs
 
 from benchmarks.searches import DIGITS, optuna_states, records, running, start
 
@@ -43,7 +43,7 @@ def test_two_hundred_trials_lose_nothing_to_killed_tasks_and_a_node_that_goes(ow
     process = start(tmp_path, *on(own_cluster, *spec, "--engine", "ray"))
     killed = 0
     for trials in range(20, 160, 20):
-        wait_for(lambda trials=trials: len(running(tmp_path)) >= trials, seconds=300)
+        wait_for_runs(tmp_path, trials, seconds=300)
         if trials == 80:
             own_cluster.lose_a_node()
         for task in own_cluster.tasks()[:1]:
@@ -63,7 +63,8 @@ def test_two_hundred_trials_lose_nothing_to_killed_tasks_and_a_node_that_goes(ow
 @pytest.mark.slow
 def test_a_lost_driver_takes_its_tasks_with_it_and_the_same_command_goes_on(searched, cluster, tmp_path, store):
     process = start(tmp_path, *on(cluster, *TWELVE))
-    wait_for(lambda: len(running(tmp_path)) >= 3 and cluster.tasks())
+    wait_for_runs(tmp_path, 3)
+    wait_for(cluster.tasks)
     process.kill()
     ended(process)
     wait_for(lambda: not cluster.tasks(), seconds=5)
@@ -77,7 +78,7 @@ def test_a_lost_driver_takes_its_tasks_with_it_and_the_same_command_goes_on(sear
 def test_a_stop_is_a_clean_one(cluster, tmp_path, store, number, status):
     (tmp_path / "endless.toml").write_text(ENDLESS)
     process = start(tmp_path, *on(cluster, *TWELVE, "--space", "endless.toml"))
-    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    wait_for_an_epoch(tmp_path)
     process.send_signal(number)
     assert ended(process)[0] == status
     (parent,) = records(tmp_path).parents("study")
@@ -102,7 +103,7 @@ def test_other_code_on_a_node_stops_a_search_before_it_costs_a_trial(searched, c
 @pytest.mark.slow
 def test_what_this_machine_began_a_cluster_ends(searched, cluster, tmp_path, store):
     process = start(tmp_path, "--trials", "12")
-    wait_for(lambda: len(running(tmp_path)) >= 3)
+    wait_for_runs(tmp_path, 3)
     process.kill()
     ended(process)
     assert ended(start(tmp_path, *on(cluster, *TWELVE)))[0] == 0
@@ -113,7 +114,7 @@ def test_what_this_machine_began_a_cluster_ends(searched, cluster, tmp_path, sto
 def test_a_search_whose_nodes_have_gone_can_be_stopped(own_cluster, tmp_path, store):
     (tmp_path / "endless.toml").write_text(ENDLESS)
     process = start(tmp_path, *on(own_cluster, *TWELVE, "--space", "endless.toml", "--no-stack"))
-    wait_for(lambda: any(run.metrics.get("val_accuracy") for run in running(tmp_path)))
+    wait_for_an_epoch(tmp_path)
     own_cluster.lose_a_node()
     wait_for(lambda: any(run.tags.get("harness.attempt") == "2" for run in running(tmp_path)))
     process.send_signal(signal.SIGTERM)

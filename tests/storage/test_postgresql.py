@@ -7,9 +7,9 @@ import warnings
 
 import pytest
 from support.processes import program
-from support.search_helpers import wait_for
+from support.search_helpers import wait_for, wait_for_runs
 
-from benchmarks.searches import DIGITS, running, start, what_was_recorded, what_was_recorded_in
+from benchmarks.searches import DIGITS, start, what_was_recorded, what_was_recorded_in
 from harness.core.errors import Stopped, UserError
 from harness.storage.locks import locked
 from harness.studies.storage import open_storage
@@ -170,7 +170,7 @@ def test_a_server_that_stops_in_mid_search_costs_no_trial(searched, own_server, 
     folder, url = own_server
     spec = ("--trials", "12", "--workers", "2", "--storage", url)
     process = start(tmp_path, *spec)
-    wait_for(lambda: len(running(tmp_path)) >= 3)
+    wait_for_runs(tmp_path, 3)
     start_server(folder).cleanup()
     _output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
