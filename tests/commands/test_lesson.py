@@ -13,7 +13,6 @@ DIGITS = ("harness.lesson", "--dataset", "digits")
 LINE = re.compile(r"^epoch (\d+): \[(\d+)/(\d+) \((\d+)%\)\]  loss (\S+)  accuracy (\S+)%$", re.MULTILINE)
 
 
-@pytest.mark.slow
 def test_it_prints_what_the_lesson_prints_and_the_same_for_the_same_seed(command, tmp_path):
     first, again, other = (command(*DIGITS, "--epochs", "3", "--seed", seed) for seed in ("420", "420", "421"))
     assert first.returncode == 0, first.stderr
@@ -33,7 +32,6 @@ def test_a_line_comes_every_125_batches_and_after_each_epoch(command):
     assert [int(line[1]) for line in LINE.findall(done.stdout)] == [250, 475]
 
 
-@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_it(command):
     done = command(*DIGITS, "--lr", "1e38", "--epochs", "2")
     assert done.returncode == 0
@@ -73,7 +71,6 @@ def test_a_csv_file_is_trained_on_with_its_columns_normalised(command, tmp_path)
     assert "100.00% on the 20 test rows" in done.stdout
 
 
-@pytest.mark.slow
 def test_ctrl_c_is_one_line():
     arguments = [sys.executable, "-u", "-m", *DIGITS, "--epochs", "1000000"]
     env = os.environ | {"PYTHONPATH": str(PROJECT)}

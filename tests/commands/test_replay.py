@@ -14,6 +14,7 @@ from harness.core.metrics import best_epoch
 from harness.data.dataset import record_of
 from harness.engines.base import Epoch, Finished, Job, Started
 from harness.engines.execution import execute
+from harness.tracking.reader import ExperimentReader
 from harness.tracking.recorder import Recorder
 from harness.tracking.schema import DATA, DUPLICATE_OF, GIT_COMMIT, STACK, TRAJECTORY
 from harness.tracking.writer import ExperimentWriter
@@ -198,33 +199,21 @@ def test_a_run_of_a_stack_is_trained_again_in_a_stack_and_another_way_would_show
 
 
 @pytest.mark.slow
-def test_the_command_replays_trials_that_shared_a_stack_in_a_real_search(command, tmp_path, store):
+@pytest.mark.parametrize(("dataset", "stacked"), [("digits", True), ("breast-cancer", False)])
+def test_runs_of_a_real_search_are_replayed_whatever_shared_their_stack(
+    command, capsys, monkeypatch, tmp_path, store, dataset, stacked
+):
     (tmp_path / "one.toml").write_text("[batch_size]\nchoices = [32]\n[lr]\nlow = 0.01\nhigh = 0.3\n")
-    spec = ("--dataset", "digits", "--trials", "5", "--workers", "1", "--space", "one.toml")
+    spec = ("--dataset", dataset, "--trials", "5", "--workers", "1", "--space", "one.toml")
     searched = command("harness.search", *spec)
     assert searched.returncode == 0, searched.stderr
-    tracking = ExperimentWriter(store, "search/digits", record_of_breast_cancer(), "cpu")
-    (parent,) = tracking.read().parents("study")
-    runs = tracking.read().children(parent.id)
-    assert max(int(run.tags[STACK]) for run in runs) > 1
+    reader = ExperimentReader(store, f"search/{dataset}")
+    (parent,) = reader.parents("study")
+    runs = reader.children(parent.id)
+    assert any(int(run.tags.get(STACK, 0)) > 1 for run in runs) == stacked
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     for run in runs:
-        done = command("harness.replay", run.id)
-        assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_the_command_replays_a_trial_of_a_real_search(command, tmp_path, store):
-    searched = command("harness.search", "--dataset", "breast-cancer", "--trials", "1", "--workers", "1")
-    assert searched.returncode == 0, searched.stderr
-    tracking = ExperimentWriter(store, "search/breast-cancer", record_of_breast_cancer(), "cpu")
-    (parent,) = tracking.read().parents("study")
-    for run in tracking.read().children(parent.id):
-        done = command("harness.replay", run.id)
-        assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr
-
-
-def record_of_breast_cancer():
-    from harness.data.choice import DataChoice
-    from harness.data.load import load
-
-    return record_of(load(DataChoice("breast-cancer")))
+        status, out, err = replayed(run.id, capsys)
+        assert (status, err) == (0, "") and "the same, bit for bit" in out, out
+    done = command("harness.replay", runs[0].id)
+    assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr

@@ -67,7 +67,6 @@ def replicated(tmp_path_factory, migrated_store):
     return folder, done.stdout
 
 
-@pytest.mark.slow
 def test_it_makes_every_run_of_the_design_and_marks_it(replicated):
     folder, output = replicated
     claim = read_claim(folder / "hidden_width.toml")
@@ -100,7 +99,6 @@ def assert_shown_in_docs(printed):
             assert list(map(float, number.findall(line))) == pytest.approx(list(map(float, there)), abs=1.0)
 
 
-@pytest.mark.slow
 def test_the_example_of_the_docs_is_judged(replicated):
     folder, _ = replicated
     done = subprocess.run(
@@ -114,7 +112,6 @@ def test_the_example_of_the_docs_is_judged(replicated):
     assert_shown_in_docs(done.stdout)
 
 
-@pytest.mark.slow
 def test_paired_seeds_share_what_they_should(replicated):
     """Tuned to the same lr, an arm gives its own numbers again: nothing but the config decides them."""
     folder, _ = replicated
@@ -173,7 +170,6 @@ def disturbed_after(tmp_path, said, *options):
     raise AssertionError("it ended before it could be disturbed")
 
 
-@pytest.mark.slow
 def test_a_killed_replication_goes_on_and_ends_as_if_it_had_not_been(replicated, claim_file, tmp_path, store, command):
     process = disturbed_after(tmp_path, "tuning done")
     process.kill()

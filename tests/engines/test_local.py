@@ -78,7 +78,6 @@ def _is_idle(pid):
     return psutil.Process(pid).cpu_percent(interval=0.1) == 0.0
 
 
-@pytest.mark.slow
 def test_a_dead_forkserver_costs_what_its_workers_were_at(local_engines):
     def kill_once(job, metrics):
         if not killed and metrics.epoch == 2:
@@ -105,7 +104,6 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
     assert not [event for event in events if isinstance(event, WorkerLost)]
 
 
-@pytest.mark.slow
 def test_a_million_rows_are_not_copied_to_every_worker():
     """A worker's own memory (USS), in mid-run, on a table of 240 MB and on one of a few rows."""
 
@@ -130,7 +128,6 @@ def test_a_million_rows_are_not_copied_to_every_worker():
     assert own_memory(1_000_000) - own_memory(1_000) < 150e6
 
 
-@pytest.mark.slow
 def test_workers_die_with_their_coordinator():
     code = """
 import sys, time

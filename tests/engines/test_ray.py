@@ -27,7 +27,6 @@ def ended(process, seconds=200):
     return process.returncode, errors
 
 
-@pytest.mark.slow
 def test_a_cluster_gives_what_this_machine_does(searched, cluster, tmp_path, store):
     status, errors = ended(start(tmp_path, *on(cluster, *TWELVE)))
     assert (status, errors) == (0, "")
@@ -121,7 +120,6 @@ def test_a_search_whose_nodes_have_gone_can_be_stopped(own_cluster, tmp_path, st
     assert ended(process, 60)[0] == 143
 
 
-@pytest.mark.slow
 def test_a_wrong_token_is_one_line(cluster, tmp_path, command):
     begun = time.monotonic()
     done = command(*DIGITS, *on(cluster, *TWELVE), RAY_AUTH_TOKEN="f" * 32)
@@ -139,7 +137,6 @@ def test_a_cluster_that_is_not_there_is_one_line(token, tmp_path, command):
     assert done.stderr.startswith("error: no Ray cluster answers at 127.0.0.1:1 ") and done.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_more_of_a_gpu_than_there_is_is_refused(cluster, command):
     done = command(*DIGITS, *on(cluster, *TWELVE), "--gpus-per-run", "0.5")
     assert done.returncode == 2

@@ -6,8 +6,8 @@ from contextlib import closing
 
 from benchmarks.searches import optuna_states, records, what_was_recorded
 
-LONG = "[epochs]\nchoices=[1500]\n[lr]\nlow=0.01\nhigh=0.1\n"
-ENDLESS = LONG.replace("1500", "40000")  # for searches that are stopped: records come a little later than epochs
+LONG = "[epochs]\nchoices=[800]\n[lr]\nlow=0.01\nhigh=0.1\n"
+ENDLESS = LONG.replace("800", "40000")  # for searches that are stopped: records come a little later than epochs
 
 
 def assert_undisturbed(folder, other):

@@ -11,7 +11,6 @@ from harness.tracking import retry
 from harness.tracking.retry import RetryingClient
 
 
-@pytest.mark.slow
 def test_a_call_waits_while_the_server_fails_and_says_so_once(proxy, caplog):
     client = RetryingClient(proxy.address)
     proxy.state = "failing"
@@ -27,7 +26,6 @@ def test_a_call_waits_while_the_server_fails_and_says_so_once(proxy, caplog):
     assert back.startswith("MLflow's store answers again, after ")
 
 
-@pytest.mark.slow
 def test_a_run_whose_making_was_not_answered_is_not_made_twice(proxy):
     client = RetryingClient(proxy.address)
     proxy.state = "deaf"
@@ -37,7 +35,6 @@ def test_a_run_whose_making_was_not_answered_is_not_made_twice(proxy):
     assert [other.info.run_id for other in made] == [run.info.run_id]
 
 
-@pytest.mark.slow
 def test_who_waited_long_enough_stops_and_then_waits_no_more(proxy, monkeypatch):
     client = RetryingClient(proxy.address)
     monkeypatch.setattr(retry, "SECONDS", 3.0)
@@ -52,7 +49,6 @@ def test_who_waited_long_enough_stops_and_then_waits_no_more(proxy, monkeypatch)
     assert client.call(lambda plain: plain.search_experiments())
 
 
-@pytest.mark.slow
 def test_what_the_server_refuses_is_not_waited_for(proxy):
     begun = time.monotonic()
     with pytest.raises(Exception, match="not found"):
