@@ -1,4 +1,4 @@
-"""What tests share: real data, a migrated MLflow store to copy, and the real command run as a person runs it."""
+"""What tests share: real data, a migrated MLflow store to copy, and the real command run as a user runs it."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def isolated_cwd(tmp_path, monkeypatch):
-    """Each test in an empty folder of its own, without the person's settings, and what it sets itself gone after it."""
+    """Each test runs in an empty folder without the settings of the surroundings; what it sets is gone after it."""
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "HARNESS_DATA_DIR"):
         monkeypatch.setenv(name, "")  # what is not there is not put back: MLflow sets the first for all that follows

@@ -8,14 +8,7 @@ import pandas as pd
 
 from analysis.evidence.claims import Evidence
 from analysis.judging.measures import log_slope, measure
-from analysis.judging.stats import (
-    Effect,
-    is_equivalent,
-    is_share_equivalent,
-    paired_effect,
-    seeds_needed,
-    share_effect,
-)
+from analysis.judging.stats import Effect, is_equivalent, is_share_equivalent, paired_effect, seeds_needed, share_effect
 from harness.claims.claim import Claim
 from harness.claims.estimands import Estimand
 
@@ -80,12 +73,10 @@ class Verdict(NamedTuple):
     holm: float
     needed: int
     differences: "pd.Series[float]"
-    run_ids: tuple[str, ...]
 
 
 def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
     """The verdict on one estimand."""
-    claim = evidence.claim
     rng = np.random.default_rng(_RNG_SEED)
     differences = paired_differences(evidence, estimand)
     limits = bounds(estimand)
@@ -105,9 +96,8 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
         reason = "too few pairs have a number"
     if finding == "undecided" and result.undefined:
         reason += f"; {result.undefined} of {result.n} pairs have no value"
-    arms = claim.arm_names(estimand.arms)
     return Verdict(
-        claim.name,
+        evidence.claim.name,
         estimand,
         finding,
         label,
@@ -120,7 +110,6 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
         math.nan,
         needed,
         differences,
-        tuple(evidence.of(arms)["run_id"]),
     )
 
 

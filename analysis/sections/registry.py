@@ -6,16 +6,7 @@ from typing import NamedTuple
 from analysis.evidence.claims import Evidence
 from analysis.judging.verdicts import Verdict
 from analysis.rendering.section import Section
-from analysis.sections import (
-    batch_noise,
-    batch_norm,
-    default,
-    epochs,
-    escape,
-    learning_rate,
-    minibatch_cost,
-    momentum,
-)
+from analysis.sections import batch_noise, batch_norm, default, epochs, escape, learning_rate, minibatch_cost, momentum
 
 
 class OwnSection(NamedTuple):

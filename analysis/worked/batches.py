@@ -134,7 +134,7 @@ def loaders() -> WorkedExample:
     return WorkedExample(
         "4.2–4.3",
         "Batches, epochs, and drop_last",
-        ["n = m / N_B updates an epoch: rounded up, or down with drop_last=True"],
+        ["n = m / N_B updates per epoch: rounded up, or down with drop_last=True"],
         [
             "TensorDataset pairs rows with labels, DataLoader hands them out in batches: shuffle=True in a new"
             " order each epoch, drop_last=True without the rest that does not fill a batch. 50,000 × 20 in batches"
@@ -142,6 +142,6 @@ def loaders() -> WorkedExample:
             " harness.lesson trains on five sixths of the last two and tests on the rest."
         ],
         [Picture("walkthrough-batches", "Orange: what drop_last=True leaves out.", figure)],
-        [Table("Updates an epoch.", pd.DataFrame(rows))],
+        [Table("Updates per epoch.", pd.DataFrame(rows))],
         [check("loaders whose batches are not as computed (of 4)", float(wrong))],
     )

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Behaviour = Literal["converges", "oscillates", "diverges"]
 
-SURFACE_MINIMUM = (1.0, 1.0)
 _DATA_SEED = 420
 
 
@@ -104,7 +103,7 @@ def noisy_samples(count: int = 64) -> Samples:
 
 
 def sampled_way(samples: Samples, batch_size: int, lr: float, steps: int, start: Sequence[float]) -> Floats:
-    """Descent by batches that are drawn anew from all samples, shuffled once an epoch; the way [steps + 1, 2]."""
+    """Descent by batches that are drawn anew from all samples, shuffled once per epoch; the way [steps + 1, 2]."""
     rng = np.random.default_rng(_DATA_SEED)
     way, waiting = [np.array(start, float)], np.array([], dtype=np.int64)
     for _ in range(steps):

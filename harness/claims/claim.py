@@ -81,7 +81,7 @@ def tuned_tag(arm: str) -> str:
 class Claim(NamedTuple):
     """A claim as it will be run. `sha256` is that of the file, also for a quick claim or another number of seeds.
 
-    `spec` is what a person types: the claim's name, or the path of its file. `not_tuned` is the reason why no estimand
+    `spec` is what the user types: the claim's name, or the path of its file. `not_tuned` is the reason why no estimand
     uses a tuned lr, `earlier` says what was run before this text, or "". `preregistered_seeds` is the number in the
     file, `seeds.count` the number that is run. `moved`: the data are not those of the file.
     """

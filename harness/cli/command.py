@@ -1,6 +1,6 @@
 """How every command starts and ends: typer parses, and each ending is one line and an exit status.
 
-Exit status 2 for bad input, 128 + signal for a stop by the person, 1 for anything else.
+Exit status 2 for bad input, 128 + signal for a stop by the user, 1 for anything else.
 """
 
 import atexit

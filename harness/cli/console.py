@@ -1,4 +1,4 @@
-"""What a person sees while runs train: a live display on a terminal, plain lines anywhere else. Decides nothing."""
+"""What the user sees while runs train: a live display on a terminal, plain lines anywhere else. Decides nothing."""
 
 import time
 from collections.abc import Mapping

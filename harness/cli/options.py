@@ -14,8 +14,7 @@ DatasetOption = Annotated[str, typer.Option(help=_DATASET_HELP)]
 OptionalDatasetOption = Annotated[str | None, typer.Option(help=_DATASET_HELP, show_default="each claim's")]
 TargetOption = Annotated[str, typer.Option(help="Column of labels in a CSV file.", show_default="the last column")]
 DataDirOption = Annotated[
-    Path | None,
-    typer.Option(help="Folder that contains FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data"),
+    Path | None, typer.Option(help="Folder that contains FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data")
 ]
 DeviceOption = Annotated[DeviceChoice, typer.Option(help="Where to train.")]
 WorkersOption = Annotated[

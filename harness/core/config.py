@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.core.defaults import LESSON, LESSON_SEED, SEARCHED, Precision
+from harness.core.defaults import LESSON, LESSON_SEED, Precision
 from harness.core.errors import UserError
 from harness.core.validation import describe
 
@@ -58,11 +58,6 @@ class RunConfig(BaseModel):
         """
         canonical = json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """The fields that a search varies."""
-        return self.model_dump(include=set(SEARCHED))
 
 
 def make_config(**fields: Any) -> RunConfig:

@@ -1,4 +1,4 @@
-"""Exceptions whose text is the one line that a person reads."""
+"""Exceptions whose text is the one line that the user reads."""
 
 REMEDY = "recorded data is safe; fix the problem and run the same command again"
 

@@ -1,4 +1,4 @@
-"""Which data a person chooses, read and validated, as tensors.
+"""Which data the user chooses, read and validated, as tensors.
 
 Nothing is scaled or trained here, and nothing is recorded.
 """

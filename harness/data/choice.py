@@ -1,4 +1,4 @@
-"""The data that a person chooses: a name, or `csv:PATH`. Plain text, so that `--help` loads nothing else."""
+"""The data that the user chooses: a name, or `csv:PATH`. Plain text, so that `--help` loads nothing else."""
 
 import re
 import shlex

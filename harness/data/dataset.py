@@ -50,7 +50,7 @@ class Dataset:
 
     @property
     def warning(self) -> str:
-        """What a person must not overlook, or ""."""
+        """What the user must not overlook, or ""."""
         if not self.fallback:
             return ""
         return f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {self.fallback}"
@@ -81,11 +81,7 @@ class Dataset:
     def to(self, device: torch.device) -> "Dataset":
         train_inputs, train_labels, test_inputs, test_labels = (tensor.to(device) for tensor in self._tensors())
         return replace(
-            self,
-            train_inputs=train_inputs,
-            train_labels=train_labels,
-            test_inputs=test_inputs,
-            test_labels=test_labels,
+            self, train_inputs=train_inputs, train_labels=train_labels, test_inputs=test_inputs, test_labels=test_labels
         )
 
     def _tensors(self) -> tuple[Tensor, ...]:

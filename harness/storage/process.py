@@ -14,7 +14,7 @@ def this_process() -> str:
 
 
 def describe_owner(owner: str) -> str:
-    """The same for a person: `process 4711 on host`."""
+    """The same in words: `process 4711 on host`."""
     match owner.split(" "):
         case host, pid, _start:
             return f"process {pid} on {host}"

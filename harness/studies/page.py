@@ -1,12 +1,7 @@
 """The interactive page of a study: Optuna's plots, and accuracy against training time. One file, no network."""
 
 import plotly.graph_objects as go
-from optuna.visualization import (
-    plot_optimization_history,
-    plot_parallel_coordinate,
-    plot_param_importances,
-    plot_slice,
-)
+from optuna.visualization import plot_optimization_history, plot_parallel_coordinate, plot_param_importances, plot_slice
 
 from harness.cli.console import format_params
 from harness.studies.study import Study

@@ -1,4 +1,4 @@
-"""What a person asks of a search. Loads nothing slow, so that bad input is reported at once."""
+"""What the user asks of a search. Loads nothing slow, so that bad input is reported at once."""
 
 from pathlib import Path
 from typing import NamedTuple

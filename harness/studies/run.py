@@ -76,7 +76,7 @@ def _matmul_backend(study: Study, device: str) -> MatmulBackend:
 
 
 def _fitted(space: Space, dataset: Dataset, console: Console, is_default: bool) -> Space:
-    """The default space without batch sizes larger than the data; a person's own space is refused instead."""
+    """The default space without batch sizes larger than the data; a space of the user's own is refused instead."""
     examples = training_size(dataset, "search")
     fitting = space.with_batches_up_to(examples) if is_default else space
     if complaint := batch_size_error(fitting.largest_batch(), dataset, "search", verb="goes up to"):

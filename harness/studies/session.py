@@ -40,7 +40,7 @@ class SearchSession:
     def search(self, total: int, round_size: int, timeout: float | None, artifacts: dict[str, str]) -> Summary:
         """Run what is missing of `total` trials, then the winner; log `artifacts` (name → text) and the study's page.
 
-        Raises `UserError` if another live process runs this study, `Stopped` if the person or `timeout` ended it early
+        Raises `UserError` if another live process runs this study, `Stopped` if the user or `timeout` ended it early
         or no trial is complete.
         """
         self._check_owner()

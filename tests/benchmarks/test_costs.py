@@ -1,4 +1,4 @@
-"""The benchmarks' short versions, run as a person would: they end, and write what they print."""
+"""The benchmarks' short versions, run as a user would: they end, and write what they print."""
 
 import json
 import os

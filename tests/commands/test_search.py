@@ -1,4 +1,4 @@
-"""The real command, as a person types it, on real data, with real stores and real worker processes."""
+"""The real command, as a user types it, on real data, with real stores and real worker processes."""
 
 import os
 import re

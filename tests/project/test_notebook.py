@@ -1,4 +1,4 @@
-"""The notebook, executed as a person would execute it."""
+"""The notebook, executed as a reader would execute it."""
 
 import sys
 

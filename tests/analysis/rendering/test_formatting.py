@@ -20,7 +20,7 @@ def verdict(
     unit = "×" if compare == "log_ratio" else "points"
     label, reason = RULE[finding]
     return Verdict("c", estimand, finding, label, reason, value, value - 1, value + 1, unit, result, math.nan, needed,
-                   pd.Series([value]), ("id",))  # fmt: skip
+                   pd.Series([value]))  # fmt: skip
 
 
 @pytest.mark.parametrize(
