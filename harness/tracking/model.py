@@ -1,7 +1,6 @@
 """Logs a trained network as an MLflow model of its run."""
 
 import threading
-import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,7 @@ def log_model(
 
     def log() -> Any:
         mlflow.set_tracking_uri(writer.uri)
-        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-            # Torch up to 2.11 warns about its own way of writing an exported graph.
-            warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
+        with mlflow.start_run(run_id=run_id):
             return mlflow.pytorch.log_model(
                 module,
                 name="model",

@@ -83,8 +83,7 @@ def test_the_same_command_again_does_nothing_and_says_so(searched):
     assert (folder / "mlflow.db").read_bytes() == before
 
 
-# MLflow's loader of exported graphs has a predict() without a type hint; torch 2.11 warns of its own way to read them.
-@pytest.mark.filterwarnings("ignore:The given buffer is not writable")
+# MLflow's loader of exported graphs has a predict() without a type hint.
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_the_model_names_a_class_for_any_number_of_images(searched, digits, monkeypatch):
     import mlflow
@@ -418,8 +417,7 @@ def test_a_search_on_fashion_mnist(tmp_path, store, command):
     assert all(run.metrics["test_accuracy"] > 0.7 for run in winners)
 
 
-# MLflow's loader of exported graphs has a predict() without a type hint; torch 2.11 warns of its own way to read them.
-@pytest.mark.filterwarnings("ignore:The given buffer is not writable")
+# MLflow's loader of exported graphs has a predict() without a type hint.
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_a_search_on_a_csv_file_gives_a_model_that_takes_its_rows(tmp_path, store, command, monkeypatch):
     import mlflow
