@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import command
-from harness.cli.options import DataDirOption, DatasetOption, DebugOption, TargetOption
+from harness.cli.options import DataDirOption, DatasetOption, DebugOption, HeaderOption, TargetOption
 from harness.core.defaults import LESSON, LESSON_SEED
 from harness.data.choice import data_choice
 
@@ -25,6 +25,7 @@ def main(
     seed: Annotated[int, typer.Option(help="torch.manual_seed before the network.")] = LESSON_SEED,
     dataset: DatasetOption = "auto",
     target: TargetOption = "",
+    header: HeaderOption = "auto",
     data_dir: DataDirOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -32,7 +33,7 @@ def main(
     with command.report_errors(debug):
         from harness.core.config import make_config
 
-        choice = data_choice(dataset, target)
+        choice = data_choice(dataset, target, header)
         config = make_config(
             lr=lr, gamma=gamma, batch_size=batch_size, epochs=epochs, batch_norm=batch_norm, seed=seed,
             dataset=choice.name, split="lesson",

@@ -8,6 +8,7 @@ import typer
 from harness.claims.claim import Claim
 from harness.claims.file import claim_files, find_claim, read_claim
 from harness.cli import command, options
+from harness.core.defaults import Header
 from harness.core.errors import UserError
 from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
@@ -25,6 +26,7 @@ def main(
     workers: options.WorkersOption = None,
     dataset: options.OptionalDatasetOption = None,
     target: options.TargetOption = "",
+    header: options.HeaderOption = "auto",
     data_dir: options.DataDirOption = None,
     device: options.DeviceOption = "auto",
     engine: options.EngineOption = "local",
@@ -42,7 +44,7 @@ def main(
         _check(claims, all, seeds, quick)
         engine_options.check()
         check_tracking(tracking_uri())
-        chosen = _on(_read(claims, seeds, quick), dataset, target)
+        chosen = _on(_read(claims, seeds, quick), dataset, target, header)
 
         from harness.cli.console import Console
 
@@ -75,12 +77,14 @@ def _read(claims: list[str] | None, seeds: int | None, quick: bool) -> list[Clai
     return [claim.with_seeds(seeds) for claim in read] if seeds else read
 
 
-def _on(claims: list[Claim], dataset: str | None, target: str) -> list[Claim]:
+def _on(claims: list[Claim], dataset: str | None, target: str, header: Header) -> list[Claim]:
     if dataset is None and target:
         raise UserError(f"--target is {target!r}: it needs --dataset csv:PATH")
+    if dataset is None and header != "auto":
+        raise UserError(f"--header is {header!r}: it needs --dataset csv:PATH")
     if dataset == "auto":
         raise UserError("--dataset is 'auto': a replication names its data")
-    return claims if dataset is None else [claim.on(data_choice(dataset, target)) for claim in claims]
+    return claims if dataset is None else [claim.on(data_choice(dataset, target, header)) for claim in claims]
 
 
 if __name__ == "__main__":

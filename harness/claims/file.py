@@ -14,7 +14,7 @@ from harness.claims.claim import Arm, Claim, Published, Seeds, Tuning, tag_name
 from harness.claims.estimands import Estimand, Strict
 from harness.claims.messages import complaint, line_of
 from harness.core.config import Split, make_config
-from harness.core.defaults import LESSON
+from harness.core.defaults import LESSON, Header
 from harness.core.errors import UserError
 from harness.core.metrics import ProbeName
 from harness.core.paths import CLAIMS
@@ -110,6 +110,7 @@ class _File(Strict):
     lesson: _Lesson
     dataset: str = "fashion-mnist"
     target: str = ""
+    header: Header = "auto"
     seeds: Seeds = Seeds(first=1, count=10)
     settings: _Settings = _Settings()
     tuning: Tuning | None = None
@@ -163,7 +164,7 @@ def _data(file: _File, folder: Path) -> DataChoice:
     if file.dataset == "auto":
         raise ClaimError('dataset is "auto": a claim names its data', "dataset")
     try:
-        return data_choice(file.dataset, file.target).beside(folder)
+        return data_choice(file.dataset, file.target, file.header).beside(folder)
     except UserError as error:
         raise ClaimError(str(error), str(error).split(" ", 1)[0]) from None
 

@@ -72,6 +72,7 @@ def _replicate_group(
     console: Console,
 ) -> None:
     dataset = load(data, data_dir)
+    console.print_reading(dataset.reading, dataset.warnings)
     for claim in claims:
         _check_batch_sizes(claim, dataset)
     device = device_of(workers, options)

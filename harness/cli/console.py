@@ -1,7 +1,7 @@
 """What the user sees while runs train: a live display on a terminal, plain lines anywhere else. Decides nothing."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -56,6 +56,13 @@ class Console:
     def warn(self, line: str) -> None:
         """Print a line that starts with "warning: "."""
         self.print(f"warning: {line}", style="bold yellow")
+
+    def print_reading(self, reading: str, warnings: Sequence[str]) -> None:
+        """Print how the data were understood, if they come from a file, and what is wrong with them."""
+        if reading:
+            self.print(reading)
+        for warning in warnings:
+            self.warn(warning)
 
     def print_run(self, name: str, state: str, result: str, params: Mapping[str, Any]) -> None:
         """Print one line for a run that has ended."""

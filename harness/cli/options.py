@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.core.defaults import DeviceChoice, EngineChoice
+from harness.core.defaults import DeviceChoice, EngineChoice, Header
 from harness.data.choice import NAMED
 
 _DATASET_HELP = f"Data: {', '.join(NAMED)} or csv:PATH; auto prefers Fashion-MNIST."
@@ -13,6 +13,7 @@ _DATASET_HELP = f"Data: {', '.join(NAMED)} or csv:PATH; auto prefers Fashion-MNI
 DatasetOption = Annotated[str, typer.Option(help=_DATASET_HELP)]
 OptionalDatasetOption = Annotated[str | None, typer.Option(help=_DATASET_HELP, show_default="each claim's")]
 TargetOption = Annotated[str, typer.Option(help="Column of labels in a CSV file.", show_default="the last column")]
+HeaderOption = Annotated[Header, typer.Option(help="Whether the first row of a CSV file holds names.")]
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder that contains FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data")
 ]

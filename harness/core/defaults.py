@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+Header = Literal["auto", "yes", "no"]
 EngineChoice = Literal["local", "ray"]
 Precision = Literal["float32", "bfloat16"]
 MatmulBackend = Literal["default", "onednn"]  # torch's own choice, or oneDNN

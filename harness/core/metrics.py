@@ -67,7 +67,7 @@ def best_epoch(accuracies: Sequence[float]) -> dict[str, float]:
 class DatasetRecord(NamedTuple):
     """What is recorded of a run's data. `fallback` is the reason why it is not the requested dataset, or "".
 
-    `spec` and `target` are the `DataChoice` that loads the same data again.
+    `spec`, `target` and `header` are the `DataChoice` that loads the same data again.
     """
 
     name: str
@@ -77,3 +77,4 @@ class DatasetRecord(NamedTuple):
     profile: str
     spec: str
     target: str = ""
+    header: str = "auto"

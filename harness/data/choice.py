@@ -1,10 +1,12 @@
 """The data that the user chooses: a name, or `csv:PATH`. Plain text, so that `--help` loads nothing else."""
 
+import os
 import re
 import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.core.defaults import Header
 from harness.core.errors import UserError
 
 NAMED = ("auto", "fashion-mnist", "digits", "breast-cancer")
@@ -14,15 +16,18 @@ _MAX_NAME = 60
 
 
 class DataChoice(NamedTuple):
-    """`spec` is one of `NAMED` or `csv:PATH`; `target` is the column of labels of a CSV file, "" for the last one."""
+    """`spec` is one of `NAMED` or `csv:PATH`. Of a CSV file, `target` is the column of labels, "" for the last one, and
+    `header` says whether its first row holds names.
+    """
 
     spec: str
     target: str = ""
+    header: Header = "auto"
 
     @property
     def path(self) -> Path | None:
         """The CSV file, or None."""
-        return Path(self.spec.removeprefix(_CSV)) if self.spec.startswith(_CSV) else None
+        return Path(os.path.expanduser(self.spec.removeprefix(_CSV))) if self.spec.startswith(_CSV) else None
 
     @property
     def name(self) -> str:
@@ -35,21 +40,23 @@ class DataChoice(NamedTuple):
         """Whether both load the same data. A file may have several paths."""
         if self.path is None or other.path is None:
             return self == other
-        return (self.path.resolve(), self.target) == (other.path.resolve(), other.target)
+        return self._replace(spec=str(self.path.resolve())) == other._replace(spec=str(other.path.resolve()))
 
     @property
     def options(self) -> str:
         """The command-line options that choose it."""
-        return f"--dataset {shlex.quote(self.spec)}" + (f" --target {shlex.quote(self.target)}" if self.target else "")
+        target = f" --target {shlex.quote(self.target)}" if self.target else ""
+        header = f" --header {self.header}" if self.header != "auto" else ""
+        return f"--dataset {shlex.quote(self.spec)}{target}{header}"
 
     def beside(self, folder: Path) -> "DataChoice":
         """The same choice with a path relative to `folder`."""
         return self if self.path is None else self._replace(spec=f"{_CSV}{folder / self.path}")
 
 
-def data_choice(spec: str, target: str = "") -> DataChoice:
+def data_choice(spec: str, target: str = "", header: Header = "auto") -> DataChoice:
     """A validated choice. Raises `UserError` if it is not valid."""
-    choice = DataChoice(spec, target)
+    choice = DataChoice(spec, target, header)
     if choice.path is None and spec not in NAMED:
         raise UserError(f"dataset is {spec!r}: it should be one of {', '.join(NAMED)}, or csv:PATH")
     if choice.path is not None and spec == _CSV:
@@ -58,4 +65,6 @@ def data_choice(spec: str, target: str = "") -> DataChoice:
         raise UserError(f"dataset is {spec!r}: a path cannot contain a null byte")
     if target and choice.path is None:
         raise UserError(f"target is {target!r}: it needs --dataset csv:PATH")
+    if header != "auto" and choice.path is None:
+        raise UserError(f"header is {header!r}: it needs --dataset csv:PATH")
     return choice

@@ -20,10 +20,13 @@ _HELD_OUT_SHARE = 6  # one example in six of each class: 10,000 of 60,000
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [n, height, width] or the rows of a table float32 [n, columns]; labels int64 [n].
+    """Images uint8 [n, height, width] or the rows of a table [n, columns]; labels int64 [n].
+
+    Rows are float32, or float64 where float32 would not tell their values apart.
 
     `max_level` is the grey level of images that maps to 1.0; None for a table, whose `columns` have names. `choice`
-    loads the same data again. `fallback` is the reason why this is not the requested dataset, or "".
+    loads the same data again. `fallback` is the reason why this is not the requested dataset, or "". `reading` says how
+    a file was understood, and `notes` what is wrong with its content.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Dataset:
     choice: DataChoice
     columns: tuple[str, ...] = ()
     fallback: str = ""
+    reading: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -49,11 +54,11 @@ class Dataset:
         return "rows" if self.max_level is None else "images"
 
     @property
-    def warning(self) -> str:
-        """What the user must not overlook, or ""."""
+    def warnings(self) -> tuple[str, ...]:
+        """What the user must not overlook."""
         if not self.fallback:
-            return ""
-        return f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {self.fallback}"
+            return self.notes
+        return (f"THIS IS NOT FASHION-MNIST but scikit-learn's small digits, because {self.fallback}", *self.notes)
 
     @property
     def sha256(self) -> str:
@@ -134,7 +139,9 @@ def record_of(dataset: Dataset) -> DatasetRecord:
     """What is recorded of this dataset."""
     train = training_size(dataset, "search")
     validation = len(dataset.train_labels) - train
-    size = "×".join(map(str, dataset.shape)) + (" columns" if dataset.max_level is None else "")
+    size = "×".join(map(str, dataset.shape))
+    if dataset.max_level is None:
+        size += " column" if dataset.shape == (1,) else " columns"
     profile = (
         f"{dataset.name} {size}: {train:,} training, {validation:,} validation,"
         f" {len(dataset.test_labels):,} test {dataset.unit}, {len(dataset.classes):,} classes"

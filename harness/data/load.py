@@ -1,10 +1,13 @@
 """Loads datasets: Fashion-MNIST, scikit-learn's small data, or a CSV file."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from harness.core.defaults import Header
 from harness.core.errors import UserError
 from harness.core.seeds import derive
 from harness.data import csv_table, fashion_mnist
@@ -12,11 +15,12 @@ from harness.data.choice import DataChoice, data_choice
 from harness.data.dataset import Dataset, split_indices, stratified, validated
 
 _DIGITS_TEST_SHARE = 6
+_SHOWN_CLASSES = 5
 
 
-def load_dataset(spec: str, target: str = "", data_dir: Path | None = None) -> Dataset:
+def load_dataset(spec: str, target: str = "", data_dir: Path | None = None, header: Header = "auto") -> Dataset:
     """The dataset called `spec`: auto, fashion-mnist, digits, breast-cancer or csv:PATH. See `load`."""
-    return load(data_choice(spec, target), data_dir)
+    return load(data_choice(spec, target, header), data_dir)
 
 
 def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
@@ -26,7 +30,7 @@ def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
     """
     if choice.path is not None:
         path = choice.path.resolve()
-        table = csv_table.read_csv(choice.path, choice.target)
+        table = csv_table.read_csv(choice.path, choice.target, choice.header)
         return _from_table(table, path.as_uri(), choice._replace(spec=f"csv:{path}"))
     if choice.spec == "breast-cancer":
         return _from_table(csv_table.breast_cancer(), "sklearn.datasets.load_breast_cancer", choice)
@@ -98,7 +102,8 @@ def _from_table(table: csv_table.LabelledTable, source: str, choice: DataChoice)
     features, labels = torch.from_numpy(table.features), torch.from_numpy(table.labels)
     parts = stratified(labels, torch.Generator().manual_seed(derive(0, "test")))
     train_labels = labels[parts.train]
-    if not len(parts.validation) or not len(split_indices(train_labels, "search", seed=0).validation):
+    validation = split_indices(train_labels, "search", seed=0).validation
+    if not len(parts.validation) or not len(validation):
         raise UserError(
             f"{choice.name} has {len(table.classes):,} classes in {len(labels):,} rows: too few rows a class to set"
             " some aside for validation and test; is the target the right column?"
@@ -115,5 +120,21 @@ def _from_table(table: csv_table.LabelledTable, source: str, choice: DataChoice)
             source=source,
             choice=choice,
             columns=table.columns,
+            reading=table.reading,
+            notes=(*table.notes, *_left_out(table.classes, labels, labels[parts.validation], train_labels[validation])),
         )
     )
+
+
+def _left_out(classes: Sequence[str], labels: Tensor, test: Tensor, validation: Tensor) -> list[str]:
+    """A note on classes with too few rows for the test or the validation part."""
+    rows, tested, held_out = (part.bincount(minlength=len(classes)).tolist() for part in (labels, test, validation))
+    counted = zip(classes, rows, tested, held_out, strict=True)
+    without = [f"{name!r} ({count})" for name, count, *parts in counted if not all(parts)]
+    if not without:
+        return []
+    shown = ", ".join(without[:_SHOWN_CLASSES]) + (", …" if len(without) > _SHOWN_CLASSES else "")
+    return [
+        f"{len(without)} of {len(classes)} classes have too few rows for a test or a validation part, so accuracy says"
+        f" nothing about them: {shown}"
+    ]

@@ -22,8 +22,8 @@ _TEST_BATCH = 1_000
 def run_lesson(config: RunConfig, choice: DataChoice, data_dir: Path | None) -> None:
     """Train, and print progress and accuracy. Raises `UserError` for a batch larger than the data."""
     dataset = load(choice, data_dir)
-    if dataset.warning:
-        typer.echo(f"warning: {dataset.warning}")
+    for line in filter(None, (dataset.reading, *(f"warning: {warning}" for warning in dataset.warnings))):
+        typer.echo(line)
     if complaint := batch_size_error(config.batch_size, dataset, config.split):
         raise UserError(complaint)
     examples = len(dataset.train_labels)

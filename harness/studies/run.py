@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 def run_search(request: SearchRequest, space: Space, workers: "Workers", console: Console) -> None:
     """Search on these workers and show the result. Raises `UserError` for bad input, `Stopped` on an early end."""
     dataset = load(request.dataset, request.data_dir)
-    if dataset.warning:
-        console.warn(dataset.warning)
+    console.print_reading(dataset.reading, dataset.warnings)
     space = _fitted(space, dataset, console, is_default=request.space is None)
     device = device_of(workers, request.engine)
     record = record_of(dataset)

@@ -80,6 +80,6 @@ def _log_model(record: RecordedJob, weights: Mapping[str, Any], recorder: Record
     model = initial_model(record.job.config, dataset)
     model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     example = dataset.train_inputs[:_EXAMPLE_INPUTS].numpy()
-    inputs = f"rows, float32: {', '.join(dataset.columns)}" if dataset.columns else "grey levels, uint8"
+    inputs = f"rows, {example.dtype}: {', '.join(dataset.columns)}" if dataset.columns else "grey levels, uint8"
     metadata = {"classes": list(dataset.classes), "input": inputs}
     log_model(recorder.writer, record.run, Classifier(model), example, metadata)

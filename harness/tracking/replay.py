@@ -87,7 +87,8 @@ def _check_kind(run: TrackedRun) -> None:
 
 
 def _load(run: TrackedRun, data_dir: Path | None) -> Dataset:
-    choice = DataChoice(run.tags.get(schema.DATA, run.params["dataset"]), run.tags.get(schema.TARGET, ""))
+    header: Any = run.tags.get(schema.HEADER, "auto")
+    choice = DataChoice(run.tags.get(schema.DATA, run.params["dataset"]), run.tags.get(schema.TARGET, ""), header)
     if choice.path is not None and not choice.path.exists():
         raise UserError(f"{choice.path}, on which the run was trained, does not exist any more: restore it")
     dataset = load(choice, data_dir)

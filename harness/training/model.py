@@ -49,7 +49,8 @@ class UnitRange(nn.Module):
         return cls(torch.stack(least).amin(dim=0), torch.stack(greatest).amax(dim=0))
 
     def forward(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        return (rows.to(dtype) - self.least).div_(self.span)
+        wide = rows.to(torch.promote_types(rows.dtype, dtype))
+        return (wide - self.least).div_(self.span).to(dtype)
 
 
 class Standardize(nn.Module):
@@ -77,7 +78,7 @@ class ColumnNorm(nn.BatchNorm1d):
 
 
 class MLP(nn.Module):
-    """Images uint8 [batch, height, width], or rows float32 [batch, columns], to log-probabilities [batch, classes].
+    """Images uint8 [batch, height, width], or rows [batch, columns], to log-probabilities [batch, classes].
 
     `shape` is that of one input. `max_level` is the grey level that maps to 1.0, None for the rows of a table.
     `initial_model` sets the numbers for scaling and standardization.

@@ -430,6 +430,9 @@ def test_a_search_on_a_csv_file_gives_a_model_that_takes_its_rows(tmp_path, stor
     data = ("--dataset", "csv:two kinds.csv", "--target", "kind")
     done = command("harness.search", *data, "--trials", "3", "--workers", "2")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == (
+        "two kinds.csv: row 1 holds the names; the label is 'kind', the features are a, b, always"
+    )
     assert "csv-two-kinds 3 columns: 210 training, 41 validation, 49 test rows, 2 classes" in done.stdout
     assert "warning: batch sizes above the 210 training rows of csv-two-kinds are left out" in done.stdout
     here = records(tmp_path, "search/csv-two-kinds")

@@ -47,3 +47,14 @@ def test_a_path_may_be_meant_from_another_folder():
 def test_what_cannot_be_chosen_is_refused(spec, target, message):
     with pytest.raises(UserError, match=message):
         data_choice(spec, target)
+
+
+def test_how_a_file_is_read_belongs_to_the_choice(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    choice = data_choice("csv:~/wine list.csv", "5", "no")
+    assert choice.path == Path("/home/me/wine list.csv")
+    assert choice.options == "--dataset 'csv:~/wine list.csv' --target 5 --header no"
+    assert choice.is_same(data_choice("csv:/home/me/wine list.csv", "5", "no"))
+    assert not choice.is_same(data_choice("csv:/home/me/wine list.csv", "5"))
+    with pytest.raises(UserError, match="header is 'yes': it needs --dataset csv:PATH"):
+        data_choice("digits", header="yes")

@@ -63,13 +63,90 @@ def test_quotes_keep_commas(csv_file):
 
 
 def test_one_number_is_one_class_however_it_is_written(csv_file):
-    table = read_csv(csv_file(HEAD + "1,2,1\n3,4,1.0\n5,6,02\n"))
-    assert (table.labels.tolist(), table.classes) == ([0, 0, 1], ("1", "2"))
+    table = read_csv(csv_file(HEAD + "1,2,1\n3,4,1.0\n5,6,2.0\n7,8,+1\n"))
+    assert (table.labels.tolist(), table.classes) == ([0, 0, 1, 0], ("1", "2.0"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (("1582218195625938946", "1582218195625938945"), ("1582218195625938945", "1582218195625938946")),
+        (("1", "01", "2"), ("01", "1", "2")),
+        (("1.0", "01", "1"), ("01", "1", "1.0")),
+        (("inf", "1"), ("1", "inf")),
+        (("1_0", "10"), ("10", "1_0")),
+        (("1e3", "1000", "-0", "0"), ("0", "1e3")),
+        (("1e9999", "2"), ("2", "1e9999")),
+    ],
+)
+def test_labels_are_their_text_and_only_equal_numbers_are_merged(csv_file, labels, classes):
+    table = read_csv(csv_file(HEAD + "".join(f"1,2,{label}\n" for label in labels)))
+    assert table.classes == classes
+    merged = {"1000": "1e3", "-0": "0"}
+    assert [table.classes[label] for label in table.labels] == [merged.get(label, label) for label in labels]
 
 
 def test_a_header_with_a_number_is_one_where_it_names_the_target(csv_file):
     table = read_csv(csv_file("code,2019,kind\n1,2,c\n3,4,d\n"), target="kind")
     assert (table.columns, table.labels.tolist()) == (("code", "2019"), [0, 1])
+
+
+REPEATED = "1,2,3,c\n4,5,6,d\n7,8,9,c\n1,1,1,d\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [
+        ("900,905,910,variety\n", ("900", "905", "910")),  # wavelengths
+        ("0,1,2,kind\n", ("0", "1", "2")),  # as pandas numbers columns
+        ("900,905,910,915\n", ("900", "905", "910")),
+        ("x,905,910,variety\n", ("x", "905", "910")),
+        ("2.5,1.5,3.5,c\n", ("column 1", "column 2", "column 3")),
+        ("", ("column 1", "column 2", "column 3")),
+    ],
+)
+def test_whether_the_first_row_holds_names_is_decided_by_whole_columns(csv_file, first, names):
+    table = read_csv(csv_file(first + REPEATED))
+    assert table.columns == names
+    assert table.classes == ("c", "d")
+    assert len(table.labels) == 4 + (names[0] == "column 1" and first != "")
+    assert ("row 1 holds the names" in table.reading) == (names[0] != "column 1")
+
+
+def test_whether_the_first_row_holds_names_can_be_said(csv_file):
+    with_names = read_csv(csv_file("7,8,9,c\n" + REPEATED), header="yes")
+    assert with_names.columns == ("7", "8", "9") and len(with_names.labels) == 4
+    without = read_csv(csv_file("900,905,910,variety\n" + REPEATED), header="no")
+    assert without.classes == ("c", "d", "variety") and len(without.labels) == 5
+
+
+@pytest.mark.parametrize("target", ["1", "column 1"])
+def test_a_target_without_names_is_a_number_of_a_column(csv_file, target):
+    table = read_csv(csv_file("c,1,2\nd,3,4\nc,5,6\n"), target=target)
+    assert (table.classes, table.columns) == (("c", "d"), ("column 2", "column 3"))
+    assert table.reading == "table.csv: no row of names; the label is 'column 1', the features are column 2, column 3"
+
+
+def test_the_line_that_spreadsheets_write_first_is_no_row(csv_file):
+    table = read_csv(csv_file("sep=,\n" + HEAD + "1,2,c\n3,4,d\n"))
+    assert (table.columns, table.features.tolist()) == (("a", "b"), [[1, 2], [3, 4]])
+
+
+def test_values_that_float32_would_merge_stay_apart(csv_file):
+    """Milliseconds since 1970, one apart from the next by 100."""
+    rows = "".join(f"{1_700_000_000_000 + 100 * n},{n},{'cd'[n % 2]}\n" for n in range(300))
+    table = read_csv(csv_file(HEAD + rows))
+    assert table.features.dtype == np.float64
+    assert len(np.unique(table.features[:, 0])) == 300
+    assert table.notes == ()
+    assert read_csv(csv_file(HEAD + "2019,0.1,c\n2020,0.3,d\n")).features.dtype == np.float32
+
+
+def test_a_column_whose_values_scaling_merges_is_named(csv_file):
+    rows = "".join(f"{n / 1000},{n},{'cd'[n % 2]}\n" for n in range(300))
+    table = read_csv(csv_file(HEAD + rows + "-1e12,1,c\n"))
+    (note,) = table.notes
+    assert note.startswith("column 'a' has 301 different values, but 2 once it is scaled to 0…1")
 
 
 @pytest.mark.parametrize(
@@ -85,8 +162,10 @@ def test_a_header_with_a_number_is_one_where_it_names_the_target(csv_file):
         (HEAD + "1,True,c\n3,False,d\n", "row 2, column 'b' is True: it should be a number"),
         (HEAD + "1,2,c\n\n\n3,x,d\n", "row 5, column 'b' is 'x'"),
         (HEAD + "1,2,c\n3,4,NaN\n", "row 3, column 'y' is 'NaN': it should be a label"),
-        ("code,2019,kind\n1,2,c\n3,4,d\n", "row 1, column 'column 1' is 'code': it should be a number"),
-        ("code,2019,kind\n1,2,c\n3,4,d\n", "if row 1 holds names, let none of them be a number"),
+        ("code,2,c\n1,2,c\n3,4,d\n", "row 1, column 'column 1' is 'code': it should be a number"),
+        ("code,2,c\n1,2,c\n3,4,d\n", "if row 1 holds names, say --header yes"),
+        ("sep=;\na;b;y\n1;2;c\n", "is separated by ';': save it with commas"),
+        ("sep=,\n" + HEAD + "1,2,c\n3,x,d\n", "row 4, column 'b' is 'x'"),
         ("0,1,2,kind\n1,2,3,c\n3,4,5,d\n", "its first row is 0, 1, 2, …, as pandas numbers columns"),
         (HEAD + "1,?,c\n3,4,d\n", "row 2, column 'b' is '?'"),
         (HEAD + "1,inf,c\n3,4,d\n", "row 2, column 'b' is inf"),

@@ -3,10 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.core.config import make_config
+from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.data import fashion_mnist
 from harness.data.choice import DataChoice
+from harness.data.dataset import record_of
 from harness.data.load import load
+from harness.training.loop import train
 
 
 @pytest.fixture
@@ -93,3 +97,45 @@ def test_classes_that_are_too_small_to_be_split_are_refused():
     Path("ids.csv").write_text("a,id\n" + "".join(f"{n},{n}\n" for n in range(50)))
     with pytest.raises(UserError, match="csv-ids has 50 classes in 50 rows: too few rows a class"):
         load(DataChoice("csv:ids.csv"))
+
+
+def test_how_a_file_was_read_is_told_and_read_so_again():
+    Path("spectra.csv").write_text("900,905,kind\n" + "".join(f"{n},{n % 7},{'ab'[n % 2]}\n" for n in range(36)))
+    dataset = load(DataChoice("csv:spectra.csv"))
+    assert dataset.reading == "spectra.csv: row 1 holds the names; the label is 'kind', the features are 900, 905"
+    other = load(DataChoice("csv:spectra.csv", header="yes"))
+    assert (other.sha256, load(other.choice).sha256) == (dataset.sha256, dataset.sha256)
+    assert record_of(other)[-1] == "yes"
+
+
+def test_a_class_that_is_not_tested_or_not_validated_is_named():
+    rows = [
+        *("a" for _ in range(40)),
+        *("b" for _ in range(40)),
+        *("rare" for _ in range(5)),
+        *("few" for _ in range(6)),
+    ]
+    Path("rare.csv").write_text("x,kind\n" + "".join(f"{n},{kind}\n" for n, kind in enumerate(rows)))
+    assert load(DataChoice("csv:rare.csv")).warnings == (
+        "2 of 4 classes have too few rows for a test or a validation part, so accuracy says nothing about them:"
+        " 'few' (6), 'rare' (5)",
+    )
+
+
+def test_one_column_is_one_column():
+    Path("one.csv").write_text("x,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(36)))
+    assert record_of(load(DataChoice("csv:one.csv"))).profile.startswith("csv-one 1 column: ")
+
+
+def test_timestamps_teach_what_they_would_teach_as_small_numbers():
+    """Milliseconds since 1970; float32 holds only multiples of 131,072 there."""
+    for name, start in (("small", 0), ("large", 1_700_000_000_000)):
+        rows = "".join(f"{start + 100 * n},{'early' if n < 150 else 'late'}\n" for n in range(300))
+        Path(f"{name}.csv").write_text("time,kind\n" + rows)
+    accuracies = []
+    for name in ("small", "large"):
+        dataset = load(DataChoice(f"csv:{name}.csv"))
+        fields = LESSON | {"epochs": 30, "batch_size": 10, "lr": 0.5}
+        config = make_config(**fields, seed=1, dataset=dataset.name, split="search", standardize=True)
+        accuracies.append([epoch.val_accuracy for epoch in train(config, dataset)][-1])
+    assert accuracies[1] == accuracies[0] > 0.9
