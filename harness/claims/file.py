@@ -2,9 +2,11 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -16,6 +18,7 @@ from harness.claims.messages import complaint, line_of
 from harness.core.config import Split, make_config
 from harness.core.defaults import LESSON, Header
 from harness.core.errors import UserError
+from harness.core.files import read_small
 from harness.core.metrics import ProbeName
 from harness.core.paths import CLAIMS
 from harness.core.toml import parse
@@ -24,6 +27,7 @@ from harness.data.choice import DataChoice, data_choice
 
 TUNED = "tuned"
 _MAX_ARMS = 1_000
+_NUMBER_FORMAT = re.compile(r"[+]?,?(\.\d)?[defg%]?")  # no width, which could be a billion
 
 
 def claim_files() -> list[Path]:
@@ -35,7 +39,7 @@ def find_claim(spec: str) -> Path:
     """The file of a claim, by its name or by a path. Raises `UserError` if there is none."""
     if spec.endswith(".toml"):
         path = Path(spec)
-        if not path.is_file():
+        if path.is_dir() or not path.exists():
             raise UserError(
                 f"{spec} is {'a folder' if path.is_dir() else 'not there'}; give the path of a claim's file"
             )
@@ -50,11 +54,11 @@ def find_claim(spec: str) -> Path:
 def read_claim(path: Path) -> Claim:
     """Read and validate a claim file. Raises `UserError`, which names the file, the line and the field."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path)
         tables = parse(text)
     except OSError as error:
         raise UserError(f"cannot read the claim {path} ({error.strerror})") from None
-    except ValueError as error:  # no UTF-8, or no TOML
+    except ValueError as error:  # no small file in UTF-8, or no TOML
         raise UserError(f"{path} is not valid TOML: {error}") from None
     if not all(letter.isalnum() or letter in "_-" for letter in path.stem):
         raise UserError(f"{path}: a claim's file name should be letters, digits, _ and - only")
@@ -199,8 +203,8 @@ def _variants(settings: _Settings, table: _ArmTable, position: int) -> Iterator[
 
 def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -> Arm:
     try:
-        name, words = (text.format(**fields) for text in (table.name, table.words))
-    except (KeyError, IndexError, ValueError, AttributeError, TypeError, OverflowError, MemoryError) as error:
+        name, words = (_filled(text, fields) for text in (table.name, table.words))
+    except (ValueError, TypeError) as error:
         raise ClaimError(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
     probes, seeds = tuple(fields.pop("probes")), fields.pop("seeds", file.seeds.count)
     target, tuned = fields.pop("tune_to_loss", None), fields["lr"] == TUNED
@@ -208,14 +212,21 @@ def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -
         raise ClaimError('lr is "tuned": that needs a table [tuning]', "arms", position, "lr")
     if table.tune_to_loss is not None and not tuned:
         raise ClaimError('tune_to_loss needs lr = "tuned"', "arms", position, "tune_to_loss")
-    if table.updates is not None and table.epochs is not None:
-        raise ClaimError(
-            "epochs and updates both say how long a run is: write one of them", "arms", position, "updates"
-        )
+    if table.epochs is not None and fields.get("updates") is not None:
+        place = "updates" if table.updates is not None else "epochs"
+        raise ClaimError("epochs and updates both say how long a run is: write one of them", "arms", position, place)
     _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), table, position)
     if tuned:
         del fields["lr"]
     return Arm(name, words or name, fields, tuned, target if tuned else None, probes, seeds)
+
+
+def _filled(text: str, fields: Mapping[str, Any]) -> str:
+    """`text` with {field} and {field:.2f} filled in. Raises `ValueError` or `TypeError` for anything else in braces."""
+    for _, field, form, conversion in Formatter().parse(text):
+        if field is not None and (field not in fields or conversion or not _NUMBER_FORMAT.fullmatch(form or "")):
+            raise ValueError(f"{field!r} with {form!r}")
+    return text.format(**fields)
 
 
 def _check_fields(fields: Mapping[str, Any], table: _ArmTable, position: int) -> None:

@@ -4,12 +4,14 @@ Exit status 2 for bad input, 128 + signal for a stop by the user, 1 for anything
 """
 
 import atexit
+import codecs
 import gc
 import os
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +21,7 @@ from harness.core.errors import Stopped, UserError
 from harness.storage.urls import without_password
 
 _UNEXPECTED, _BAD_INPUT, _CTRL_C = 1, 2, 130
+_LONGEST_LINE = 2_000
 _GC_THRESHOLD = 100_000  # new objects between collections; with Python's 700, imports trigger many
 
 
@@ -30,6 +33,7 @@ def new_app() -> typer.Typer:
 def run(app: typer.Typer) -> NoReturn:
     """Run `app` on the command line and exit. A wrong option is one line, not a usage page."""
     gc.set_threshold(_GC_THRESHOLD)
+    _print_any_sign()
     try:
         status = _parse_and_run(app)
     except SystemExit as exit_:
@@ -39,6 +43,14 @@ def run(app: typer.Typer) -> NoReturn:
     # are nearly as fast, but then nanobind prints pages of leak warnings once Triton was imported.
     atexit._run_exitfuncs()
     os._exit(_flush_output(status))
+
+
+def _print_any_sign() -> None:
+    """Print × and · in every locale: as UTF-8 where Python took the C locale for ASCII, else as ? where they lack."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # None if the shell has closed it
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="replace")
 
 
 def _parse_and_run(app: typer.Typer) -> int:
@@ -80,7 +92,7 @@ def report_errors(debug: bool) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        _end(f"error: {_one_line(str(error))}", _BAD_INPUT)
+        _end(f"error: {error}", _BAD_INPUT)
     except Stopped as stop:
         _end(str(stop), stop.status)
     except BrokenPipeError:  # the reader has gone, for example with `| head`
@@ -91,7 +103,7 @@ def report_errors(debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        _end(f"unexpected {type(error).__name__}: {_one_line(str(error))} (--debug shows the traceback)", _UNEXPECTED)
+        _end(f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)", _UNEXPECTED)
 
 
 def this_command() -> str:
@@ -114,9 +126,11 @@ def _without_password(argument: str) -> str:
 
 
 def _end(message: str, status: int) -> NoReturn:
-    typer.echo(message, err=True)
+    typer.echo(_one_line(message), err=True)
     raise SystemExit(status)
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """The text on one line; the middle of a very long one is left out."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 300]} … {line[-300:]}"

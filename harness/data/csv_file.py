@@ -71,6 +71,8 @@ class CsvFile(NamedTuple):
 
 def open_csv(path: Path) -> CsvFile:
     """The file, with its first row. Raises `UserError` if it cannot be read, is empty, or has one column."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is a device or a pipe; give the path of a CSV file after csv:")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             separator = _SEPARATOR_LINE.fullmatch(file.readline(10))

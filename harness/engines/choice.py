@@ -46,7 +46,7 @@ class EngineOptions(NamedTuple):
         if not self.gpus_per_run >= 0:  # NaN is refused too
             raise UserError(f"--gpus-per-run is {self.gpus_per_run}: it should be at least 0")
         gpus = self.gpus_per_run
-        if 0 < gpus < _MIN_GPU_SHARE or (gpus > 1 and gpus != int(gpus)):
+        if 0 < gpus < _MIN_GPU_SHARE or (gpus > 1 and not gpus.is_integer()):
             raise UserError(f"--gpus-per-run is {gpus}: it should be {_MIN_GPU_SHARE} to 1, or a whole number")
         if self.engine == "ray":
             if self.device != "auto":

@@ -1,24 +1,62 @@
-"""Parses the URL of a database or server, and hides its password."""
+"""Parses the URL of a database or server, and hides its secrets.
 
-import re
+SQLAlchemy, which does not cut a password at a special character, is imported late, because `--help` loads this file.
+"""
+
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+# Parameters of a query that hold no secret.
+_SHOWN = (
+    "application_name",
+    "charset",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "mode",
+    "port",
+    "sslmode",
+    "timeout",
+    "user",
+)
+
+
+def is_valid(url: str) -> bool:
+    """Whether `url` can be parsed."""
+    return _parsed(url) is not None
 
 
 def without_password(url: str) -> str:
-    """`url` with its password, if any, replaced by ***, both before the host and in the query."""
-    url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
-    parts = urlsplit(url)
-    if parts.password is None:
+    """`url` as it may be shown: *** in place of its password, and of all but a few parameters of its query.
+
+    If it cannot be parsed, only its kind is shown: `postgresql://***`.
+    """
+    if "://" not in url:
         return url
-    user = f"{parts.username}:***@" if parts.username else ":***@"
-    return urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
+    parsed = _parsed(url)
+    if parsed is None:
+        return f"{url.partition('://')[0]}://***"
+    shown = url.partition("?")[0]
+    if parsed.password is not None:
+        shown = parsed.set(query={}).render_as_string(hide_password=True)
+    query = "&".join(f"{name}={value if name in _SHOWN else '***'}" for name, value in parsed.query.items())
+    return f"{shown}?{query}" if query else shown
 
 
 def without_user(url: str) -> str:
     """`url` without user name and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    from sqlalchemy import URL
+
+    parsed = _parsed(url)
+    if parsed is None or parsed.username is None is parsed.password:
+        return url
+    bare = URL.create(
+        parsed.drivername, host=parsed.host, port=parsed.port, database=parsed.database, query=parsed.query
+    )
+    return bare.render_as_string()
 
 
 def kind(url: str) -> str:
@@ -29,3 +67,14 @@ def kind(url: str) -> str:
 def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite URL; None for any other URL."""
     return Path(url.partition(":///")[2].partition("?")[0]) if url.startswith("sqlite") else None
+
+
+def _parsed(url: str) -> "URL | None":
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return None
+    return None if "@" in (parsed.host or "") else parsed  # the password holds one that is not escaped

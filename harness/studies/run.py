@@ -6,6 +6,7 @@ from harness.cli import command
 from harness.cli.console import Console, format_params
 from harness.core.defaults import MatmulBackend
 from harness.core.errors import UserError
+from harness.core.files import read_small
 from harness.core.metrics import DatasetRecord
 from harness.data.dataset import Dataset, batch_size_error, record_of, training_size
 from harness.data.load import load
@@ -61,7 +62,7 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
             if study.params_outside_space:
                 outside = ", ".join(study.params_outside_space)
                 console.warn(f"the lesson's own setting is outside this search space ({outside}): it is not tried")
-            artifacts = {"search.toml": request.space_file.read_text()}
+            artifacts = {"search.toml": read_small(request.space_file)}
             with console:
                 summary = session.search(request.trials, request.round_size, request.timeout, artifacts)
     _show(console, summary, record)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from harness.core.config import check_value
 from harness.core.defaults import LESSON, SEARCHED
 from harness.core.errors import UserError
+from harness.core.files import read_small
 from harness.core.toml import parse
 from harness.core.validation import describe, suggest
 
@@ -133,12 +134,12 @@ class Space(BaseModel):
 def read_space(path: Path) -> Space:
     """Read and validate a space file. Raises `UserError`, which names the file and the parameter."""
     try:
-        tables = parse(path.read_text(encoding="utf-8"))
+        tables = parse(read_small(path))
     except OSError as error:
         raise UserError(
             f"cannot read the search space {path} ({error.strerror}); give a TOML file with --space"
         ) from None
-    except ValueError as error:  # no UTF-8, or no TOML
+    except ValueError as error:  # no small file in UTF-8, or no TOML
         raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for an example") from None
     searched = {name: _domain(path, name, table) for name, table in tables.items()}
     if not searched:

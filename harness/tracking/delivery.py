@@ -14,9 +14,9 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from harness.core.errors import REMEDY, Stopped
+from harness.tracking.operations import Operation
 from harness.tracking.retry import RetryingClient
 from harness.tracking.schema import DATASET_CONTEXT, UID
-from harness.tracking.spool_file import Operation
 
 _LIMITS = {"metrics": 1_000, "params": 100, "tags": 100}  # of one MLflow call
 _LIMIT_TOGETHER = 1_000

@@ -25,8 +25,9 @@ from harness.core.errors import REMEDY, Stopped
 from harness.storage.urls import sqlite_file, without_password
 from harness.tracking import retry
 from harness.tracking.delivery import UID_PREFIX, RunDeletedError, Sender, mergeable, merged
+from harness.tracking.operations import Operation
 from harness.tracking.retry import RetryingClient, store_name
-from harness.tracking.spool_file import Operation, SpoolFile, recover
+from harness.tracking.spool_file import SpoolFile, recover
 
 _LOOK_AHEAD = 10_000  # operations
 _SECOND = 1_000  # milliseconds

@@ -6,19 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from harness.core.errors import REMEDY, Stopped
-
-
-class Operation(NamedTuple):
-    """One write to MLflow. `method` names a method of `delivery.Sender`; `run` is a uid of `Spool` or an MLflow id."""
-
-    run: str
-    method: str
-    arguments: dict[str, Any]
+from harness.tracking.operations import ARGUMENTS, Operation
 
 
 class SpoolFile:
@@ -36,7 +28,7 @@ class SpoolFile:
         try:
             if self._descriptor is None:
                 self._lock.acquire()
-                self._descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+                self._descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             before = os.fstat(self._descriptor).st_size
             written = os.write(self._descriptor, line)
             if written < len(line):
@@ -67,7 +59,8 @@ class SpoolFile:
 def recover(path: Path) -> Iterator[list[Operation]]:
     """The operations in the file of a dead process; none if the process is alive.
 
-    Deletes the file on exit, unless an exception is raised. Raises `Stopped` if a line is not an operation.
+    Deletes the file on exit, unless an exception is raised. Raises `Stopped` if a line is not an operation, or if the
+    file is a link or belongs to another user, who could have written anything.
     """
     lock = FileLock(_lock_path(path), blocking=False)
     try:
@@ -76,6 +69,8 @@ def recover(path: Path) -> Iterator[list[Operation]]:
         yield []
         return
     try:
+        if path.is_symlink() or (path.exists() and path.stat().st_uid != os.getuid()):
+            raise Stopped(f"{path} is a link or belongs to another user; move that file away; {REMEDY}", 1)
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # drops an incomplete last line
         yield [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
         path.unlink(missing_ok=True)
@@ -86,8 +81,10 @@ def recover(path: Path) -> Iterator[list[Operation]]:
 
 def _parse(line: bytes, path: Path, number: int) -> Operation:
     try:
-        return Operation(*json.loads(line))
-    except (ValueError, TypeError):
+        operation = Operation(*json.loads(line))
+        ARGUMENTS[operation.method].model_validate(operation.arguments)
+        return operation
+    except (ValueError, TypeError, KeyError):
         raise Stopped(f"{path}, line {number} is not a record; move that file away; {REMEDY}", 1) from None
 
 

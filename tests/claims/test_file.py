@@ -97,6 +97,11 @@ def test_a_list_makes_one_arm_a_value_and_settings_reach_every_arm(tmp_path):
     assert claim.arm_names(["lr *"]) == ["lr 0.1", "lr 0.2", "lr 0.4"]
 
 
+def test_a_number_in_a_name_may_be_rounded(tmp_path):
+    claim = read(tmp_path, SMALL.replace('name = "momentum"', 'name = "{gamma:.0%} of {batch_size:,}"'))
+    assert "90% of 128" in claim.arms
+
+
 def test_updates_alone_bound_a_run(tmp_path):
     claim = read(tmp_path, SMALL.replace("epochs = 4\n", ""))
     config = claim.config(claim.arms["momentum"], 5)
@@ -163,6 +168,12 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
             "tuning.lr has 0 values: it should have 2 or more",
         ),
         ("updates = 30", "updates = 30\nepochs = 3", 26, "epochs and updates both say how long a run is"),
+        (
+            'epochs = 4\nprobes = ["loss"]\n\n[[arms]]\nname = "lr {lr}"',
+            'updates = 4\nprobes = ["loss"]\n\n[[arms]]\nepochs = 2\nname = "lr {lr}"',
+            20,
+            "epochs and updates both say how long a run is",
+        ),
         ('words = "w {effect}"', 'words = "w {effect} {effct}"', 33, "has a {} that is none of {effect}, {at} and"),
         ('words = "w {effect}"', 'words = "w {effect} {tenfold}"', 29, "only a slope has such a factor"),
         (
@@ -178,6 +189,13 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ('name = "lr {lr}"\nlr = [0.1, 0.2, 0.4]', 'name = "lr 0.1"\nlr = "tuned"', 21, "needs a table [tuning]"),
         ('name = "momentum"', 'name = "lr 0.2"', 24, "two arms are called so"),
         ('name = "momentum"', 'name = "m {what}"', 24, "no field fills"),
+        ('name = "momentum"', 'name = "m {lr:1000000000}"', 24, "no field fills ('lr' with '1000000000')"),
+        ('name = "momentum"', 'name = "m {lr.__class__.__mro__}"', 24, "no field fills ('lr.__class__.__mro__'"),
+        ('name = "momentum"', 'name = "m {lr!r}"', 24, "no field fills"),
+        ('name = "momentum"', 'name = "m {lr:{gamma}}"', 24, "no field fills"),
+        ('name = "momentum"', 'name = "m {probes[0]}"', 24, "no field fills"),
+        ('name = "momentum"', 'name = "m {lr:d}"', 24, "no field fills"),
+        ('name = "momentum"', 'name = "m {lr"', 24, "no field fills"),
         ('measure = "updates_to_loss"', 'measure = "speed"', 29, "measure is 'speed': known are updates_to_loss"),
         ('measure = "updates_to_loss"\nat = 0.5', 'measure = "updates_to_loss"', 29, "at is missing"),
         ('measure = "updates_to_loss"', 'measure = "path_ratio"', 34, "lacks the probe path"),

@@ -32,6 +32,14 @@ def test_each_end_is_one_line_and_its_status(capsys, error, status, line):
     assert shown.count("\n") == 1
 
 
+def test_a_very_long_message_loses_its_middle(capsys):
+    with pytest.raises(SystemExit), command.report_errors(debug=False):
+        raise UserError(f"the cell is {'x' * 10_000_000}: it should be a number")
+    shown = capsys.readouterr().err
+    assert len(shown) <= 2_010
+    assert shown.startswith("error: the cell is xxx") and shown.endswith("xxx: it should be a number\n")
+
+
 def test_debug_lets_unexpected_errors_through():
     with pytest.raises(ZeroDivisionError), command.report_errors(debug=True):
         raise ZeroDivisionError

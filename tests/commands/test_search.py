@@ -124,6 +124,20 @@ def test_the_winner_is_the_best_trial_on_all_training_images_with_fresh_seeds(se
 
 
 @pytest.mark.slow
+def test_a_locale_without_our_signs_changes_nothing(tmp_path, store, command):
+    (tmp_path / "own.toml").write_text("# 学习率 ×\n[lr]\nlow=0.01\nhigh=0.1\n", encoding="utf-8")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    commands = {"digits 8×8": (*DIGITS, "--trials", "1", "--space", "own.toml"), "page: ": ("analysis.study",)}
+    for printed, (module, *arguments) in commands.items():
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments], cwd=tmp_path, capture_output=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)} | plain,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert printed in done.stdout.decode("utf-8")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "4"])
 def test_the_number_of_workers_changes_nothing(searched, command, tmp_path, store, workers):
     assert command(*DIGITS, "--trials", "12", "--workers", workers).returncode == 0

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -211,3 +213,5 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
         read_csv(tmp_path / "nowhere.csv")
     with pytest.raises(UserError, match="Is a directory"):
         read_csv(tmp_path)
+    with pytest.raises(UserError, match="/dev/zero is a device or a pipe"):
+        read_csv(Path("/dev/zero"))

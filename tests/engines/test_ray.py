@@ -150,6 +150,7 @@ def test_more_of_a_gpu_than_there_is_is_refused(cluster, command):
         (("--gpus-per-run", "0.5"), "--ray-address and --gpus-per-run need --engine ray"),
         (("--engine", "ray", "--gpus-per-run", "-1"), "--gpus-per-run is -1.0: it should be at least 0"),
         (("--engine", "ray", "--gpus-per-run", "nan"), "--gpus-per-run is nan: it should be at least 0"),
+        (("--engine", "ray", "--gpus-per-run", "inf"), "--gpus-per-run is inf: it should be 0.0001 to 1, or a whole"),
         (
             ("--engine", "ray", "--gpus-per-run", "1.5"),
             "--gpus-per-run is 1.5: it should be 0.0001 to 1, or a whole number",

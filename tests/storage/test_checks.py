@@ -15,7 +15,7 @@ from harness.storage.checks import (
     check_tracking,
     tracking_uri,
 )
-from harness.storage.urls import without_password
+from harness.storage.urls import without_password, without_user
 
 
 def test_the_default_stores_are_accepted_in_an_empty_folder_and_nothing_is_left_there():
@@ -75,10 +75,37 @@ def test_the_tracking_uri_is_the_environments_or_mlflows_default(monkeypatch):
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("postgresql:///db?host=/run&password=a%20b&user=me", "postgresql:///db?host=/run&password=***&user=me"),
         ("sqlite:///optuna.db", "sqlite:///optuna.db"),
+        ("sqlite:///a folder/o.db?timeout=5", "sqlite:///a folder/o.db?timeout=5"),
+        ("postgresql://me:s/e#c?ret@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("http://host:5000/path?token=x&passwd=y", "http://host:5000/path?token=***&passwd=***"),
+        ("http://me:se/cret@host:5000/path?token=x", "http://me:***@host:5000/path?token=***"),
+        ("postgresql://me:s@cret@host/db", "postgresql://***"),
+        ("http://me:secret@[::1", "http://***"),
+        ("http://me:secret@host:99x/", "http://***"),
+        ("csv:a://b", "csv:a://***"),
     ],
 )
 def test_a_password_is_not_shown(url, shown):
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "bare"),
+    [
+        ("http://ann:se/cret@host:5000/a/b?x=1", "http://host:5000/a/b?x=1"),
+        ("http://ann@host/", "http://host/"),
+        ("http://host:5000/#/experiments", "http://host:5000/#/experiments"),
+    ],
+)
+def test_an_address_without_its_user(url, bare):
+    assert without_user(url) == bare
+
+
+@pytest.mark.parametrize("uri", ["http://me:secret@[::1", "http://me:secret@host:99x/", "postgresql://me:s@cret@h/d"])
+def test_an_address_that_cannot_be_read_is_one_line_without_its_password(uri):
+    with pytest.raises(UserError, match="its host or port cannot be read; check the address") as error:
+        check_tracking(uri)
+    assert "cret" not in str(error.value)
 
 
 def test_records_that_wait_for_a_server_need_a_folder(monkeypatch):

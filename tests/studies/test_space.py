@@ -74,6 +74,14 @@ def test_a_wrong_space_is_refused_in_one_line_that_names_the_file(text, message)
     assert "\n" not in str(refusal.value)
 
 
+def test_what_is_no_small_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match="/dev/zero is not valid TOML: it is a device or a pipe, not a file"):
+        read_space(Path("/dev/zero"))
+    (tmp_path / "huge.toml").write_bytes(b"#" * 2**21)
+    with pytest.raises(UserError, match=r"huge.toml is not valid TOML: it has 2,097,152 bytes: it should have at most"):
+        read_space(tmp_path / "huge.toml")
+
+
 def test_a_missing_file_and_a_folder_are_refused():
     for path in (Path("nowhere.toml"), Path()):
         with pytest.raises(UserError, match="cannot read the search space"):

@@ -1,5 +1,6 @@
 """Records on their way to a real MLflow server, which fails for a while, or whose writer is really killed."""
 
+import json
 import logging
 import os
 import subprocess
@@ -19,8 +20,9 @@ from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.tracking import retry
 from harness.tracking.delivery import mergeable, merged
 from harness.tracking.model import log_model
+from harness.tracking.operations import Operation
 from harness.tracking.reader import ExperimentReader
-from harness.tracking.spool_file import Operation, recover
+from harness.tracking.spool_file import recover
 from harness.tracking.writer import ExperimentWriter
 from harness.training.model import Classifier, initial_model
 
@@ -204,7 +206,22 @@ def test_what_mlflow_refuses_for_another_reason_stays_in_its_file(store, tmp_pat
     assert not file.exists()
 
 
-@pytest.mark.parametrize("line", [bytes(100), b'["uid-1"]', b'{"run": 1}', b"\xff"])
+HOSTILE = [
+    ("uid-1", "log_bytes", {"name": "/etc/cron.d/job", "content": ""}),
+    ("uid-1", "log_bytes", {"name": "../../page.html", "content": ""}),
+    ("uid-1", "log_bytes", {"name": "..", "content": ""}),
+    ("uid-1", "delete_run", {}),
+    ("uid-1", "_client", {}),
+    ("uid-1", "set_status", {"status": "GONE", "end_time": 0}),
+    ("uid-1", "log_batch", {"metrics": [["x"]], "params": [], "tags": []}),
+    ("uid-1", "log_batch", {"metrics": [], "params": [], "tags": [], "more": []}),
+    ("uid-1", "create_run", {"run_name": "a"}),
+]
+
+
+@pytest.mark.parametrize(
+    "line", [bytes(100), b'["uid-1"]', b'{"run": 1}', b"\xff", *(json.dumps(one).encode() for one in HOSTILE)]
+)
 def test_a_file_that_holds_something_else_is_named(store, tmp_path, line):
     tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     path = tracking._spool._file.path
@@ -212,6 +229,21 @@ def test_a_file_that_holds_something_else_is_named(store, tmp_path, line):
     with pytest.raises(Stopped, match=rf"{path.name}, line 1 is not a record; move that file away"):
         ExperimentWriter(store, "search/digits", DATA, "cpu")
     assert path.read_bytes() == line + b"\n"
+
+
+def test_a_file_of_somebody_else_is_not_read(store, tmp_path):
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    path = tracking._spool._file.path
+    (tmp_path / "elsewhere").write_bytes(b"")
+    path.symlink_to("elsewhere")
+    with pytest.raises(Stopped, match=rf"{path.name} is a link or belongs to another user; move that file away"):
+        ExperimentWriter(store, "search/digits", DATA, "cpu")
+    path.unlink()
+    path.write_bytes(b"")
+    if os.getuid() == 0:
+        os.chown(path, 1234, 1234)
+        with pytest.raises(Stopped, match="belongs to another user"):
+            ExperimentWriter(store, "search/digits", DATA, "cpu")
 
 
 def test_no_more_is_merged_than_mlflow_takes_in_one_call():
