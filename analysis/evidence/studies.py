@@ -6,9 +6,10 @@ import pandas as pd
 
 from harness.core.errors import UserError
 from harness.tracking.reader import ExperimentReader, TrackedRun
-from harness.tracking.schema import DATASET_SHA256, DUPLICATE_OF, KIND, STATE, TRIAL
+from harness.tracking.schema import DATASET_SHA256, DUPLICATE_OF, JUDGED_STATES, KIND, STATE, TRIAL
 
 _ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run runs again
+_WINNER = ["trial", "seed", "run_id", "state", "test_loss", "test_accuracy"]
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
 
 
@@ -17,8 +18,8 @@ class StudyFrames(NamedTuple):
 
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
     repeats an earlier config), val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `winner`: one row per
-    run of the winner, with trial, seed, run_id, test_loss, test_accuracy. `epochs`: one row per epoch of a trial, with
-    trial, run_id, state, epoch, val_accuracy.
+    run of the winner, with trial, seed, run_id, state, test_loss, test_accuracy (NaN if it diverged). `epochs`: one row
+    per epoch of a trial, with trial, run_id, state, epoch, val_accuracy.
     """
 
     name: str
@@ -52,8 +53,10 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     doubled = trials.loc[trials["trial"].duplicated(), "trial"]
     if len(doubled):
         raise UserError(f"study {name!r} holds trial {doubled.iloc[0]} twice; its records were altered")
-    winners = [run for run in children if run.tags[KIND] == "winner" and run.tags.get(STATE) == "complete"]
-    winner = pd.DataFrame([_winner_row(run) for run in winners]).sort_values(["trial", "seed"], ignore_index=True)
+    winners = [run for run in children if run.tags[KIND] == "winner" and run.tags.get(STATE) in JUDGED_STATES]
+    winner = pd.DataFrame([_winner_row(run) for run in winners], columns=_WINNER).sort_values(
+        ["trial", "seed"], ignore_index=True
+    )
     return StudyFrames(name, experiment, parent.id, sha256, trials, winner, _epochs(records, trials))
 
 
@@ -67,14 +70,9 @@ def _trial_row(run: TrackedRun) -> dict[str, object]:
 
 
 def _winner_row(run: TrackedRun) -> dict[str, object]:
-    metrics = run.metrics
-    return {
-        "trial": int(run.tags[TRIAL]),
-        "seed": int(run.params["seed"]),
-        "run_id": run.id,
-        "test_loss": metrics["test_loss"],
-        "test_accuracy": metrics["test_accuracy"],
-    }
+    row: dict[str, object] = {"trial": int(run.tags[TRIAL]), "seed": int(run.params["seed"])}
+    row |= {"run_id": run.id, "state": run.tags[STATE]}
+    return row | {name: run.metrics.get(name) for name in ("test_loss", "test_accuracy")}
 
 
 def _epochs(records: ExperimentReader, trials: pd.DataFrame) -> pd.DataFrame:

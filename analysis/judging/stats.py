@@ -51,8 +51,13 @@ class Effect(NamedTuple):
     undefined: int
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
-    """The mean of independent values and its t interval (Student 1908), sample standard deviation (n − 1)."""
+def mean_interval(
+    values: Sequence[float], level: float = 0.95, within: tuple[float, float] = (-math.inf, math.inf)
+) -> MeanInterval:
+    """The mean of independent values and its t interval (Student 1908), sample standard deviation (n − 1).
+
+    The interval is cut to `within`, the values that the mean can have, which leaves its coverage as it is.
+    """
     sample = np.asarray(values, dtype=float)
     if len(sample) < 2:
         mean = float(sample.mean()) if len(sample) else float("nan")
@@ -61,7 +66,8 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> MeanInterval:
     if _is_constant(sample):
         return MeanInterval(len(sample), mean, sd, mean, mean, level)
     interval = stats.ttest_1samp(sample, popmean=0.0).confidence_interval(level)
-    return MeanInterval(len(sample), mean, sd, float(interval.low), float(interval.high), level)
+    low, high = np.clip([interval.low, interval.high], *within).tolist()
+    return MeanInterval(len(sample), mean, sd, low, high, level)
 
 
 def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Effect:

@@ -57,7 +57,7 @@ def _best(frames: StudyFrames) -> _Best:
     complete = frames.trials[frames.trials["state"] == "complete"]
     best = complete.sort_values("val_accuracy", ascending=False, kind="stable").iloc[0]
     runs = frames.winner[frames.winner["trial"] == best["trial"]]
-    return _Best(best, runs, mean_interval(runs["test_accuracy"].tolist()))
+    return _Best(best, runs, mean_interval(runs["test_accuracy"].dropna().tolist(), within=(0.0, 1.0)))
 
 
 def _text(frames: StudyFrames) -> str:
@@ -70,7 +70,7 @@ def _text(frames: StudyFrames) -> str:
             f"data  SHA-256 {frames.dataset_sha256}",
             f"trials  {len(frames.trials)}: {states}",
             f"best  trial {trial['trial']}, validation accuracy {trial['val_accuracy']:.4f} (run {trial['run_id']})",
-            f"test  {_interval(best.test)} (runs {', '.join(best.runs['run_id'])})",
+            f"test  {_interval(best)} (runs {', '.join(best.runs['run_id'])})",
             "",
             _ranked(frames).head(10).to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"),
             "",
@@ -99,7 +99,14 @@ def _earlier_winners(frames: StudyFrames) -> str:
     return f"The study grew: {', '.join(others)} had won before, and the test set was used for that winner too."
 
 
-def _interval(test: MeanInterval) -> str:
+def _interval(best: _Best) -> str:
+    test, runs = best.test, len(best.runs)
+    if not runs:
+        return "no run of the winner is there: it was deleted, or the search did not get so far"
+    if test.n < runs:
+        others = ", ".join(f"{accuracy:.4f}" for accuracy in best.runs["test_accuracy"].dropna())
+        each = f"; accuracy of the others: {others}" if others else ""
+        return f"{runs - test.n} of {runs} fresh seeds diverged, so there is no mean accuracy{each}"
     return (
         f"accuracy {test.mean:.4f}, {test.level:.0%} t interval {test.low:.4f} to {test.high:.4f},"
         f" {test.n} fresh seeds, sd {test.sd:.4f}"
@@ -119,7 +126,7 @@ def _write_page(frames: StudyFrames, out: Path) -> Path:
         .render(
             name=frames.name,
             experiment=frames.experiment,
-            interval=_interval(best.test),
+            interval=_interval(best),
             caution=_CAUTION,
             pictures=[{"caption": caption, "data": inline(png_of(figure))} for caption, figure in figures.items()],
             trials=_ranked(frames).to_html(

@@ -97,7 +97,7 @@ def _show(console: Console, summary: Summary, record: DatasetRecord) -> None:
             "data": record.profile,
             "best config": f"trial {best.number}: {format_params(best.params)}",
             "validation accuracy": f"{best.value:.4f}",
-            "test accuracy": f"{texts.accuracy_text(summary.winner)}  mean ± sd, fresh runs on train + validation",
+            "test accuracy": f"{texts.accuracy_text(summary)}  mean ± sd, fresh runs on train + validation",
             "trials": texts.states_text(summary),
             "importances": texts.importances_text(summary),
             "time": f"{console.seconds:.0f} s here, {summary.training_seconds:.0f} s of training in all trials",

@@ -4,6 +4,7 @@ import statistics
 
 from harness.cli.command import this_command
 from harness.cli.signals import stop_on_signals
+from harness.core.config import RunConfig
 from harness.core.errors import Stopped, UserError
 from harness.data.dataset import Dataset
 from harness.storage.locks import Lock
@@ -55,6 +56,8 @@ class SearchSession:
             if self._recorder.stopped:
                 state = "interrupted"
                 raise self._stopped(total, caught)
+            if failed := len(self._missing_winners()):
+                raise Stopped(f"{failed} runs of the winner failed; try them again with: {this_command()}", 1)
             summary = self._summary(self._recorder.parent_id)
             if summary is None:
                 raise Stopped("no trial is complete, so there is no winner: see harness.note of the runs in MLflow", 1)
@@ -90,10 +93,15 @@ class SearchSession:
     def _evaluate_winner(self) -> None:
         best = self._study.best()
         if best:
-            configs = winner_configs(best, self._defaults)
-            tested = {run.seed for run in winner_runs(self._recorder.writer.read(), self._recorder.parent_id, configs)}
-            missing = [config for config in configs if config.seed not in tested]
-            evaluate_winner(best, missing, self._recorder, self._dataset, model_of=configs[0])
+            model_of = winner_configs(best, self._defaults)[0]
+            evaluate_winner(best, self._missing_winners(), self._recorder, self._dataset, model_of)
+
+    def _missing_winners(self) -> list[RunConfig]:
+        """The configs of the winner's runs that have no result yet."""
+        best = self._study.best()
+        configs = winner_configs(best, self._defaults) if best else []
+        done = {run.seed for run in winner_runs(self._recorder.writer.read(), self._recorder.parent_id, configs)}
+        return [config for config in configs if config.seed not in done]
 
     def _summary(self, parent_id: str) -> Summary | None:
         best = self._study.best()
@@ -109,8 +117,8 @@ class SearchSession:
         writer.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
         writer.set_description(parent_id, markdown(summary))
         metrics = {"val_accuracy": summary.best.value}
-        if summary.winner:
-            metrics["test_accuracy"] = statistics.mean(run.test_accuracy for run in summary.winner)
+        if summary.winner and not summary.diverged:
+            metrics["test_accuracy"] = statistics.mean(summary.test_accuracies)
         writer.log_metrics(parent_id, metrics)
 
     def _stopped(self, total: int, caught: list[int]) -> Stopped:

@@ -30,6 +30,16 @@ class Summary(NamedTuple):
     winner: list[WinnerRun]
     training_seconds: float
 
+    @property
+    def test_accuracies(self) -> list[float]:
+        """Of the winner's runs that did not diverge."""
+        return [run.test_accuracy for run in self.winner if run.test_accuracy is not None]
+
+    @property
+    def diverged(self) -> int:
+        """The number of the winner's runs that diverged."""
+        return len(self.winner) - len(self.test_accuracies)
+
 
 def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
     """The summary of a study whose best trial is `best`."""
@@ -48,10 +58,16 @@ def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
     )
 
 
-def accuracy_text(winner: list[WinnerRun]) -> str:
-    """`0.8812 ± 0.0011 (0.8801, 0.8812, 0.8823)`: mean, sample standard deviation, and each run."""
-    accuracies = [run.test_accuracy for run in winner]
+def accuracy_text(summary: Summary) -> str:
+    """`0.8812 ± 0.0011 (0.8801, 0.8812, 0.8823)`: mean, sample standard deviation, and each run.
+
+    If runs diverged there is no mean, because it would leave out the worst.
+    """
+    accuracies = summary.test_accuracies
     each = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
+    if summary.diverged:
+        others = f", the others have {each}" if accuracies else ""
+        return f"no mean: {summary.diverged} of {len(summary.winner)} fresh runs diverged{others}"
     if len(accuracies) < 2:
         return each or "not tested"
     return f"{statistics.mean(accuracies):.4f} ± {statistics.stdev(accuracies):.4f} ({each})"
@@ -77,8 +93,12 @@ def importances_text(summary: Summary) -> str:
 
 
 def warnings(summary: Summary) -> list[str]:
-    """One sentence for each parameter whose best value is at the edge of its range."""
-    return [
+    """One sentence if runs of the winner diverged, and one for each parameter whose best value is at an edge."""
+    unstable = (
+        f"{summary.diverged} of the winner's {len(summary.winner)} fresh runs diverged: the best config is unstable,"
+        " and its validation accuracy is that of a lucky seed"
+    )
+    return [unstable] * bool(summary.diverged) + [
         f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it"
         for name, edge in summary.edges.items()
     ]
@@ -92,7 +112,7 @@ def markdown(summary: Summary) -> str:
         "| | |",
         "| --- | --- |",
         f"| validation accuracy | {summary.best.value:.4f} |",
-        f"| test accuracy, mean ± sd of {len(summary.winner)} fresh runs | {accuracy_text(summary.winner)} |",
+        f"| test accuracy, mean ± sd of {len(summary.winner)} fresh runs | {accuracy_text(summary)} |",
         f"| trials | {states_text(summary)} |",
         f"| importance | {importances_text(summary)} |",
         f"| training time, all trials | {summary.training_seconds:.0f} s |",

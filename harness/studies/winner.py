@@ -13,7 +13,7 @@ from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.model import import_in_background, log_model
 from harness.tracking.reader import ExperimentReader
 from harness.tracking.recorder import RecordedJob, Recorder
-from harness.tracking.schema import CONFIG_HASH, MODEL, STATE, TRIAL, State
+from harness.tracking.schema import CONFIG_HASH, JUDGED_STATES, MODEL, STATE, TRIAL, State
 from harness.training.model import Classifier, initial_model
 
 FRESH_RUNS = 3
@@ -21,11 +21,11 @@ _EXAMPLE_INPUTS = 2  # an exported model accepts any batch size if its example h
 
 
 class WinnerRun(NamedTuple):
-    """One of the winner's runs. `test_accuracy` is a fraction; `model` is its MLflow URI, or ""."""
+    """A run of the winner. `test_accuracy` is a fraction, None if it diverged; `model` is its MLflow URI, or ""."""
 
     run_id: str
     seed: int
-    test_accuracy: float
+    test_accuracy: float | None
     model: str
 
 
@@ -36,12 +36,12 @@ def winner_configs(best: Trial, defaults: StudyDefaults) -> list[RunConfig]:
 
 
 def winner_runs(reader: ExperimentReader, parent_id: str, configs: list[RunConfig]) -> list[WinnerRun]:
-    """The runs of `configs` that were trained and tested, in the order of their seeds."""
+    """The runs of `configs` that have a result: tested or diverged, in the order of their seeds."""
     hashes = {config.content_hash for config in configs}
     runs = [
-        WinnerRun(run.id, int(run.params["seed"]), run.metrics["test_accuracy"], run.tags.get(MODEL, ""))
+        WinnerRun(run.id, int(run.params["seed"]), run.metrics.get("test_accuracy"), run.tags.get(MODEL, ""))
         for run in reader.children(parent_id, "winner")
-        if run.tags.get(STATE) == "complete" and run.tags[CONFIG_HASH] in hashes
+        if run.tags.get(STATE) in JUDGED_STATES and run.tags[CONFIG_HASH] in hashes
     ]
     return sorted(runs, key=lambda run: run.seed)
 

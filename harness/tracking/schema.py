@@ -13,7 +13,7 @@ STATUS: dict[State, str] = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
-JUDGED_STATES = ("complete", "diverged")  # of a claim's runs: any other run has to be made again
+JUDGED_STATES = ("complete", "diverged")  # of a claim's and a winner's runs: others are made again
 
 # Tags of this project.
 KIND, STATE, NOTE, OWNER = "harness.kind", "harness.state", "harness.note", "harness.owner"

@@ -34,14 +34,17 @@ def parent(tracking):
     return parent
 
 
-def add_winner(tracking, parent, trial):
-    """And the end of the study."""
-    for seed, accuracy in TESTS.items():
+def add_winner(tracking, parent, trial, tests=TESTS):
+    """And the end of the study. An accuracy of None: the run diverged."""
+    for seed, accuracy in tests.items():
         config = make_config(**LESSON, seed=seed, dataset="digits", split="lesson")
         run_id = tracking.start_run(
             parent, f"winner {trial} seed {seed}", "winner", config, {"harness.trial": str(trial)}
         )
-        tracking.end_run(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
+        if accuracy is None:
+            tracking.end_run(run_id, "diverged")
+        else:
+            tracking.end_run(run_id, "complete", metrics={"test_loss": 0.5, "test_accuracy": accuracy})
     tracking.end_run(parent, "complete")
     tracking.close(wait=True)
 
@@ -133,6 +136,29 @@ def test_an_earlier_winner_of_a_study_that_grew_is_told_and_not_mixed_with_the_o
     assert told in after and after.replace(f"{told}\n", "") == before
     page = (tmp_path / "reports" / "study.html").read_text()
     assert told in page and page.count("<td>0.7200</td>") == 1
+
+
+@pytest.mark.parametrize(
+    ("tests", "told"),
+    [
+        (
+            {1: 0.9, 2: None, 3: None},
+            "2 of 3 fresh seeds diverged, so there is no mean accuracy; accuracy of the",
+        ),
+        ({1: None}, "1 of 1 fresh seeds diverged, so there is no mean accuracy (runs "),
+        ({}, "no run of the winner is there: it was deleted, or the search did not get so far"),
+        ({1: 0.99, 2: 1.0, 3: 0.96}, "accuracy 0.9833, 95% t interval 0.9316 to 1.0000, 3 fresh seeds"),
+    ],
+)
+def test_what_a_winner_reached_is_said_as_it_was(tracking, report, tmp_path, monkeypatch, tests, told):
+    monkeypatch.chdir(tmp_path)
+    parent = tracking.open_parent("unstable", "study", {})
+    add_trial(tracking, parent, 0, "complete", [0.5])
+    add_winner(tracking, parent, 0, tests)
+    done = report("--study", "unstable")
+    assert done.exit_code == 0, done.stderr
+    assert told in done.stdout and "nan" not in done.stdout
+    assert told.partition(" (")[0] in (tmp_path / "reports" / "unstable.html").read_text()
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(report, parent):

@@ -266,6 +266,30 @@ def test_a_search_in_which_every_run_diverges_says_so(tmp_path, store, command):
 
 
 @pytest.mark.slow
+def test_a_winner_that_diverges_or_fails_is_no_success(tmp_path, store, command):
+    """The space of issue 16: two of the winner's three fresh seeds diverge."""
+    (tmp_path / "edge.toml").write_text(
+        "[lr]\nchoices=[0.5, 1, 3, 30]\n[gamma]\nchoices=[0, 0.9, 0.99]\n[batch_norm]\nchoices=[true]\n"
+        "[epochs]\nchoices=[10]\n"
+    )
+    done = command(*DIGITS, "--space", "edge.toml", "--trials", "12")
+    assert done.returncode == 0, done.stderr
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    runs = here.children(parent.id, "winner")
+    diverged = [run for run in runs if run.tags["harness.state"] == "diverged"]
+    told = f"no mean: {len(diverged)} of 3 fresh runs diverged"
+    assert diverged and told in done.stdout and told in parent.tags["mlflow.note.content"]
+    assert "test_accuracy" not in parent.metrics
+    assert "nothing is left to do" in command(*DIGITS, "--space", "edge.toml", "--trials", "12").stdout
+    MlflowClient(here.uri).set_tag(diverged[0].id, "harness.state", "failed")
+    MlflowClient(here.uri).set_terminated(parent.id, "FAILED")
+    again = command(*DIGITS, "--space", "edge.toml", "--trials", "12")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("winner ") == 1 and told in again.stdout
+
+
+@pytest.mark.slow
 def test_a_study_that_another_live_process_runs_is_refused(tmp_path, store, command, digits):
     record = DatasetRecord("digits", digits.sha256, "", "", "", "digits")
     tracking = ExperimentWriter(store, "search/digits", record, "cpu")

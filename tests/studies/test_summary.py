@@ -16,9 +16,18 @@ SUMMARY = Summary(
 
 
 def test_the_spread_is_the_sample_standard_deviation():
-    assert accuracy_text(WINNER) == "0.8900 ± 0.0100 (0.8800, 0.8900, 0.9000)"
-    assert accuracy_text(WINNER[:1]) == "0.8800"
-    assert accuracy_text([]) == "not tested"
+    assert accuracy_text(SUMMARY) == "0.8900 ± 0.0100 (0.8800, 0.8900, 0.9000)"
+    assert accuracy_text(SUMMARY._replace(winner=WINNER[:1])) == "0.8800"
+    assert accuracy_text(SUMMARY._replace(winner=[])) == "not tested"
+
+
+def test_a_winner_that_diverges_has_no_mean():
+    diverged = WinnerRun("d", 422, None, "")
+    summary = SUMMARY._replace(winner=[WINNER[0], diverged, WINNER[2]])
+    assert accuracy_text(summary) == "no mean: 1 of 3 fresh runs diverged, the others have 0.8800, 0.9000"
+    assert warnings(summary)[0].startswith("1 of the winner's 3 fresh runs diverged: the best config is unstable")
+    assert accuracy_text(summary._replace(winner=[diverged] * 3)) == "no mean: 3 of 3 fresh runs diverged"
+    assert "no mean: 1 of 3 fresh runs diverged" in markdown(summary)
 
 
 def test_states_are_counted_in_words():
