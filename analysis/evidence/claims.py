@@ -10,7 +10,7 @@ from harness.claims.claim import Arm, Claim, parent_name, tuned_tag
 from harness.claims.tuning import choose_lr
 from harness.core.errors import UserError
 from harness.tracking import schema
-from harness.tracking.reader import ExperimentReader, TrackedRun, config_of
+from harness.tracking.reader import ExperimentReader, TrackedRun, check_not_deleted, config_of
 
 DIRTY = " with changes"
 FLOAT32 = "python -m harness.replicate --all"
@@ -134,6 +134,7 @@ def _parent(records: ExperimentReader, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
     again = f"run: {claim.command}"
     if not named:
+        check_not_deleted(records, "claim", parent_name(claim))
         others = {run.tags.get(schema.CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}
         if others:
             texts = ", ".join(sorted(others))

@@ -1,14 +1,16 @@
 """A tracked search as tidy DataFrames. Refuses records that are missing, unfinished or duplicated."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from harness.core.errors import UserError
 from harness.tracking.reader import ExperimentReader, TrackedRun
-from harness.tracking.schema import DATASET_SHA256, DUPLICATE_OF, JUDGED_STATES, KIND, STATE, TRIAL
+from harness.tracking.schema import DATASET_SHA256, DUPLICATE_OF, JUDGED_STATES, KIND, STATE, TRIAL, TRIALS
 
 _ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run runs again
+_SHOWN_RUNS = 5
 _WINNER = ["trial", "seed", "run_id", "state", "test_loss", "test_accuracy"]
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
 
@@ -19,7 +21,8 @@ class StudyFrames(NamedTuple):
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
     repeats an earlier config), val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `winner`: one row per
     run of the winner, with trial, seed, run_id, state, test_loss, test_accuracy (NaN if it diverged). `epochs`: one row
-    per epoch of a trial, with trial, run_id, state, epoch, val_accuracy.
+    per epoch of a trial, with trial, run_id, state, epoch, val_accuracy. `lacks`: sentences on what the records once
+    held.
     """
 
     name: str
@@ -29,6 +32,7 @@ class StudyFrames(NamedTuple):
     trials: pd.DataFrame
     winner: pd.DataFrame
     epochs: pd.DataFrame
+    lacks: list[str]
 
 
 def study_frames(records: ExperimentReader, experiment: str, name: str) -> StudyFrames:
@@ -49,6 +53,10 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
         if run.tags[DATASET_SHA256] != sha256:
             raise UserError(f"run {run.id} of study {name!r} was made with other data than its study")
     counted = [run for run in children if run.tags[KIND] == "trial" and run.tags.get(STATE) in _ENDED]
+    if not any(run.tags[STATE] == "complete" for run in counted):
+        raise UserError(
+            f"study {name!r} has no complete trial here: its runs were deleted in MLflow; restore them there"
+        )
     trials = pd.DataFrame([_trial_row(run) for run in counted]).sort_values("trial", ignore_index=True)
     doubled = trials.loc[trials["trial"].duplicated(), "trial"]
     if len(doubled):
@@ -57,7 +65,25 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     winner = pd.DataFrame([_winner_row(run) for run in winners], columns=_WINNER).sort_values(
         ["trial", "seed"], ignore_index=True
     )
-    return StudyFrames(name, experiment, parent.id, sha256, trials, winner, _epochs(records, trials))
+    lacks = _lacks(parent, trials, records.children(parent.id, deleted=True))
+    return StudyFrames(name, experiment, parent.id, sha256, trials, winner, _epochs(records, trials), lacks)
+
+
+def _lacks(parent: TrackedRun, trials: pd.DataFrame, deleted: Sequence[TrackedRun]) -> list[str]:
+    """A sentence on what is not there any more, and one if the best trial is not; [] if the study is whole."""
+    here = set(trials["trial"])
+    gone = [run for run in deleted if run.tags[KIND] == "winner" or int(run.tags[TRIAL]) not in here]
+    gone = [run for run in gone if run.tags.get(STATE) in _ENDED]
+    sentences = []
+    if gone:
+        runs = ", ".join(f"{run.name} ({run.id})" for run in gone[:_SHOWN_RUNS]) + ", …" * (len(gone) > _SHOWN_RUNS)
+        sentences.append(f"runs of this study were deleted in MLflow and are not counted: {runs}; restore them there")
+    if TRIALS in parent.tags and int(parent.tags[TRIALS]) > len(here):
+        sentences.append(f"the study had {parent.tags[TRIALS]} trials, and the runs of {len(here)} are here")
+    best = trials.loc[trials["state"] == "complete", "val_accuracy"].max()
+    if sentences and parent.metrics.get("val_accuracy", best) > best:
+        sentences.append(f"its best trial, of validation accuracy {parent.metrics['val_accuracy']:.4f}, is not here")
+    return sentences
 
 
 def _trial_row(run: TrackedRun) -> dict[str, object]:

@@ -14,7 +14,7 @@ from harness.core.defaults import SEARCHED
 from harness.core.errors import UserError
 from harness.storage.checks import tracking_uri
 from harness.storage.urls import without_password
-from harness.tracking.reader import ExperimentReader, parents_anywhere
+from harness.tracking.reader import ExperimentReader, deleted_error, parents_anywhere
 
 _COLUMNS = ["trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "run_id"]
 _CAUTION = (
@@ -48,6 +48,9 @@ def _read(uri: str, study: str) -> StudyFrames:
         if study in ("", run.name):
             return study_frames(ExperimentReader(uri, experiment), experiment, run.name)
         known.append(run.name)
+    for _experiment, run in parents_anywhere(uri, "study", deleted=True):
+        if run.name == study:
+            raise deleted_error("study", run)
     wanted = f"no study is called {study!r}" if study else "no study is recorded"
     there = f"there are: {', '.join(known)}" if known else "run harness.search first"
     raise UserError(f"{wanted} in {without_password(uri)}; {there}")
@@ -66,6 +69,7 @@ def _text(frames: StudyFrames) -> str:
     states = ", ".join(f"{count} {state}" for state, count in frames.trials["state"].value_counts().items())
     return "\n".join(
         [
+            *(f"warning: {sentence}" for sentence in frames.lacks),
             f"study {frames.name} ({frames.experiment}, run {frames.parent_id})",
             f"data  SHA-256 {frames.dataset_sha256}",
             f"trials  {len(frames.trials)}: {states}",
@@ -94,7 +98,7 @@ def _earlier_winners(frames: StudyFrames) -> str:
     """The trials that had won while the study was smaller, or ""."""
     best = _best(frames).trial["trial"]
     others = [f"trial {trial}" for trial in frames.winner["trial"].unique() if trial != best]
-    if not others:
+    if not others or frames.lacks:
         return ""
     return f"The study grew: {', '.join(others)} had won before, and the test set was used for that winner too."
 
@@ -134,6 +138,7 @@ def _write_page(frames: StudyFrames, out: Path) -> Path:
             ),
             winner=best.runs.to_html(index=False, border=0, float_format=lambda value: f"{value:.4f}"),
             earlier=_earlier_winners(frames),
+            lacks=frames.lacks,
         )
     )
     (path,) = write_files(out, {f"{frames.name.replace(':', '_')}.html": page.encode()})

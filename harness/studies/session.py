@@ -15,7 +15,7 @@ from harness.studies.summary import Summary, markdown, summarise
 from harness.studies.trial import StudyDefaults
 from harness.studies.winner import evaluate_winner, winner_configs, winner_runs
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import State
+from harness.tracking.schema import TRIALS, State
 
 PAGE = "study.html"
 
@@ -120,6 +120,7 @@ class SearchSession:
         if summary.winner and not summary.diverged:
             metrics["test_accuracy"] = statistics.mean(summary.test_accuracies)
         writer.log_metrics(parent_id, metrics)
+        writer.set_tags(parent_id, {TRIALS: str(len(summary.trials))})
 
     def _stopped(self, total: int, caught: list[int]) -> Stopped:
         done = len(self._study.numbers_with_outcome)

@@ -98,7 +98,13 @@ class Sender:
                 tags = tags | {tag: self.id_of(other)}
             except RunDeletedError as error:
                 _log.warning("%s is left out: %s", tag, error)
-        created = self._client.create_run(tags=tags, uid=uid, may_exist=may_exist, **named)
+        try:
+            created = self._client.create_run(tags=tags, uid=uid, may_exist=may_exist, **named)
+        except MlflowException:
+            experiment = self._client.call(lambda client: client.get_experiment(named["experiment_id"]))
+            if experiment.lifecycle_stage == "deleted":
+                raise RunDeletedError(named["run_name"]) from None
+            raise
         self._ids[uid] = created.info.run_id
 
     def _log_batch(

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from harness.cli.command import python
 from harness.core.errors import UserError
 from harness.storage.sqlite import create_atomically
 from harness.tracking.retry import RetryingClient, store_name
@@ -25,18 +26,31 @@ def open_store(uri: str) -> RetryingClient:
     return RetryingClient(uri)
 
 
+def find_experiment(client: RetryingClient, name: str) -> str | None:
+    """The id of the experiment called `name`, None if there is none. Raises `UserError` if it was deleted in MLflow."""
+    found = client.call(lambda plain: plain.get_experiment_by_name(name))
+    if found is None:
+        return None
+    if found.lifecycle_stage == "deleted":
+        raise UserError(
+            f"the experiment {name!r} was deleted in MLflow; restore it with: {python()} -m mlflow experiments restore"
+            f" --experiment-id {found.experiment_id}"
+        )
+    return str(found.experiment_id)
+
+
 def create_experiment(client: RetryingClient, name: str) -> str:
     """The id of the experiment called `name`, created if there is none.
 
-    Raises `UserError` if the store cannot be written.
+    Raises `UserError` if the store cannot be written, or if the experiment was deleted in MLflow.
     """
-    if found := client.call(lambda plain: plain.get_experiment_by_name(name)):
-        return str(found.experiment_id)
+    if found := find_experiment(client, name):
+        return found
     try:
         return client.call(lambda plain: plain.create_experiment(name, tags=_SHOWN_AS_TRAINING))
     except MlflowException as error:  # another process may have created it at this moment
-        if found := client.call(lambda plain: plain.get_experiment_by_name(name)):
-            return str(found.experiment_id)
+        if found := find_experiment(client, name):
+            return found
         reason = str(error).partition("\n")[0]
         raise UserError(f"{store_name(client.uri)} cannot be written: {reason}") from None
 

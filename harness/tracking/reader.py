@@ -14,16 +14,21 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
+from harness.cli.command import python
 from harness.core.config import RunConfig
 from harness.core.errors import UserError
 from harness.storage.checks import check_exists
 from harness.storage.urls import without_password
+from harness.tracking.experiments import find_experiment
 from harness.tracking.retry import RetryingClient
-from harness.tracking.schema import CONFIG_HASH, ENVIRONMENT, KIND, PARENT_RUN_ID, Kind
+from harness.tracking.schema import CONFIG_HASH, ENVIRONMENT, KIND, NAME, PARENT_RUN_ID, Kind
 
 
 class TrackedRun(NamedTuple):
-    """One MLflow run as it is now. `metrics` holds the last value of each metric, `status` is MLflow's run status."""
+    """One MLflow run as it is now. `metrics` holds the last value of each metric, `status` is MLflow's run status.
+
+    `name` is the one that this project gave it, whatever it is called in MLflow now.
+    """
 
     id: str
     name: str
@@ -62,26 +67,34 @@ class ExperimentReader:
         check_exists(uri)
         self.uri = uri
         self.client = RetryingClient(uri)
-        found = self.client.call(lambda client: client.get_experiment_by_name(experiment))
+        found = find_experiment(self.client, experiment)
         if found is None:
             raise UserError(
                 f"no {experiment!r} in {without_password(uri)}; run: {made_by}   (or set MLFLOW_TRACKING_URI)"
             )
-        self.experiment_id = str(found.experiment_id)
+        self.experiment_id = found
 
-    def parents(self, kind: Kind, name: str = "") -> list[TrackedRun]:
-        """The parent runs of this kind, newest first; only those called `name` if it is given."""
-        named = f" and attributes.run_name = '{name}'" if name else ""
-        return list(self._search(f"tags.`{KIND}` = '{kind}'{named}", ["attributes.start_time DESC"]))
+    def parents(self, kind: Kind, name: str = "", deleted: bool = False) -> list[TrackedRun]:
+        """The parent runs of this kind, newest first; only those called `name` if it is given.
 
-    def children(self, parent_id: str, kind: Kind | None = None, unfinished: bool = False) -> list[TrackedRun]:
-        """All child runs, oldest first. `kind` and `unfinished` (not FINISHED) select some of them."""
+        `deleted`: those that were deleted in MLflow instead.
+        """
+        found = self._search(f"tags.`{KIND}` = '{kind}'", ["attributes.start_time DESC"], deleted)
+        return [run for run in found if name in ("", run.name)]
+
+    def children(
+        self, parent_id: str, kind: Kind | None = None, unfinished: bool = False, deleted: bool = False
+    ) -> list[TrackedRun]:
+        """All child runs, oldest first. `kind` and `unfinished` (not FINISHED) select some of them.
+
+        `deleted`: those that were deleted in MLflow instead.
+        """
         conditions = [f"tags.`{PARENT_RUN_ID}` = '{parent_id}'"]
         if kind:
             conditions.append(f"tags.`{KIND}` = '{kind}'")
         if unfinished:
             conditions.append("attributes.status != 'FINISHED'")
-        return list(self._search(" and ".join(conditions), ["attributes.start_time ASC"]))
+        return list(self._search(" and ".join(conditions), ["attributes.start_time ASC"], deleted))
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """The values of a metric by step, in the order of steps.
@@ -109,17 +122,35 @@ class ExperimentReader:
                 raise UserError(f"run {run_id} has no artifact {name}: its records were altered") from None
             return np.load(path, allow_pickle=False)
 
-    def _search(self, filter_string: str, order_by: list[str]) -> Iterator[TrackedRun]:
-        return map(_tracked, _search_runs(self.client, [self.experiment_id], filter_string, order_by))
+    def _search(self, filter_string: str, order_by: list[str], deleted: bool) -> Iterator[TrackedRun]:
+        return map(_tracked, _search_runs(self.client, [self.experiment_id], filter_string, order_by, deleted))
 
 
-def parents_anywhere(uri: str, kind: Kind) -> list[tuple[str, TrackedRun]]:
-    """The parent runs of this kind in all experiments, newest first, each with the name of its experiment."""
+def check_not_deleted(reader: ExperimentReader, kind: Kind, name: str) -> None:
+    """Raise `UserError` if the parent run called `name` was deleted in MLflow."""
+    for run in reader.parents(kind, name, deleted=True):
+        raise deleted_error(kind, run)
+
+
+def deleted_error(kind: Kind, parent: TrackedRun) -> UserError:
+    """What to say of a parent run that was deleted in MLflow."""
+    other = ", or begin another one with --study NAME" if kind == "study" else ""
+    return UserError(
+        f"the run of {kind} {parent.name!r} was deleted in MLflow; restore it with: {python()} -m mlflow runs restore"
+        f" --run-id {parent.id}{other}"
+    )
+
+
+def parents_anywhere(uri: str, kind: Kind, deleted: bool = False) -> list[tuple[str, TrackedRun]]:
+    """The parent runs of this kind in all experiments, newest first, each with the name of its experiment.
+
+    `deleted`: those that were deleted in MLflow instead.
+    """
     check_exists(uri)
     client = RetryingClient(uri)
     experiments = _all_pages(client, lambda plain, token: plain.search_experiments(page_token=token))
     names = {found.experiment_id: found.name for found in experiments}
-    runs = _search_runs(client, list(names), f"tags.`{KIND}` = '{kind}'", ["attributes.start_time DESC"])
+    runs = _search_runs(client, list(names), f"tags.`{KIND}` = '{kind}'", ["attributes.start_time DESC"], deleted)
     return [(names[run.info.experiment_id], _tracked(run)) for run in runs]
 
 
@@ -136,12 +167,13 @@ def find_run(uri: str, run_id: str) -> tuple[ExperimentReader, TrackedRun]:
 
 
 def _search_runs(
-    client: RetryingClient, experiment_ids: list[str], filter_string: str, order_by: list[str]
+    client: RetryingClient, experiment_ids: list[str], filter_string: str, order_by: list[str], deleted: bool = False
 ) -> Iterator[Run]:
+    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
     return _all_pages(
         client,
         lambda plain, token: plain.search_runs(
-            experiment_ids, filter_string, run_view_type=ViewType.ACTIVE_ONLY, order_by=order_by, page_token=token
+            experiment_ids, filter_string, run_view_type=view, order_by=order_by, page_token=token
         ),
     )
 
@@ -158,4 +190,5 @@ def _all_pages(client: RetryingClient, page_at: Callable[[MlflowClient, str | No
 
 def _tracked(run: Run) -> TrackedRun:
     info, data = run.info, run.data
-    return TrackedRun(info.run_id, info.run_name, info.status, data.params, data.metrics, data.tags)
+    name = data.tags.get(NAME, info.run_name)
+    return TrackedRun(info.run_id, name, info.status, data.params, data.metrics, data.tags)

@@ -17,9 +17,11 @@ JUDGED_STATES = ("complete", "diverged")  # of a claim's and a winner's runs: ot
 
 # Tags of this project.
 KIND, STATE, NOTE, OWNER = "harness.kind", "harness.state", "harness.note", "harness.owner"
+NAME = "harness.name"  # of a parent run, whose name in MLflow may be changed by hand
 UID = "harness.uid"  # unique, and known before MLflow gives the run its id
 CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_sha256", "harness.attempt"
 GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
+TRIALS = "harness.trials"  # the number of trials of a finished study
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
 MODEL = "harness.model"
 DATA, TARGET, HEADER = "harness.data", "harness.target", "harness.header"  # the choice that loads the same data again

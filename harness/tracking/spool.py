@@ -8,7 +8,7 @@ import base64
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from itertools import islice
@@ -38,7 +38,8 @@ class Spool:
     """Writes to the MLflow store at `uri` without waiting for it; `flush` waits.
 
     `create_run` returns a uid at once, by which all methods know the run; `id_of` waits for MLflow's id. If the disk is
-    full or MLflow refuses an operation, the next call raises `Stopped`.
+    full or MLflow refuses an operation, the next call raises `Stopped`. If a run was deleted in MLflow, its operations
+    are left out, the next call raises `RunDeletedError` once, and the operations of other runs are still sent.
     """
 
     def __init__(self, uri: str) -> None:
@@ -54,6 +55,7 @@ class Spool:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
+        self._deleted: RunDeletedError | None = None
         self._error_was_raised = False
         self._started = 0
         self._deliver_recovered(folder, f"{stem}-*.spool")
@@ -169,6 +171,8 @@ class Spool:
                 operations = self._next()
             try:
                 self._sender.send(merged(operations))
+            except RunDeletedError as error:  # the next call raises it; records of other runs go on
+                self._deleted = error
             except Exception as error:  # noqa: BLE001  # the next call raises it
                 with self._change:
                     self._error = self._refusal(error) if isinstance(error, MlflowException) else error
@@ -194,6 +198,9 @@ class Spool:
         return Stopped(f"{store_name(self._uri)} refuses a record ({why}); {kept}; {REMEDY}", 1)
 
     def _raise_error(self) -> None:
+        if self._deleted is not None:
+            deleted, self._deleted = self._deleted, None
+            raise deleted
         if self._error is not None and not self._error_was_raised:
             self._error_was_raised = True
             raise self._error
@@ -206,14 +213,17 @@ class Spool:
                     _log.warning(
                         "%d records that a process left in %s are written to MLflow now", len(operations), path
                     )
+                left_out: Counter[str] = Counter()
                 for operation in operations:
                     try:
                         sender.send(operation, may_exist=True)
                     except RunDeletedError as error:
-                        _log.warning("one of them, %s, is left out: %s", operation.method, error)
+                        left_out[str(error)] += 1
                     except MlflowException as error:
                         why = " ".join(str(error).split())[:300]
                         raise Stopped(f"the records in {path} are refused by MLflow ({why}); {REMEDY}", 1) from None
+                for why, count in left_out.items():
+                    _log.warning("%d of them are left out: %s", count, why)
 
 
 def _now() -> int:

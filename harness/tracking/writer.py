@@ -13,7 +13,7 @@ from harness.storage.process import is_alive, this_process
 from harness.tracking import schema
 from harness.tracking.experiments import create_experiment, open_store
 from harness.tracking.provenance import source_tags
-from harness.tracking.reader import ExperimentReader, TrackedRun
+from harness.tracking.reader import ExperimentReader, TrackedRun, check_not_deleted
 from harness.tracking.spool import Spool
 
 _log = logging.getLogger("harness")
@@ -63,15 +63,19 @@ class ExperimentWriter:
     def open_parent(
         self, name: str, kind: schema.Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None
     ) -> str:
-        """The id of the parent run called `name`: created with `params` and `tags`, or taken over (owner, RUNNING)."""
+        """The id of the parent run called `name`: created with `params` and `tags`, or taken over (owner, RUNNING).
+
+        Raises `UserError` if it was deleted in MLflow.
+        """
         found = self.parent(name, kind)
         if found is None:
-            all_tags = self._common_tags | {schema.KIND: kind} | dict(tags or {})
+            check_not_deleted(self._reader, kind, name)
+            all_tags = self._common_tags | {schema.KIND: kind, schema.NAME: name} | dict(tags or {})
             run = self._spool.create_run(self._reader.experiment_id, name, all_tags)
             self._log(run, params={**params, **self._data_params()})
             self._log_dataset(run)
             return self.id_of(run)
-        self._log(found.id, tags=self._common_tags)
+        self._log(found.id, tags=self._common_tags | {schema.NAME: name})
         self._spool.set_status(found.id, "RUNNING")
         return found.id
 

@@ -1,6 +1,9 @@
 """The report of a search, from records written by hand: no training, every number typed in."""
 
+import re
+
 import pytest
+from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from analysis.evidence.studies import study_frames
@@ -159,6 +162,41 @@ def test_what_a_winner_reached_is_said_as_it_was(tracking, report, tmp_path, mon
     assert done.exit_code == 0, done.stderr
     assert told in done.stdout and "nan" not in done.stdout
     assert told.partition(" (")[0] in (tmp_path / "reports" / "unstable.html").read_text()
+
+
+def delete(store, parent, *numbers):
+    for run in ExperimentReader(store, "search/digits").children(parent, "trial"):
+        if int(run.tags["harness.trial"]) in numbers and run.tags["harness.state"] != "interrupted":
+            MlflowClient(store).delete_run(run.id)
+
+
+def test_what_was_deleted_is_said_in_the_first_lines(store, tracking, parent, report, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tracking.set_tags(parent, {"harness.trials": "4"})
+    tracking.log_metrics(parent, {"val_accuracy": 0.8})
+    tracking.close(wait=True)
+    delete(store, parent, 1)
+    first, second, third = report().stdout.splitlines()[:3]
+    told = r"runs of this study were deleted in MLflow and are not counted: trial 1 \(\w{32}\); restore them there"
+    assert re.fullmatch(f"warning: {told}", first)
+    assert second == "warning: the study had 4 trials, and the runs of 3 are here"
+    assert third.startswith("study study ")
+    assert first.removeprefix("warning: ") in (tmp_path / "reports" / "study.html").read_text()
+    delete(store, parent, 2)
+    told = report().stdout
+    assert "warning: its best trial, of validation accuracy 0.8000, is not here" in told
+    assert "test  no run of the winner is there" in told and "nan" not in told and "The study grew" not in told
+    delete(store, parent, *STATES)
+    done = report()
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: study 'study' has no complete trial here: its runs were deleted in MLflow")
+    MlflowClient(store).delete_run(parent)
+    assert "the run of study 'study' was deleted in MLflow" in report("--study", "study").stderr
+
+
+def test_a_study_that_was_renamed_in_mlflow_is_still_known_by_its_own_name(store, tracking, parent, report):
+    MlflowClient(store).update_run(parent, name="my best search")
+    assert report().stdout.startswith(f"study study (search/digits, run {parent})\n")
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(report, parent):

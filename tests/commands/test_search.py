@@ -266,6 +266,42 @@ def test_a_search_in_which_every_run_diverges_says_so(tmp_path, store, command):
 
 
 @pytest.mark.slow
+def test_what_is_renamed_or_deleted_in_mlflow_is_neither_made_again_nor_lost(tmp_path, store, command):
+    assert command(*DIGITS, "--trials", "3").returncode == 0
+    (parent,) = records(tmp_path).parents("study")
+    client = MlflowClient(store)
+    client.update_run(parent.id, name="my best search")
+    assert "nothing is left to do" in command(*DIGITS, "--trials", "3").stdout
+    more = command(*DIGITS, "--trials", "4")
+    assert "1 of 4 trials to run" in more.stdout
+    assert [run.id for run in records(tmp_path).parents("study")] == [parent.id]
+    client.delete_run(parent.id)
+    refused = command(*DIGITS, "--trials", "4")
+    assert refused.returncode == 2
+    restore = re.search(r"restore it with: \S+ -m (mlflow runs restore --run-id \w+), or begin", refused.stderr)[1]
+    assert command(*restore.split(), MLFLOW_TRACKING_URI=store).returncode == 0
+    assert "nothing is left to do" in command(*DIGITS, "--trials", "4").stdout
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_deleted_during_a_search_leaves_nothing_running(tmp_path, store, command):
+    (tmp_path / "long.toml").write_text(LONG)
+    process = start(tmp_path, "--trials", "2", "--space", "long.toml", "--workers", "2")
+    wait_for_an_epoch(tmp_path)
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    deleted = here.children(parent.id)[0]
+    MlflowClient(store).delete_run(deleted.id)
+    _output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "is not in MLflow any more: it was deleted" in errors
+    assert "RUNNING" not in {run.status for run in [*here.parents("study"), *here.children(parent.id)]}
+    again = command(*DIGITS, "--trials", "2", "--space", "long.toml", "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    states = [run.tags["harness.state"] for run in here.children(parent.id, "trial")]
+    assert states.count("complete") == 2
+
+
+@pytest.mark.slow
 def test_a_winner_that_diverges_or_fails_is_no_success(tmp_path, store, command):
     """The space of issue 16: two of the winner's three fresh seeds diverge."""
     (tmp_path / "edge.toml").write_text(

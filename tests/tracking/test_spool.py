@@ -15,7 +15,7 @@ from support.paths import PROJECT
 
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
-from harness.core.errors import Stopped
+from harness.core.errors import Stopped, UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.tracking import retry
 from harness.tracking.delivery import mergeable, merged
@@ -170,18 +170,59 @@ def test_a_model_waits_for_the_server(proxy, tracking, digits):
     assert winner.tags["harness.model"].startswith("models:/m-")
 
 
-def test_the_record_of_a_deleted_run_is_told_at_the_next_call_and_left_out_by_the_next_process(store, tmp_path, caplog):
+def test_the_record_of_a_deleted_run_is_told_once_and_left_out_and_those_of_others_go_on(store, tmp_path):
     tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
     parent = tracking.open_parent("refused", "study", {})
     tracking.log_metrics("f" * 32, {"x": 1.0})
+    tracking.log_metrics(parent, {"y": 2.0})
     with pytest.raises(Stopped, match=r"run f{32} is not in MLflow any more: it was deleted"):
         tracking.close(wait=True)
-    tracking.log_metrics(parent, {"y": 2.0})  # kept, as nothing is handed over any more
-    tracking._spool._file._lock.release()  # as the end of the process does
-    again = ExperimentWriter(store, "search/digits", DATA, "cpu")
-    assert again.read().history(parent, "y") == {0: 2.0}
-    assert "one of them, log_batch, is left out: run ffff" in caplog.text
+    tracking.end_run(parent, "interrupted")
+    tracking.close(wait=True)
+    assert tracking.read().history(parent, "y") == {0: 2.0}
+    assert tracking.parent("refused", "study").status == "KILLED"
     assert spools(tmp_path) == []
+
+
+def test_records_of_a_deleted_run_that_a_dead_process_left_are_counted_and_left_out(store, tmp_path, caplog):
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    parent = tracking.open_parent("refused", "study", {})
+    tracking.close(wait=True)
+    batch = {"metrics": [], "params": [], "tags": [["t", "1"]]}
+    path = tracking._spool._file.path
+    path.write_text("".join(json.dumps([run, "log_batch", batch]) + "\n" for run in ("f" * 32, "f" * 32, parent)))
+    again = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    assert again.parent("refused", "study").tags["t"] == "1"
+    assert "2 of them are left out: run ffff" in caplog.text
+    assert spools(tmp_path) == []
+
+
+def test_an_experiment_that_was_deleted_takes_its_records_with_it_and_is_named_by_the_next_command(store, tmp_path):
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    parent = tracking.open_parent("deleted", "study", {})
+    experiment = tracking.read().experiment_id
+    MlflowClient(store).delete_experiment(experiment)
+    tracking.start_run(parent, "trial 1", "trial", CONFIG, {})
+    with pytest.raises(Stopped, match="is not in MLflow any more: it was deleted"):
+        tracking.close(wait=True)
+    tracking.close(wait=False)
+    assert spools(tmp_path) == []
+    with pytest.raises(UserError, match=rf"'search/digits' was deleted in MLflow; .* --experiment-id {experiment}$"):
+        ExperimentWriter(store, "search/digits", DATA, "cpu")
+    ExperimentWriter(store, "search/wine", DATA, "cpu").open_parent("another", "study", {})
+
+
+def test_a_parent_is_known_by_its_own_name_and_one_that_was_deleted_is_named(store):
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    parent = tracking.open_parent("study", "study", {})
+    MlflowClient(store).update_run(parent, name="my best search")
+    assert tracking.parent("study", "study").id == tracking.open_parent("study", "study", {}) == parent
+    tracking.close(wait=True)
+    MlflowClient(store).delete_run(parent)
+    with pytest.raises(UserError, match=rf"the run of study 'study' was deleted in MLflow; .* --run-id {parent}, or"):
+        tracking.open_parent("study", "study", {})
+    MlflowClient(store).restore_run(parent)
+    assert tracking.open_parent("study", "study", {}) == parent
 
 
 def test_what_mlflow_refuses_for_another_reason_stays_in_its_file(store, tmp_path, monkeypatch):
