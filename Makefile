@@ -21,7 +21,7 @@ ui: $(READY)
 
 report: $(READY)
 	@$(BIN)/python -m harness.replicate --all $(ARGS)
-	@$(BIN)/python -m analysis.report $(filter --quick,$(ARGS))
+	@$(BIN)/python -m analysis.report $(shell printf '%s' "$(ARGS)" | grep -oE -e '--quick|--dataset[ =][^ ]+')
 
 study: $(READY)
 	@$(BIN)/python -m analysis.study $(ARGS)

@@ -9,6 +9,7 @@ import gc
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -34,6 +35,7 @@ def run(app: typer.Typer) -> NoReturn:
     """Run `app` on the command line and exit. A wrong option is one line, not a usage page."""
     gc.set_threshold(_GC_THRESHOLD)
     _print_any_sign()
+    _forget_warnings_of_the_shell()
     try:
         status = _parse_and_run(app)
     except SystemExit as exit_:
@@ -51,6 +53,15 @@ def _print_any_sign() -> None:
         if isinstance(stream, TextIOWrapper):  # None if the shell has closed it
             is_ascii = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding="utf-8" if is_ascii else None, errors="replace")
+
+
+def _forget_warnings_of_the_shell() -> None:
+    """Without PYTHONWARNINGS, which may turn any warning of a library into an error, here and in child processes."""
+    if os.environ.pop("PYTHONWARNINGS", ""):
+        sys.warnoptions.clear()
+        warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
 
 
 def _parse_and_run(app: typer.Typer) -> int:

@@ -27,7 +27,8 @@ def check_stores(storage: str, tracking: str) -> None:
     """Raise `UserError` unless both URLs are of a known kind and, if they are files, can be written."""
     _check(storage, _OPTUNA_KINDS, "--storage")
     check_tracking(tracking)
-    if storage == tracking:
+    paths = [path and path.resolve() for path in map(sqlite_file, (storage, tracking))]
+    if storage == tracking or (paths[0] is not None and paths[0] == paths[1]):
         raise UserError(
             f"--storage and MLFLOW_TRACKING_URI are both {without_password(storage)}: each needs its own database,"
             f" such as {OPTUNA_DEFAULT} and {MLFLOW_DEFAULT}"

@@ -52,6 +52,12 @@ class Study:
         self.space = space
         self._seed = seed
         self._study = CachedStudy(open_storage(url), name, _PRUNER)
+        directions = [direction.name.lower() for direction in self._study.stored.directions]
+        if directions != ["maximize"]:
+            raise UserError(
+                f"study {name!r} is of other code: it should {' and '.join(directions)}, and a search should maximize;"
+                " start another study with --study NAME"
+            )
         self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)

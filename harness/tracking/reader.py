@@ -160,7 +160,10 @@ def find_run(uri: str, run_id: str) -> tuple[ExperimentReader, TrackedRun]:
     client = RetryingClient(uri)
     try:
         run = client.call(lambda plain: plain.get_run(run_id))
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            why = " ".join(str(error).split())[:300]
+            raise UserError(f"{without_password(uri)} refuses to answer: {why}") from None
         raise UserError(f"there is no run {run_id!r} in {without_password(uri)}; the MLflow UI shows the ids") from None
     experiment = client.call(lambda plain: plain.get_experiment(run.info.experiment_id))
     return ExperimentReader(uri, experiment.name), _tracked(run)

@@ -131,7 +131,9 @@ def _train(
     job: Job, dataset: Dataset, run: TrackedRun, epochs: int, console: Console
 ) -> tuple[list[Reading], JobResult]:
     """Every value that the run would log, and its result. A run that was stopped is stopped after as many epochs."""
-    device = find_device("cuda" if run.params["device"] == "cuda" else "cpu")
+    device = find_device("auto") if run.params["device"] == "cuda" else "cpu"
+    if device != run.params["device"]:
+        raise UserError(f"run {run.id} was trained on a GPU, and torch sees none here: replay it where there is one")
     if device == "cpu":
         torch.set_num_threads(1)  # as in a worker
     trained: list[EpochMetrics] = []

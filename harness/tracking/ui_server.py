@@ -18,6 +18,8 @@ _HOST = "127.0.0.1"
 _DEFAULT_PORT = 5000
 _PORTS_TRIED = 20
 _SECONDS_TO_START = 60
+# Its input ends when its parent does.
+_END_WITH_PARENT = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGTERM)"
 
 
 def port_holder(port: int) -> str:
@@ -50,12 +52,13 @@ def serve(uri: str, port: int) -> None:
     if holder:
         raise UserError(f"--port {port} is in use by {holder}; end that program or choose another port")
     typer.echo(f"starting MLflow on {without_password(uri)} ...")
-    arguments = ["-m", "mlflow", "ui", "--host", _HOST, "--port", str(port), "--backend-store-uri", uri]
+    arguments = ["-m", "mlflow", "ui", "--host", _HOST, "--port", str(port)]
     arguments += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     arguments += ["--default-artifact-root", "./mlruns"] if uri == MLFLOW_DEFAULT else []
-    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+    # The address may hold a password, which everybody would see in the list of processes.
+    env = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
     # In a session of its own, the server does not receive Ctrl-C, and its workers end with it.
-    with subprocess.Popen([sys.executable, *arguments], env=env, start_new_session=True) as server:
+    with subprocess.Popen([sys.executable, *arguments], env=env, start_new_session=True) as server, _ends(server.pid):
         signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background jobs
         try:
@@ -64,9 +67,12 @@ def serve(uri: str, port: int) -> None:
             server.wait()
         except KeyboardInterrupt:
             typer.echo("MLflow has ended")
-        finally:
-            if server.poll() is None:
-                os.killpg(server.pid, signal.SIGTERM)
+
+
+def _ends(group: int) -> "subprocess.Popen[bytes]":
+    """A process that ends this group of processes when it is left, or when this process dies in any way."""
+    arguments = [sys.executable, "-c", _END_WITH_PARENT, str(group)]
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def _create_database(uri: str) -> None:

@@ -149,6 +149,20 @@ def test_what_was_typed_is_repeated_without_its_passwords(monkeypatch):
     )
 
 
+def test_warnings_of_the_shell_are_forgotten_here_and_in_children():
+    program = (
+        "import subprocess, sys, warnings, typer; from harness.cli import command; app = command.new_app()\n"
+        "def main():\n"
+        "    warnings.warn('old', DeprecationWarning)\n"
+        "    subprocess.run([sys.executable, '-c', 'import warnings; warnings.warn(chr(110))'], check=True)\n"
+        "app.command()(main); command.run(app)"
+    )
+    env = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "error"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "old" not in done.stderr
+
+
 def test_a_reader_that_has_gone_is_no_error_message(tmp_path):
     script = tmp_path / "talks.py"
     script.write_text(

@@ -1,6 +1,7 @@
 """Runs that were really trained and recorded, trained again."""
 
 import re
+import sqlite3
 from contextlib import closing
 
 import pytest
@@ -157,6 +158,16 @@ def test_another_commit_or_library_is_said_and_the_comparison_is_made(tracked, c
     assert status == 0
     assert re.search(r"warning: the code is another commit: \w+, recorded 0000000000", out)
     assert re.search(r"warning: torch differs: 2\S+, recorded 1\.0", out)
+
+
+def test_a_run_of_a_gpu_is_not_replayed_without_one(tracked, capsys, tmp_path):
+    run_id = tracked("trial")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("UPDATE params SET value = 'cuda' WHERE key = 'device' AND run_uuid = ?", (run_id,))
+        database.commit()
+    status, _, err = replayed(run_id, capsys)
+    assert status == 2
+    assert err == f"error: run {run_id} was trained on a GPU, and torch sees none here: replay it where there is one\n"
 
 
 def test_other_data_are_refused(tracked, capsys):

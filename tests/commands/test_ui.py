@@ -7,8 +7,10 @@ import sys
 import urllib.request
 from contextlib import closing
 
+import psutil
 import pytest
 from support.paths import PROJECT
+from support.search_helpers import wait_for
 
 from harness.tracking.ui_server import port_holder
 
@@ -47,7 +49,7 @@ def test_a_tracking_server_is_pointed_to(command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_serves_the_runs_of_this_folder_at_the_address_it_prints(tmp_path, store, number):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -62,9 +64,11 @@ def test_it_serves_the_runs_of_this_folder_at_the_address_it_prints(tmp_path, st
         assert f"http://127.0.0.1:{port} " in line
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
             assert b"MLflow" in page.read()
+        processes = [psutil.Process(ui.pid), *psutil.Process(ui.pid).children(recursive=True)]
+        assert not any("sqlite" in argument for process in processes for argument in process.cmdline())
         ui.send_signal(number)
-        assert ui.wait(timeout=30) in (0, 143)
-    assert port_holder(port) == ""
+        assert ui.wait(timeout=30) in (0, 143, -9)
+    wait_for(lambda: port_holder(port) == "", seconds=30)
 
 
 @pytest.mark.slow

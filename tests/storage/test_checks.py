@@ -67,6 +67,13 @@ def test_the_tracking_uri_is_the_environments_or_mlflows_default(monkeypatch):
     assert tracking_uri() == "http://127.0.0.1:5000"
 
 
+@pytest.mark.parametrize("tracking", ["sqlite:///./o.db", "sqlite:///../{}/o.db", "sqlite:///{}/o.db"])
+def test_one_file_for_both_databases_is_refused_however_it_is_written(tmp_path, tracking):
+    folder = tmp_path.name if "../" in tracking else tmp_path
+    with pytest.raises(UserError, match="each needs its own database"):
+        check_stores("sqlite:///o.db", tracking.format(folder))
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

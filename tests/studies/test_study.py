@@ -404,3 +404,11 @@ def test_a_storage_that_does_not_answer_is_one_line_without_its_password():
         open_study("postgresql+psycopg2://me:secret@127.0.0.1:1/none")
     assert "cannot open postgresql+psycopg2://me:***@127.0.0.1:1/none (" in str(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("directions", [["minimize"], ["maximize", "minimize"]])
+def test_a_study_of_other_code_that_wants_something_else_is_refused(directions):
+    open_storage(URL)
+    optuna.create_study(study_name="study", storage=URL, directions=directions)
+    with pytest.raises(UserError, match=f"is of other code: it should {' and '.join(directions)}, and a search should"):
+        open_study()

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class FlakyProxy(ThreadingHTTPServer):
     """Passes requests on to the server at the port `upstream`.
 
-    `state`: "open"; "failing", every answer is a 500; "deaf", the next `runs/create` is passed on, but answered with a
-    502.
+    `state`: "open"; "failing", every answer is a 500; "forbidden", a 403; "deaf", the next `runs/create` is passed on,
+    but answered with a 502.
     """
 
     def __init__(self, upstream):
@@ -40,6 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.server.state
         if state == "failing":
             return self._answer(500, b"out of order")
+        if state == "forbidden":
+            return self._answer(403, b"not yours")
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.server.upstream}{self.path}", body or None,
             {"Content-Type": self.headers.get("Content-Type", "")}, method=self.command,

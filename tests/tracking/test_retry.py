@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from harness.core.errors import Stopped
+from harness.core.errors import Stopped, UserError
 from harness.tracking import retry
+from harness.tracking.reader import find_run
 from harness.tracking.retry import RetryingClient
 
 
@@ -47,6 +48,15 @@ def test_who_waited_long_enough_stops_and_then_waits_no_more(proxy, monkeypatch)
     assert time.monotonic() - begun < 2.0
     proxy.state = "open"
     assert client.call(lambda plain: plain.search_experiments())
+
+
+def test_a_server_that_lets_nobody_in_is_not_one_without_the_run(proxy):
+    proxy.state = "forbidden"
+    with pytest.raises(UserError, match=r"^http://127.* refuses to answer: .*403"):
+        find_run(proxy.address, "0" * 32)
+    proxy.state = "open"
+    with pytest.raises(UserError, match="there is no run '0000"):
+        find_run(proxy.address, "0" * 32)
 
 
 def test_what_the_server_refuses_is_not_waited_for(proxy):
