@@ -1,7 +1,7 @@
 """The interactive page of a study: Optuna's plots, and accuracy against training time. One file, no network."""
 
 import plotly.graph_objects as go
-from optuna.visualization import plot_optimization_history, plot_parallel_coordinate, plot_param_importances, plot_slice
+from optuna.visualization import plot_optimization_history, plot_parallel_coordinate, plot_slice
 
 from harness.cli.console import format_params
 from harness.studies.study import Study
@@ -12,8 +12,8 @@ _STATE_COLOUR = {"complete": "#0072B2", "pruned": "#E69F00"}
 
 def study_page(study: Study, summary: Summary) -> str:
     """HTML with the plots that the study's trials allow. It needs at least one complete trial."""
-    importances = [_importances(study)] if summary.importances else []
-    figures = [_history(study), *importances, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
+    bars = [importance_bars(summary)] if summary.importances else []
+    figures = [_history(study), *bars, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=position == 0, config={"displaylogo": False})
         for position, figure in enumerate(figures)
@@ -40,14 +40,24 @@ def accuracy_against_seconds(summary: Summary) -> go.Figure:
     return figure
 
 
+def importance_bars(summary: Summary) -> go.Figure:
+    """The share of each parameter with its interval."""
+    names = list(summary.importances)[::-1]  # the largest on top
+    shares, lows, highs = zip(*(summary.importances[name] for name in names), strict=True)
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - share for share, high in zip(shares, highs, strict=True)],
+        "arrayminus": [share - low for share, low in zip(shares, lows, strict=True)],
+    }
+    figure = go.Figure(layout={"title": "Parameter importances (PED-ANOVA), 95 % intervals over resampled trials"})
+    figure.add_bar(x=shares, y=names, orientation="h", error_x=error)
+    return figure.update_xaxes(title="share of the importance", range=[0, 1])
+
+
 def _history(study: Study) -> go.Figure:
     figure = plot_optimization_history(study.optuna, target_name="validation accuracy")
     return figure.update_layout(title="Optimisation history")
-
-
-def _importances(study: Study) -> go.Figure:
-    figure = plot_param_importances(study.optuna, target_name="validation accuracy")
-    return figure.update_layout(title="Parameter importances (PED-ANOVA)")
 
 
 def _parallel(study: Study) -> go.Figure:

@@ -5,16 +5,16 @@ from collections import Counter
 from typing import NamedTuple
 
 from harness.cli.console import format_params
+from harness.studies.importances import MIN_TRIALS, Importance, importances
 from harness.studies.study import Study
 from harness.studies.trial import Trial
 from harness.studies.winner import WinnerRun
 
-_MIN_TRIALS_FOR_IMPORTANCE = 4
 _SHOWN_TRIALS = 10
 
 
 class Summary(NamedTuple):
-    """`importances`: the share of each parameter (they sum to 1), largest first; {} if too few trials are complete.
+    """`importances`: that of each parameter, largest first; {} if too few trials are complete.
 
     `edges`: "low" or "high" for parameters whose best value is at that end of their range, if it can be widened.
     `copies`: the number of trials that repeat an earlier config.
@@ -25,7 +25,7 @@ class Summary(NamedTuple):
     trials: list[Trial]
     states: Counter[str]
     copies: int
-    importances: dict[str, float]
+    importances: dict[str, Importance]
     edges: dict[str, str]
     winner: list[WinnerRun]
     training_seconds: float
@@ -51,7 +51,7 @@ def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
         trials=trials,
         states=Counter(outcome.state for outcome in outcomes),
         copies=sum(outcome.same_as is not None for outcome in outcomes),
-        importances=_importances(study),
+        importances=importances(study.optuna),
         edges=study.space.at_edge(best.params),
         winner=winner,
         training_seconds=sum(outcome.seconds for outcome in outcomes),
@@ -86,10 +86,11 @@ def counted(count: int, what: str) -> str:
 
 
 def importances_text(summary: Summary) -> str:
-    """`epochs 72%, gamma 19%, …`, or the reason why they are not computed."""
+    """`epochs 72% [40, 90], gamma 19% [2, 50], …` with 95 % intervals, or the reason why they are not computed."""
     if not summary.importances:
-        return f"not computed: it needs {_MIN_TRIALS_FOR_IMPORTANCE} complete trials that differ"
-    return ", ".join(f"{name} {share:.0%}" for name, share in summary.importances.items())
+        return f"not shown: with fewer than {MIN_TRIALS} complete trials they change from trial to trial"
+    shown = summary.importances.items()
+    return ", ".join(f"{name} {share:.0%} [{low * 100:.0f}, {high * 100:.0f}]" for name, (share, low, high) in shown)
 
 
 def warnings(summary: Summary) -> list[str]:
@@ -128,13 +129,3 @@ def markdown(summary: Summary) -> str:
         cells += [f"{trial.params[name]:.4g}" for name in ("lr", "gamma", "batch_size", "epochs")]
         lines.append("| " + " | ".join([*cells, "on" if trial.params["batch_norm"] else "off"]) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _importances(study: Study) -> dict[str, float]:
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-
-    complete = [trial for trial in study.finished() if trial.outcome and trial.outcome.state == "complete"]
-    values = {trial.value for trial in complete}
-    if len(complete) < _MIN_TRIALS_FOR_IMPORTANCE or len(values) < 2:
-        return {}
-    return dict(get_param_importances(study.optuna, evaluator=PedAnovaImportanceEvaluator()))
