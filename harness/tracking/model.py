@@ -24,7 +24,7 @@ def log_model(
     """Log a module as an MLflow model of a run, and its URI (`models:/…`) as a tag of the run.
 
     `example` is a batch of at least two inputs, so that the exported graph accepts any batch size. The model is saved
-    as an exported graph (pt2), without pickle.
+    as an exported graph (pt2): its weights and operations are plain data, but torch adds the example as a pickle.
     """
     import mlflow.pytorch
     import numpy as np
