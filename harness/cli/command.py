@@ -8,17 +8,19 @@ import codecs
 import gc
 import os
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import typer
 
-from harness.core.errors import Stopped, UserError
+from harness.core.errors import Stopped, Terminated, UserError
 from harness.storage.urls import without_password
 
 _UNEXPECTED, _BAD_INPUT, _CTRL_C = 1, 2, 130
@@ -36,6 +38,7 @@ def run(app: typer.Typer) -> NoReturn:
     gc.set_threshold(_GC_THRESHOLD)
     _print_any_sign()
     _forget_warnings_of_the_shell()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _parse_and_run(app)
     except SystemExit as exit_:
@@ -45,6 +48,10 @@ def run(app: typer.Typer) -> NoReturn:
     # are nearly as fast, but then nanobind prints pages of leak warnings once Triton was imported.
     atexit._run_exitfuncs()
     os._exit(_flush_output(status))
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
 
 
 def _print_any_sign() -> None:
@@ -109,8 +116,9 @@ def report_errors(debug: bool) -> Iterator[None]:
     except BrokenPipeError:  # the reader has gone, for example with `| head`
         _discard(sys.stdout.fileno())
         raise SystemExit(_UNEXPECTED) from None
-    except KeyboardInterrupt:
-        _end(f"stopped at once; resume with: {this_command()}", _CTRL_C)
+    except KeyboardInterrupt as stop:
+        status = stop.status if isinstance(stop, Terminated) else _CTRL_C
+        _end(f"stopped at once; resume with: {this_command()}", status)
     except Exception as error:
         if debug:
             raise

@@ -9,7 +9,7 @@ import typer
 from torch.utils.data import DataLoader
 
 from harness.core.config import RunConfig
-from harness.core.errors import Stopped, UserError
+from harness.core.errors import Stopped, Terminated, UserError
 from harness.data.choice import DataChoice
 from harness.data.dataset import Dataset, batch_size_error
 from harness.data.load import load
@@ -53,9 +53,10 @@ def _train(config: RunConfig, dataset: Dataset) -> tuple[Step, float]:
                 typer.echo(_line(step))
             if not math.isfinite(step.loss):
                 return step, math.nan
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        status = stop.status if isinstance(stop, Terminated) else 130
         where = f" in epoch {step.epoch}" if step else ""
-        raise Stopped(f"stopped{where}; this command saves nothing, so it starts from the beginning", 130) from None
+        raise Stopped(f"stopped{where}; this command saves nothing, so it starts from the beginning", status) from None
     assert step is not None
     tested = samples(dataset, dataset.test_inputs, dataset.test_labels)
     return step, accuracy(net, DataLoader(tested, batch_size=_TEST_BATCH))

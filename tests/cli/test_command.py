@@ -149,6 +149,25 @@ def test_what_was_typed_is_repeated_without_its_passwords(monkeypatch):
     )
 
 
+def test_sigterm_is_one_line_at_any_moment():
+    program = (
+        "import sys, time; from harness.cli import command; app = command.new_app()\n"
+        "def main():\n"
+        "    with command.report_errors(False):\n"
+        "        print('ready', flush=True); time.sleep(60)\n"
+        "app.command()(main); sys.argv[0] = 'harness/thing.py'; command.run(app)"
+    )
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+        _output, errors = running.communicate(timeout=20)
+    assert running.returncode == 143
+    assert errors.startswith("stopped at once; resume with: ") and errors.count("\n") == 1
+
+
 def test_warnings_of_the_shell_are_forgotten_here_and_in_children():
     program = (
         "import subprocess, sys, warnings, typer; from harness.cli import command; app = command.new_app()\n"
