@@ -5,11 +5,13 @@ Knows neither studies nor claims: the caller decides with which state a run ends
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from harness.cli.console import Console
 from harness.core.metrics import EpochMetrics
 from harness.engines.base import Engine, Epoch, Finished, Job, JobResult, Proceed, Started, WorkerLost
+from harness.tracking.delivery import RunDeletedError
 from harness.tracking.reader import TrackedRun
 from harness.tracking.schema import ATTEMPT, CONFIG_HASH, MATMUL_BACKEND, PROBES, STACK, Kind, State
 from harness.tracking.writer import ExperimentWriter
@@ -94,7 +96,8 @@ class Recorder:
                         del runs[name]
         finally:
             for run in runs.values():
-                self.writer.end_run(run, "interrupted", "stopped during an epoch")
+                with suppress(RunDeletedError):  # the others end all the same
+                    self.writer.end_run(run, "interrupted", "stopped during an epoch")
 
     def _start_run(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
         job = started.job

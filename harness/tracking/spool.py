@@ -56,6 +56,7 @@ class Spool:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._deleted: RunDeletedError | None = None
+        self._told: set[str] = set()
         self._error_was_raised = False
         self._started = 0
         self._deliver_recovered(folder, f"{stem}-*.spool")
@@ -172,7 +173,9 @@ class Spool:
             try:
                 self._sender.send(merged(operations))
             except RunDeletedError as error:  # the next call raises it; records of other runs go on
-                self._deleted = error
+                if str(error) not in self._told:
+                    self._told.add(str(error))
+                    self._deleted = error
             except Exception as error:  # noqa: BLE001  # the next call raises it
                 with self._change:
                     self._error = self._refusal(error) if isinstance(error, MlflowException) else error

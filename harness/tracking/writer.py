@@ -114,8 +114,10 @@ class ExperimentWriter:
         self, run: str, state: schema.State, note: str = "", metrics: Mapping[str, float] | None = None
     ) -> None:
         """End a run with its state, as a tag and as MLflow's status."""
-        self._log(run, metrics or {}, tags={schema.STATE: state} | ({schema.NOTE: note} if note else {}))
-        self._spool.set_status(run, schema.STATUS[state])
+        try:
+            self._log(run, metrics or {}, tags={schema.STATE: state} | ({schema.NOTE: note} if note else {}))
+        finally:  # an error that it raises may be about another run
+            self._spool.set_status(run, schema.STATUS[state])
 
     def id_of(self, run: str) -> str:
         """MLflow's id of a run. Waits until the run is in MLflow."""

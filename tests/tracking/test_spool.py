@@ -18,7 +18,7 @@ from harness.core.defaults import LESSON
 from harness.core.errors import Stopped, UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.tracking import retry
-from harness.tracking.delivery import mergeable, merged
+from harness.tracking.delivery import RunDeletedError, mergeable, merged
 from harness.tracking.model import log_model
 from harness.tracking.operations import Operation
 from harness.tracking.reader import ExperimentReader
@@ -182,6 +182,22 @@ def test_the_record_of_a_deleted_run_is_told_once_and_left_out_and_those_of_othe
     assert tracking.read().history(parent, "y") == {0: 2.0}
     assert tracking.parent("refused", "study").status == "KILLED"
     assert spools(tmp_path) == []
+
+
+def test_a_run_ends_although_another_one_was_deleted_and_each_deleted_one_is_told_once(store):
+    tracking = ExperimentWriter(store, "search/digits", DATA, "cpu")
+    parent = tracking.open_parent("refused", "study", {})
+    run = tracking.start_run(parent, "trial 1", "trial", CONFIG, {})
+    tracking.close(wait=True)
+    for _ in range(2):
+        tracking.log_metrics("f" * 32, {"x": 1.0})
+    while tracking._spool._waiting:
+        time.sleep(0.01)
+    with pytest.raises(RunDeletedError):
+        tracking.end_run(run, "interrupted")
+    tracking.log_metrics("f" * 32, {"x": 2.0})
+    tracking.close(wait=True)
+    assert [child.status for child in tracking.read().children(parent)] == ["KILLED"]
 
 
 def test_records_of_a_deleted_run_that_a_dead_process_left_are_counted_and_left_out(store, tmp_path, caplog):
