@@ -21,8 +21,8 @@ class StudyFrames(NamedTuple):
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
     repeats an earlier config), val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `winner`: one row per
     run of the winner, with trial, seed, run_id, state, test_loss, test_accuracy (NaN if it diverged). `epochs`: one row
-    per epoch of a trial, with trial, run_id, state, epoch, val_accuracy. `lacks`: sentences on what the records once
-    held.
+    per epoch of a trial, with trial, run_id, state, epoch, val_accuracy. `lacks`: a sentence for each
+    kind of run that is missing.
     """
 
     name: str

@@ -15,7 +15,7 @@ from analysis.judging.verdicts import Verdict, published_verdict
 from analysis.rendering import formatting
 from analysis.rendering.section import Judged, Picture, Table
 from harness.core.errors import UserError
-from harness.core.files import write_in_place
+from harness.core.files import write_atomically
 
 _DPI = 100
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
@@ -62,7 +62,7 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
     try:
         for path, content in zip(paths, files.values(), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_in_place(path, content)
+            write_atomically(path, content)
     except OSError as error:
         raise UserError(
             f"cannot write the page to {out} ({error.strerror}); choose a folder with --output-dir"

@@ -20,9 +20,10 @@ def read_small(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def write_in_place(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a whole file or nothing. A link at its place is replaced, not followed."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)  # of a process that was killed and had the same id
     descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:

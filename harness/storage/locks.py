@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from harness.core.errors import AlreadyRunningError
-from harness.core.files import write_in_place
+from harness.core.files import write_atomically
 from harness.storage.postgresql import ConnectionFailedError, advisory_lock
 from harness.storage.sqlite import writable
 from harness.storage.urls import kind, sqlite_file
@@ -75,7 +75,7 @@ def _acquired(url: str, what: str) -> Iterator[Lock]:
         owner = f" ({describe_owner(holder.read_text())})" if holder.exists() else ""
         raise AlreadyRunningError(f"{what} is being run by another process{owner}") from None
     try:
-        write_in_place(holder, this_process().encode())
+        write_atomically(holder, this_process().encode())
         yield local
     finally:
         holder.unlink(missing_ok=True)

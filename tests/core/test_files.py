@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.files import read_small, write_in_place
+from harness.core.files import read_small, write_atomically
 
 
 def test_a_small_file_is_read_as_utf_8_whatever_the_locale(tmp_path, monkeypatch):
@@ -28,7 +28,8 @@ def test_what_is_no_small_file_is_not_read(tmp_path):
 def test_a_link_at_the_place_of_a_file_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "page").symlink_to("mine")
-    write_in_place(tmp_path / "page", b"new")
+    (tmp_path / f".page.{os.getpid()}").write_text("half")  # a process that was killed had this id
+    write_atomically(tmp_path / "page", b"new")
     assert ((tmp_path / "mine").read_text(), (tmp_path / "page").read_text()) == ("mine", "new")
     assert not (tmp_path / "page").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "page"]
@@ -37,5 +38,5 @@ def test_a_link_at_the_place_of_a_file_is_replaced_and_not_followed(tmp_path):
 def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path):
     (tmp_path / "page").mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_in_place(tmp_path / "page", b"new")
+        write_atomically(tmp_path / "page", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
