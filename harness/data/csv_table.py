@@ -68,7 +68,7 @@ def read_csv(path: Path, target: str = "", header: Header = "auto") -> LabelledT
     columns = [name for name in names if name != label]
     features, notes = _features(source, frame[columns])
     labels, classes = _classes(source, frame[label])
-    what = "row 1 holds the names" if has_header else "no row of names"
+    what = f"row {file.skipped + 1} holds the names" if has_header else "no row of names"
     reading = f"{path.name}: {what}; the label is {label!r}, the features are {_some(columns)}"
     return LabelledTable(features, labels, tuple(columns), classes, reading, notes)
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from harness.engines.choice import Workers
 
 
+_TESTED = "  mean ± sd, fresh runs on train + validation"
+
+
 def run_search(request: SearchRequest, space: Space, workers: "Workers", console: Console) -> None:
     """Search on these workers and show the result. Raises `UserError` for bad input, `Stopped` on an early end."""
     dataset = load(request.dataset, request.data_dir)
@@ -97,7 +100,7 @@ def _show(console: Console, summary: Summary, record: DatasetRecord) -> None:
             "data": record.profile,
             "best config": f"trial {best.number}: {format_params(best.params)}",
             "validation accuracy": f"{best.value:.4f}",
-            "test accuracy": f"{texts.accuracy_text(summary)}  mean ± sd, fresh runs on train + validation",
+            "test accuracy": texts.accuracy_text(summary) + ("" if summary.diverged else _TESTED),
             "trials": texts.states_text(summary),
             "importances": texts.importances_text(summary),
             "time": f"{console.seconds:.0f} s here, {summary.training_seconds:.0f} s of training in all trials",

@@ -88,7 +88,7 @@ def counted(count: int, what: str) -> str:
 def importances_text(summary: Summary) -> str:
     """`epochs 72% [40, 90], gamma 19% [2, 50], …` with 95 % intervals, or the reason why they are not computed."""
     if not summary.importances:
-        return f"not shown: with fewer than {MIN_TRIALS} complete trials they change from trial to trial"
+        return f"not shown: with fewer than {MIN_TRIALS} complete trials that differ, they change from trial to trial"
     shown = summary.importances.items()
     return ", ".join(f"{name} {share:.0%} [{low * 100:.0f}, {high * 100:.0f}]" for name, (share, low, high) in shown)
 

@@ -317,6 +317,7 @@ def test_a_winner_that_diverges_or_fails_is_no_success(tmp_path, store, command)
     diverged = [run for run in runs if run.tags["harness.state"] == "diverged"]
     told = f"no mean: {len(diverged)} of 3 fresh runs diverged"
     assert diverged and told in done.stdout and told in parent.tags["mlflow.note.content"]
+    assert "mean ± sd, fresh runs" not in done.stdout
     assert "test_accuracy" not in parent.metrics
     assert "nothing is left to do" in command(*DIGITS, "--space", "edge.toml", "--trials", "12").stdout
     MlflowClient(here.uri).set_tag(diverged[0].id, "harness.state", "failed")

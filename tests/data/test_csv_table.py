@@ -132,6 +132,7 @@ def test_a_target_without_names_is_a_number_of_a_column(csv_file, target):
 def test_the_line_that_spreadsheets_write_first_is_no_row(csv_file):
     table = read_csv(csv_file("sep=,\n" + HEAD + "1,2,c\n3,4,d\n"))
     assert (table.columns, table.features.tolist()) == (("a", "b"), [[1, 2], [3, 4]])
+    assert table.reading.startswith("table.csv: row 2 holds the names; ")
 
 
 def test_values_that_float32_would_merge_stay_apart(csv_file):
