@@ -38,6 +38,7 @@ from harness.engines.local import LocalEngine
 from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
 from harness.studies.coordinator import Coordinator
+from harness.studies.guessing import Guess
 from harness.studies.space import Space, read_space
 from harness.studies.study import Study
 from harness.studies.trial import Outcome, StudyDefaults
@@ -138,11 +139,11 @@ def seconds_of_an_epoch(study: Study, tracking: ExperimentWriter, parent: str, e
     recorder = Recorder(engine, tracking, Console(RichConsole(file=io.StringIO())))
     recorder.parent_id = parent
     defaults = StudyDefaults(SEED, tracking.dataset.name, "float32")
-    coordinator = Coordinator(study, recorder, defaults, lambda: None)
+    coordinator = Coordinator(study, recorder, defaults, Guess(0.1, 2.3, 246), lambda: None)
     before = len(study.finished())
 
     def a_round() -> None:
-        coordinator.run_trials(before + ROUND, ROUND, None)
+        coordinator.run_trials(before + ROUND, ROUND)
         tracking.id_of(parent)  # waits until all of it is there
 
     seconds = seconds_of(a_round)

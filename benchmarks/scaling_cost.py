@@ -29,6 +29,7 @@ from harness.data.dataset import record_of
 from harness.data.load import load
 from harness.engines.base import Epoch, Event, Finished, Job, JobResult, Proceed, Started
 from harness.studies.coordinator import Coordinator
+from harness.studies.guessing import Guess
 from harness.studies.space import read_space
 from harness.studies.study import Study
 from harness.studies.trial import StudyDefaults
@@ -84,9 +85,11 @@ def one_search(storage: str, uri: str, workers: int) -> dict[str, float]:
     engine = Simulated()
     recorder = Recorder(engine, tracking, Console(RichConsole(quiet=True)))
     recorder.parent_id = parent
-    coordinator = Coordinator(study, recorder, StudyDefaults(1, "digits", "float32"), lambda: None)
+    coordinator = Coordinator(
+        study, recorder, StudyDefaults(1, "digits", "float32"), Guess(0.1, 2.3, 246), lambda: None
+    )
     start = time.perf_counter()
-    coordinator.run_trials(2 * workers, workers, None)
+    coordinator.run_trials(2 * workers, workers)
     searched = time.perf_counter() - start
     tracking.close(wait=True)
     recorded = time.perf_counter() - start

@@ -11,7 +11,7 @@ from harness.core.defaults import LESSON_SEED, Precision
 from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
 from harness.storage.checks import OPTUNA_DEFAULT
-from harness.studies.request import SearchRequest
+from harness.studies.request import FinalsPlan, SearchRequest
 
 app = command.new_app()
 
@@ -38,6 +38,9 @@ def main(
     storage: Annotated[str, typer.Option(help="Where Optuna stores the study.")] = OPTUNA_DEFAULT,
     round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
     timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds; resumable.")] = None,
+    confirm: Annotated[int, typer.Option(help="Best trials to train again with fresh seeds; 0: none.")] = 3,
+    confirm_seeds: Annotated[int, typer.Option(help="Fresh seeds of each of them.")] = 3,
+    winner_seeds: Annotated[int, typer.Option(help="Fresh seeds that test the winner and the lesson's setting.")] = 5,
     wait: Annotated[
         bool, typer.Option("--wait", help="If another process runs this study, wait until it ends, then continue.")
     ] = False,
@@ -61,6 +64,7 @@ def main(
             storage=storage,
             round_size=round_size,
             timeout=timeout,
+            finals=FinalsPlan(confirm, confirm_seeds, winner_seeds),
             wait=wait,
         )
         request.check()

@@ -7,11 +7,22 @@ import pandas as pd
 
 from harness.core.errors import UserError
 from harness.tracking.reader import ExperimentReader, TrackedRun
-from harness.tracking.schema import DATASET_SHA256, DUPLICATE_OF, JUDGED_STATES, KIND, STATE, TRIAL, TRIALS
+from harness.tracking.schema import (
+    DATASET_SHA256,
+    DUPLICATE_OF,
+    JUDGED_STATES,
+    KIND,
+    LEARNED,
+    STATE,
+    TRIAL,
+    TRIALS,
+    WINNER,
+    Kind,
+)
 
 _ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run runs again
 _SHOWN_RUNS = 5
-_WINNER = ["trial", "seed", "run_id", "state", "test_loss", "test_accuracy"]
+_FRESH = ["trial", "seed", "run_id", "state", "val_accuracy", "test_loss", "test_accuracy"]
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
 
 
@@ -19,10 +30,11 @@ class StudyFrames(NamedTuple):
     """A study as recorded.
 
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
-    repeats an earlier config), val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `winner`: one row per
-    run of the winner, with trial, seed, run_id, state, test_loss, test_accuracy (NaN if it diverged). `epochs`: one row
-    per epoch of a trial, with trial, run_id, state, epoch, val_accuracy. `lacks`: a sentence for each
-    kind of run that is missing.
+    repeats an earlier config), learned, val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `best`: the
+    number of the trial that won. `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a
+    fresh seed, with trial (-1 for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if
+    there is none or it diverged). `epochs`: one row per epoch of a trial, with trial, run_id, state, epoch,
+    val_accuracy. `lacks`: a sentence for each kind of run that is missing.
     """
 
     name: str
@@ -30,7 +42,10 @@ class StudyFrames(NamedTuple):
     parent_id: str
     dataset_sha256: str
     trials: pd.DataFrame
+    best: int
+    confirmation: pd.DataFrame
     winner: pd.DataFrame
+    baseline: pd.DataFrame
     epochs: pd.DataFrame
     lacks: list[str]
 
@@ -61,18 +76,25 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     doubled = trials.loc[trials["trial"].duplicated(), "trial"]
     if len(doubled):
         raise UserError(f"study {name!r} holds trial {doubled.iloc[0]} twice; its records were altered")
-    winners = [run for run in children if run.tags[KIND] == "winner" and run.tags.get(STATE) in JUDGED_STATES]
-    winner = pd.DataFrame([_winner_row(run) for run in winners], columns=_WINNER).sort_values(
-        ["trial", "seed"], ignore_index=True
-    )
+    confirmation = _fresh_rows(children, "confirmation")
+    winner, baseline = _fresh_rows(children, "winner"), _fresh_rows(children, "baseline")
+    best = _best(parent, trials)
     lacks = _lacks(parent, trials, records.children(parent.id, deleted=True))
-    return StudyFrames(name, experiment, parent.id, sha256, trials, winner, _epochs(records, trials), lacks)
+    epochs = _epochs(records, trials)
+    return StudyFrames(name, experiment, parent.id, sha256, trials, best, confirmation, winner, baseline, epochs, lacks)
+
+
+def _best(parent: TrackedRun, trials: pd.DataFrame) -> int:
+    """The trial that won; without its run, or in a study older than that tag, the one with the best accuracy."""
+    complete = trials[trials["state"] == "complete"].sort_values("val_accuracy", ascending=False, kind="stable")
+    recorded = int(parent.tags.get(WINNER, "-1"))
+    return recorded if recorded in set(complete["trial"]) else int(complete["trial"].iloc[0])
 
 
 def _lacks(parent: TrackedRun, trials: pd.DataFrame, deleted: Sequence[TrackedRun]) -> list[str]:
     """A sentence on what is not there any more, and one if the best trial is not; [] if the study is whole."""
     here = set(trials["trial"])
-    gone = [run for run in deleted if run.tags[KIND] == "winner" or int(run.tags[TRIAL]) not in here]
+    gone = [run for run in deleted if run.tags[KIND] != "trial" or int(run.tags[TRIAL]) not in here]
     gone = [run for run in gone if run.tags.get(STATE) in _ENDED]
     sentences = []
     if gone:
@@ -81,7 +103,9 @@ def _lacks(parent: TrackedRun, trials: pd.DataFrame, deleted: Sequence[TrackedRu
     if TRIALS in parent.tags and int(parent.tags[TRIALS]) > len(here):
         sentences.append(f"the study had {parent.tags[TRIALS]} trials, and the runs of {len(here)} are here")
     best = trials.loc[trials["state"] == "complete", "val_accuracy"].max()
-    if sentences and parent.metrics.get("val_accuracy", best) > best:
+    if WINNER in parent.tags and int(parent.tags[WINNER]) not in here:
+        sentences.append(f"the trial that won, trial {parent.tags[WINNER]}, is not here")
+    elif sentences and parent.metrics.get("val_accuracy", best) > best:
         sentences.append(f"its best trial, of validation accuracy {parent.metrics['val_accuracy']:.4f}, is not here")
     return sentences
 
@@ -92,13 +116,22 @@ def _trial_row(run: TrackedRun) -> dict[str, object]:
     row |= {name: kind(params[name]) for name, kind in _NUMBERS.items()}
     row["batch_norm"] = params["batch_norm"] == "True"
     row["copy"] = DUPLICATE_OF in tags
+    row["learned"] = tags.get(LEARNED) != "false"
     return row | {name: metrics.get(name) for name in ("val_accuracy", "best_val_accuracy", "best_epoch")}
 
 
-def _winner_row(run: TrackedRun) -> dict[str, object]:
-    row: dict[str, object] = {"trial": int(run.tags[TRIAL]), "seed": int(run.params["seed"])}
-    row |= {"run_id": run.id, "state": run.tags[STATE]}
-    return row | {name: run.metrics.get(name) for name in ("test_loss", "test_accuracy")}
+def _fresh_rows(children: Sequence[TrackedRun], kind: Kind) -> pd.DataFrame:
+    """The runs of this kind that have a result. A seed counts once: the oldest run stands for it."""
+    rows = []
+    for run in children:
+        if run.tags[KIND] == kind and run.tags.get(STATE) in JUDGED_STATES:
+            row: dict[str, object] = {"trial": int(run.tags.get(TRIAL, "-1")), "seed": int(run.params["seed"])}
+            row |= {"run_id": run.id, "state": run.tags[STATE]}
+            has_result = run.tags[STATE] == "complete"
+            numbers = ("val_accuracy", "test_loss", "test_accuracy")
+            rows.append(row | {name: run.metrics.get(name) if has_result else None for name in numbers})
+    frame = pd.DataFrame(rows, columns=_FRESH).astype({"test_accuracy": float, "val_accuracy": float})
+    return frame.drop_duplicates(["trial", "seed"]).sort_values(["trial", "seed"], ignore_index=True)
 
 
 def _epochs(records: ExperimentReader, trials: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,13 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from analysis.rendering import style  # noqa: F401  # sets the look
 
-STATES = {"complete": "#0173b2", "pruned": "#de8f05", "diverged": "#cc3311", "failed": "#949494"}
+STATES = {
+    "complete": "#0173b2",
+    "pruned": "#de8f05",
+    "did not learn": "#ca9161",
+    "diverged": "#cc3311",
+    "failed": "#949494",
+}
 
 
 def learning_curves(epochs: pd.DataFrame, best_trial: int) -> Figure:

@@ -1,5 +1,6 @@
 """The report of a search: a table on the screen and one page. Every number comes from MLflow, with its run ids."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from harness.core.defaults import SEARCHED
 from harness.core.errors import UserError
 from harness.storage.checks import tracking_uri
 from harness.storage.urls import without_password
+from harness.studies.gain import gain_text, paired_gain
 from harness.tracking.reader import ExperimentReader, deleted_error, parents_anywhere
 
 _COLUMNS = ["trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "run_id"]
@@ -57,9 +59,8 @@ def _read(uri: str, study: str) -> StudyFrames:
 
 
 def _best(frames: StudyFrames) -> _Best:
-    complete = frames.trials[frames.trials["state"] == "complete"]
-    best = complete.sort_values("val_accuracy", ascending=False, kind="stable").iloc[0]
-    runs = frames.winner[frames.winner["trial"] == best["trial"]]
+    best = frames.trials[frames.trials["trial"] == frames.best].iloc[0]
+    runs = frames.winner[frames.winner["trial"] == frames.best]
     return _Best(best, runs, mean_interval(runs["test_accuracy"].dropna().tolist(), within=(0.0, 1.0)))
 
 
@@ -74,7 +75,9 @@ def _text(frames: StudyFrames) -> str:
             f"data  SHA-256 {frames.dataset_sha256}",
             f"trials  {len(frames.trials)}: {states}",
             f"best  trial {trial['trial']}, validation accuracy {trial['val_accuracy']:.4f} (run {trial['run_id']})",
+            *(f"confirmed  {line}" for line in _confirmed(frames)),
             f"test  {_interval(best)} (runs {', '.join(best.runs['run_id'])})",
+            *(f"gain  {line}" for line in filter(None, [_gain(frames)])),
             "",
             _ranked(frames).head(10).to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"),
             "",
@@ -90,17 +93,40 @@ def _ranked(frames: StudyFrames) -> pd.DataFrame:
 
 
 def _readable(frames: StudyFrames) -> pd.DataFrame:
-    """The trials, with "on" and "off" for batch_norm."""
-    return frames.trials.assign(batch_norm=frames.trials["batch_norm"].map({True: "on", False: "off"}))
+    """The trials, with "on" and "off" for batch_norm, and "did not learn" as a state."""
+    state = frames.trials["state"].where(frames.trials["learned"], "did not learn")
+    return frames.trials.assign(batch_norm=frames.trials["batch_norm"].map({True: "on", False: "off"}), state=state)
 
 
 def _earlier_winners(frames: StudyFrames) -> str:
     """The trials that had won while the study was smaller, or ""."""
-    best = _best(frames).trial["trial"]
-    others = [f"trial {trial}" for trial in frames.winner["trial"].unique() if trial != best]
+    others = [f"trial {trial}" for trial in frames.winner["trial"].unique() if trial != frames.best]
     if not others or frames.lacks:
         return ""
-    return f"The study grew: {', '.join(others)} had won before, and the test set was used for that winner too."
+    return f"{', '.join(others).capitalize()} had won before, and the test set was used for that winner too."
+
+
+def _confirmed(frames: StudyFrames) -> list[str]:
+    """A sentence for each trial that was confirmed, the best mean first; a run that diverged counts as 0."""
+    runs = frames.confirmation.fillna({"val_accuracy": 0.0}).groupby("trial")["val_accuracy"]
+    searched = frames.trials.set_index("trial")["val_accuracy"].to_dict()
+    return [
+        f"trial {trial}: {searched.get(trial, math.nan):.4f} in the search, {mean:.4f} with {count} fresh seeds"
+        for trial, mean, count in sorted(
+            zip(runs.groups, runs.mean(), runs.size(), strict=True), key=lambda row: -row[1]
+        )
+    ]
+
+
+def _gain(frames: StudyFrames) -> str:
+    """The paired gain over the lesson's setting; "" if that was not tested with the winner's seeds, or one diverged."""
+    winner = frames.winner[frames.winner["trial"] == frames.best]
+    pairs = winner.merge(frames.baseline, on="seed", suffixes=("", "_lesson"))
+    if pairs.empty or pairs[["test_accuracy", "test_accuracy_lesson"]].isna().any(axis=None):
+        return ""
+    seeds = pairs["seed"].tolist()
+    columns = (pairs[name].tolist() for name in ("test_accuracy", "test_accuracy_lesson"))
+    return gain_text(paired_gain(*(dict(zip(seeds, column, strict=True)) for column in columns)))
 
 
 def _interval(best: _Best) -> str:
@@ -131,6 +157,8 @@ def _write_page(frames: StudyFrames, out: Path) -> Path:
             name=frames.name,
             experiment=frames.experiment,
             interval=_interval(best),
+            confirmed=_confirmed(frames),
+            gain=_gain(frames),
             caution=_CAUTION,
             pictures=[{"caption": caption, "data": inline(png_of(figure))} for caption, figure in figures.items()],
             trials=_ranked(frames).to_html(

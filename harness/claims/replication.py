@@ -123,9 +123,10 @@ class Replication:
         by_name = {task.name: task for task in tasks}
         for kind in ("tuning", "arm"):
             jobs = [self._job(task) for task in tasks if task.kind == kind]
+            kinds: dict[str, schema.Kind] = {job.name: by_name[job.name].kind for job in jobs}
             tags = {job.name: self._tags() | {schema.ARM: by_name[job.name].arm.name} for job in jobs}
             remaining, throttle = Counter(job.config.seed for job in jobs), Throttle()
-            with closing(self._recorder.run(jobs, kind, None, tags)) as records:
+            with closing(self._recorder.run(jobs, kinds, None, tags)) as records:
                 for record in records:
                     task = by_name[record.job.name]
                     self._end_run(record, task)

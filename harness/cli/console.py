@@ -67,13 +67,14 @@ class Console:
     def print_run(self, name: str, state: str, result: str, params: Mapping[str, Any]) -> None:
         """Print one line for a run that has ended."""
         style = _STATE_STYLE[state]
-        self._rich.print(f"{name:<18} [{style}]{state:<11}[/] {escape(result):<34} {escape(format_params(params))}")
+        self._rich.print(f"{name:<20} [{style}]{state:<11}[/] {escape(result):<34} {escape(format_params(params))}")
 
     def print_fields(self, fields: Mapping[str, str]) -> None:
-        """Print names and values in two columns."""
+        """Print names and values in two columns. A value may have several lines."""
         width = max(map(len, fields))
         for name, value in fields.items():
-            self._rich.print(f"[bold]{escape(name):<{width}}[/]  {escape(value)}")
+            lines = value.replace("\n", "\n" + " " * (width + 2))
+            self._rich.print(f"[bold]{escape(name):<{width}}[/]  {escape(lines)}")
 
     def set_progress(self, done: int, total: int, what: str = "trials") -> None:
         """Show `done` of `total` in the progress bar."""

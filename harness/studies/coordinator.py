@@ -4,31 +4,34 @@ It works in one process, the only one that writes to Optuna and MLflow. After an
 `reconcile` closes the runs of a dead command; a dead worker's run is retried in `engines/planning.py`.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from harness.core.metrics import EpochMetrics
 from harness.engines.base import Job
 from harness.engines.cost import cost
+from harness.studies.guessing import Guess, did_not_learn
 from harness.studies.study import Study
 from harness.studies.trial import Outcome, StudyDefaults, Trial
 from harness.tracking.recorder import RecordedJob, Recorder
-from harness.tracking.schema import DUPLICATE_OF, TRIAL, UID, State
+from harness.tracking.schema import DUPLICATE_OF, LEARNED, TRIAL, UID, Kind, State
 
 
 class Coordinator:
-    """`run_trials` runs the trials. `check_lock` raises if another process may run the study by now."""
+    """`run_trials` runs the trials. `check_lock` raises if another process may run the study by now.
+
+    `guess` is what the best constant answer reaches on the validation examples.
+    """
 
     def __init__(
-        self, study: Study, recorder: Recorder, defaults: StudyDefaults, check_lock: Callable[[], None]
+        self, study: Study, recorder: Recorder, defaults: StudyDefaults, guess: Guess, check_lock: Callable[[], None]
     ) -> None:
         self._study = study
         self._recorder = recorder
         self._console = recorder.console
         self._defaults = defaults
+        self._guess = guess
         self._check_lock = check_lock
-        self._deadline = float("inf")
         self._total = 0
         self._pruned: set[str] = set()
 
@@ -48,10 +51,8 @@ class Coordinator:
                 self._recorder.writer.end_run(run.id, "interrupted", "its process died")
         return len(open_runs)
 
-    def run_trials(self, total: int, round_size: int, timeout: float | None) -> None:
-        """Run rounds until the study has `total` trials, the recorder is stopped, or `timeout` seconds have passed."""
-        if timeout is not None:
-            self._deadline = time.monotonic() + timeout
+    def run_trials(self, total: int, round_size: int) -> None:
+        """Run rounds until the study has `total` trials or the recorder is stopped."""
         self._total = total
         self._show_progress()
         self._check_lock()
@@ -86,13 +87,13 @@ class Coordinator:
             train_on = self._study.should_continue(trial, metrics.epoch, metrics.val_accuracy, job.config.epochs)
             if not train_on:
                 self._pruned.add(job.name)
-            self._check_deadline()
             return train_on
 
         jobs = [self._job(name, trial) for name, trial in trials.items()]
         jobs.sort(key=lambda job: -cost(job.config))
+        kinds: dict[str, Kind] = dict.fromkeys(trials, "trial")
         tags = {name: {TRIAL: str(trial.number)} for name, trial in trials.items()}
-        with closing(self._recorder.run(jobs, "trial", proceed, tags)) as records:
+        with closing(self._recorder.run(jobs, kinds, proceed, tags)) as records:
             for record in records:
                 self._record(trials[record.job.name], record)
 
@@ -105,13 +106,17 @@ class Coordinator:
             self._recorder.writer.end_run(record.run, state, note)
         else:
             state = "pruned" if record.result.state == "stopped" else record.result.state
-            outcome = Outcome(state, note, accuracies, record.seconds, record.run)
+            guesses = state != "diverged" and bool(record.epochs) and did_not_learn(record.epochs[-1], self._guess)
+            if guesses:
+                note = f"did not learn: to always guess one class gives {self._guess.accuracy:.4f}"
+            outcome = Outcome(state, note, accuracies, record.seconds, record.run, learned=not guesses)
             self._check_lock()
             self._study.record_outcome(trial, outcome)
             self._end_run(outcome)
         self._show_progress()
         result = f"{accuracies[-1]:.4f} at epoch {len(accuracies)}, {record.seconds:.1f} s" if accuracies else ""
-        self._console.print_run(name, state, " · ".join(filter(None, (result, record.result.note))), trial.params)
+        shown = record.result.note if state == "interrupted" else note
+        self._console.print_run(name, state, " · ".join(filter(None, (result, shown))), trial.params)
 
     def _copy_outcome(self, trial: Trial, earlier_number: int) -> None:
         """Record the outcome of an earlier trial with the same config, without training it again."""
@@ -137,18 +142,16 @@ class Coordinator:
         metrics = outcome.best_metrics
         if outcome.same_as is not None and outcome.accuracies:
             metrics["val_accuracy"] = outcome.accuracies[-1]
-        self._recorder.writer.end_run(outcome.run_id, outcome.state, outcome.note, metrics)
-
-    def _check_deadline(self) -> None:
-        if not self._recorder.stopped and time.monotonic() > self._deadline:
-            self._console.print("timeout reached: running trials stop after their epoch")
-            self._recorder.stop()
+        writer = self._recorder.writer
+        if not outcome.learned:
+            writer.set_tags(outcome.run_id, {LEARNED: "false"})
+        writer.end_run(outcome.run_id, outcome.state, outcome.note, metrics)
 
     def _job(self, name: str, trial: Trial) -> Job:
         return Job(name, self._defaults.config(trial.params, "search"))
 
     def _show_progress(self) -> None:
-        self._console.set_progress(len(self._study.numbers_with_outcome), self._total)
+        self._console.set_progress(self._study.done, self._total)
         best = self._study.best()
         if best:
             self._console.show_best(best.value, best.params)

@@ -1,11 +1,14 @@
-"""The interactive page of a study: Optuna's plots, and accuracy against training time. One file, no network."""
+"""The interactive page of a study: its result, Optuna's plots, and accuracy against training time. One file, no
+network."""
+
+from html import escape
 
 import plotly.graph_objects as go
 from optuna.visualization import plot_optimization_history, plot_parallel_coordinate, plot_slice
 
 from harness.cli.console import format_params
 from harness.studies.study import Study
-from harness.studies.summary import Summary
+from harness.studies.summary import Summary, accuracy_text, confirmed_lines, gain_line, warnings
 
 _STATE_COLOUR = {"complete": "#0072B2", "pruned": "#E69F00"}
 
@@ -19,7 +22,22 @@ def study_page(study: Study, summary: Summary) -> str:
         for position, figure in enumerate(figures)
     ]
     head = '<!doctype html><meta charset="utf-8"><title>study</title><body style="font-family: sans-serif">'
-    return head + "\n".join(parts)
+    return "\n".join([head, result_table(summary), *parts])
+
+
+def result_table(summary: Summary) -> str:
+    """The result in words, as an HTML table, and the warnings."""
+    rows = {
+        "best config": f"trial {summary.best.number}: {format_params(summary.best.params)}",
+        "confirmed": "\n".join(confirmed_lines(summary.final.candidates)) or "no",
+        "test accuracy": accuracy_text(summary),
+        "gain": gain_line(summary),
+        "warnings": "\n".join(warnings(summary)) or "none",
+    }
+    cells = [
+        f'<tr><th align="left" valign="top">{name}</th><td>{escape(text)}</td></tr>' for name, text in rows.items()
+    ]
+    return '<table cellpadding="4" style="white-space: pre-line">' + "".join(cells) + "</table>"
 
 
 def accuracy_against_seconds(summary: Summary) -> go.Figure:

@@ -10,7 +10,16 @@ from harness.data.choice import DataChoice
 from harness.engines.choice import EngineOptions
 from harness.storage.checks import check_name, check_stores, tracking_uri
 
-_GREATEST_SEED = 2**32 - 4  # the winner's runs use the three seeds above it
+MOST_FRESH_SEEDS = 100  # of each kind
+_GREATEST_SEED = 2**32 - 1 - 2 * MOST_FRESH_SEEDS  # the seeds above it test and confirm
+
+
+class FinalsPlan(NamedTuple):
+    """What follows the trials: the best `confirm` are trained with `confirm_seeds`; `winner_seeds` test the winner."""
+
+    confirm: int
+    confirm_seeds: int
+    winner_seeds: int
 
 
 class SearchRequest(NamedTuple):
@@ -28,6 +37,7 @@ class SearchRequest(NamedTuple):
     storage: str
     round_size: int
     timeout: float | None
+    finals: FinalsPlan
     wait: bool
 
     @property
@@ -42,11 +52,19 @@ class SearchRequest(NamedTuple):
             ("--round-size", self.round_size, 1),
             ("--timeout", self.timeout, 0),
             ("--seed", self.seed, 0),
+            ("--confirm", self.finals.confirm, 0),
+            ("--confirm-seeds", self.finals.confirm_seeds, 1),
+            ("--winner-seeds", self.finals.winner_seeds, 1),
         ):
             if value is not None and not value >= least:  # NaN is refused too
                 raise UserError(f"{option} is {value}: it should be at least {least}")
-        if self.seed > _GREATEST_SEED:
-            raise UserError(f"--seed is {self.seed}: it should be at most {_GREATEST_SEED}")
+        for option, value, most in (
+            ("--seed", self.seed, _GREATEST_SEED),
+            ("--confirm-seeds", self.finals.confirm_seeds, MOST_FRESH_SEEDS),
+            ("--winner-seeds", self.finals.winner_seeds, MOST_FRESH_SEEDS),
+        ):
+            if value > most:
+                raise UserError(f"{option} is {value}: it should be at most {most}")
         self.engine.check()
         check_stores(self.storage, tracking_uri())
         check_name(self.study)

@@ -45,15 +45,15 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
     on_wait = console.warn if request.wait else None
     with locked(request.storage, f"study {name!r}", on_wait) as lock, stop_if_storage_fails(request.storage):
         study = Study(request.storage, name, space, request.seed, settings)
-        remaining = max(request.trials - len(study.finished()), 0)
+        remaining = max(request.trials - study.done, 0)
         backend = _matmul_backend(study, device) if request.stack else None
         engine = make_engine(workers, dataset, request.engine, device, backend)
         if remaining:
             engine.start_workers()  # they get ready while this process opens MLflow's store
         writer = ExperimentWriter(tracking_uri(), f"search/{dataset.name}", record, device)
         defaults = StudyDefaults(request.seed, dataset.name, request.precision)
-        session = SearchSession(study, Recorder(engine, writer, console), dataset, defaults, lock)
-        summary = session.finished(request.trials)
+        session = SearchSession(study, Recorder(engine, writer, console), dataset, defaults, request, lock)
+        summary = session.finished()
         if summary:
             has = texts.counted(len(summary.trials), "trial")
             console.print(f"study {name!r} has {has} and its winner: nothing is left to do")
@@ -67,7 +67,7 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
                 console.warn(f"the lesson's own setting is outside this search space ({outside}): it is not tried")
             artifacts = {"search.toml": read_small(request.space_file)}
             with console:
-                summary = session.search(request.trials, request.round_size, request.timeout, artifacts)
+                summary = session.search(artifacts)
     _show(console, summary, record)
 
 
@@ -93,18 +93,20 @@ def _fitted(space: Space, dataset: Dataset, console: Console, is_default: bool) 
 
 def _show(console: Console, summary: Summary, record: DatasetRecord) -> None:
     python = command.python()
-    best = summary.best
+    best, confirmed = summary.best, texts.confirmed_lines(summary.final.candidates)
     console.print("")
     console.print_fields(
         {
             "data": record.profile,
             "best config": f"trial {best.number}: {format_params(best.params)}",
             "validation accuracy": f"{best.value:.4f}",
+            **({"confirmed": "\n".join(confirmed)} if confirmed else {}),
             "test accuracy": texts.accuracy_text(summary) + ("" if summary.diverged else _TESTED),
+            "gain": texts.gain_line(summary),
             "trials": texts.states_text(summary),
             "importances": texts.importances_text(summary),
             "time": f"{console.seconds:.0f} s here, {summary.training_seconds:.0f} s of training in all trials",
-            "model": next((run.model for run in summary.winner if run.model), "none"),
+            "model": next((run.model for run in summary.final.tested if run.model), "none"),
         }
     )
     for line in texts.warnings(summary):

@@ -1,64 +1,85 @@
-"""Runs one study in this process: takes it over, runs trials and winner, publishes page and summary."""
+"""Runs one study in this process: takes it over, runs trials and what follows them, publishes page and summary."""
 
+import math
 import statistics
 
 from harness.cli.command import this_command
 from harness.cli.signals import stop_on_signals
-from harness.core.config import RunConfig
 from harness.core.errors import Stopped, UserError
-from harness.data.dataset import Dataset
+from harness.data.dataset import Dataset, split_indices
 from harness.storage.locks import Lock
 from harness.storage.process import describe_owner
 from harness.studies.coordinator import Coordinator
+from harness.studies.finals import Finals
+from harness.studies.fresh_runs import FreshRuns
+from harness.studies.guessing import best_guess
+from harness.studies.request import SearchRequest
 from harness.studies.study import Study
 from harness.studies.summary import Summary, markdown, summarise
 from harness.studies.trial import StudyDefaults
-from harness.studies.winner import evaluate_winner, winner_configs, winner_runs
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import TRIALS, State
+from harness.tracking.schema import TRIALS, WINNER, State
 
 PAGE = "study.html"
 
 
 class SearchSession:
-    """`search` runs the study to its end. `lock` is the lock of the study."""
+    """`search` runs the study to its end, as `request` asks. `lock` is the lock of the study."""
 
-    def __init__(self, study: Study, recorder: Recorder, dataset: Dataset, defaults: StudyDefaults, lock: Lock) -> None:
+    def __init__(
+        self,
+        study: Study,
+        recorder: Recorder,
+        dataset: Dataset,
+        defaults: StudyDefaults,
+        request: SearchRequest,
+        lock: Lock,
+    ) -> None:
         self._study = study
         self._recorder = recorder
-        self._dataset = dataset
-        self._defaults = defaults
+        self._seed = defaults.seed
+        self._request = request
         self._lock = lock
-        self._coordinator = Coordinator(study, recorder, defaults, lock.check)
+        validation = split_indices(dataset.train_labels, "search", defaults.seed).validation
+        guess = best_guess(dataset.train_labels[validation])
+        self._coordinator = Coordinator(study, recorder, defaults, guess, lock.check)
+        runs = FreshRuns(recorder, dataset, lock.check)
+        self._finals = Finals(study, runs, dataset, defaults, request.finals)
 
-    def finished(self, total: int) -> Summary | None:
-        """The summary of a study that has `total` trials and a tested winner; else None."""
+    def finished(self) -> Summary | None:
+        """The summary of a study that has all that was asked for; else None."""
         parent = self._recorder.writer.parent(self._study.name, "study")
-        if parent is None or parent.status != "FINISHED" or len(self._study.finished()) < total:
+        if parent is None or parent.status != "FINISHED" or len(self._study.finished()) < self._request.trials:
             return None
-        return self._summary(parent.id)
+        return None if self._finals.missing(parent.id) else self._summary(parent.id)
 
-    def search(self, total: int, round_size: int, timeout: float | None, artifacts: dict[str, str]) -> Summary:
-        """Run what is missing of `total` trials, then the winner; log `artifacts` (name → text) and the study's page.
+    def search(self, artifacts: dict[str, str]) -> Summary:
+        """Run what is missing: trials, the runs that confirm the best, the tests of the winner and of the lesson's
+        setting. Log `artifacts` (name → text) and the study's page.
 
-        Raises `UserError` if another live process runs this study, `Stopped` if the user or `timeout` ended it early
+        Raises `UserError` if another live process runs this study, `Stopped` if the user or the timeout ended it early
         or no trial is complete.
         """
         self._check_owner()
-        self._recorder.open(self._study.name, "study", {"seed": self._defaults.seed, "round": round_size})
+        request, recorder = self._request, self._recorder
+        recorder.open(self._study.name, "study", {"seed": self._seed, "round": request.round_size})
         state: State = "failed"
         try:
-            with stop_on_signals(self._recorder.stop, self._recorder.console) as caught:
+            with stop_on_signals(recorder.stop, recorder.console) as caught:
                 self._close_open_runs()
-                self._coordinator.run_trials(total, round_size, timeout)
-                if not self._recorder.stopped:
-                    self._evaluate_winner()
-            if self._recorder.stopped:
+                recorder.limit(request.timeout)
+                self._coordinator.run_trials(request.trials, request.round_size)
+                failed = 0
+                if not recorder.stopped:
+                    failed = self._finals.confirm()
+                if not recorder.stopped and not failed:
+                    failed = self._finals.test(recorder.parent_id)
+            if recorder.stopped:
                 state = "interrupted"
-                raise self._stopped(total, caught)
-            if failed := len(self._missing_winners()):
-                raise Stopped(f"{failed} runs of the winner failed; try them again with: {this_command()}", 1)
-            summary = self._summary(self._recorder.parent_id)
+                raise self._stopped(caught)
+            if failed:
+                raise Stopped(f"{failed} runs after the trials failed; try them again with: {this_command()}", 1)
+            summary = self._summary(recorder.parent_id)
             if summary is None:
                 raise Stopped("no trial is complete, so there is no winner: see harness.note of the runs in MLflow", 1)
             self._publish(summary, artifacts)
@@ -68,12 +89,12 @@ class SearchSession:
             state = "interrupted"
             raise
         except Stopped:
-            if not self._recorder.stopped or state == "interrupted":
+            if not recorder.stopped or state == "interrupted":
                 raise
             state = "interrupted"  # it was about to stop when the store became unavailable
-            raise self._stopped(total, caught) from None
+            raise self._stopped(caught) from None
         finally:
-            self._recorder.finish(state)
+            recorder.finish(state)
 
     def _check_owner(self) -> None:
         if self._lock.spans_hosts:
@@ -90,25 +111,9 @@ class SearchSession:
         if closed:
             self._recorder.console.print(f"closed {closed} runs of a process that died, as interrupted")
 
-    def _evaluate_winner(self) -> None:
-        best = self._study.best()
-        if best:
-            model_of = winner_configs(best, self._defaults)[0]
-            evaluate_winner(best, self._missing_winners(), self._recorder, self._dataset, model_of)
-
-    def _missing_winners(self) -> list[RunConfig]:
-        """The configs of the winner's runs that have no result yet."""
-        best = self._study.best()
-        configs = winner_configs(best, self._defaults) if best else []
-        done = {run.seed for run in winner_runs(self._recorder.writer.read(), self._recorder.parent_id, configs)}
-        return [config for config in configs if config.seed not in done]
-
     def _summary(self, parent_id: str) -> Summary | None:
-        best = self._study.best()
-        if best is None:
-            return None
-        configs = winner_configs(best, self._defaults)
-        return summarise(self._study, best, winner_runs(self._recorder.writer.read(), parent_id, configs))
+        results = self._finals.results(parent_id)
+        return summarise(self._study, results) if results else None
 
     def _publish(self, summary: Summary, artifacts: dict[str, str]) -> None:
         from harness.studies.page import study_page  # Plotly takes a second to import
@@ -116,13 +121,18 @@ class SearchSession:
         writer, parent_id = self._recorder.writer, self._recorder.parent_id
         writer.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
         writer.set_description(parent_id, markdown(summary))
-        metrics = {"val_accuracy": summary.best.value}
-        if summary.winner and not summary.diverged:
-            metrics["test_accuracy"] = statistics.mean(summary.test_accuracies)
+        # NaN replaces the mean of an earlier winner, because MLflow cannot delete a metric.
+        accuracy = math.nan if summary.diverged else statistics.mean(summary.test_accuracies)
+        metrics = {"val_accuracy": summary.best.value, "test_accuracy": accuracy}
+        if gain := summary.gain:
+            metrics |= {"test_gain": gain.mean, "test_gain_low": gain.low, "test_gain_high": gain.high}
         writer.log_metrics(parent_id, metrics)
-        writer.set_tags(parent_id, {TRIALS: str(len(summary.trials))})
+        writer.set_tags(parent_id, {TRIALS: str(len(summary.trials)), WINNER: str(summary.best.number)})
 
-    def _stopped(self, total: int, caught: list[int]) -> Stopped:
-        done = len(self._study.numbers_with_outcome)
+    def _stopped(self, caught: list[int]) -> Stopped:
+        done, total = self._study.done, self._request.trials
+        what = (
+            f"with {done} of {total} trials done" if done < total else "after the trials, before the winner's last test"
+        )
         status = 128 + caught[0] if caught else 0
-        return Stopped(f"stopped with {done} of {total} trials done; resume with: {this_command()}", status)
+        return Stopped(f"stopped {what}; resume with: {this_command()}", status)

@@ -161,6 +161,11 @@ class Study:
         first = self._first_with[_key(trial.params)]
         return first if first < trial.number else None
 
+    @property
+    def done(self) -> int:
+        """The number of trials that need no training any more: told, or with an outcome that a stop left untold."""
+        return len({trial.number for trial in self.finished()} | self.numbers_with_outcome)
+
     @cached_property
     def numbers_with_outcome(self) -> set[int]:
         """The numbers of the trials that have an outcome, told or not."""

@@ -2,13 +2,15 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.cli.console import format_params
+from harness.studies.finals import Candidate, FinalResults, FinalRun
+from harness.studies.gain import Gain, gain_text, paired_gain
 from harness.studies.importances import MIN_TRIALS, Importance, importances
 from harness.studies.study import Study
 from harness.studies.trial import Trial
-from harness.studies.winner import WinnerRun
 
 _SHOWN_TRIALS = 10
 
@@ -17,43 +19,58 @@ class Summary(NamedTuple):
     """`importances`: that of each parameter, largest first; {} if too few trials are complete.
 
     `edges`: "low" or "high" for parameters whose best value is at that end of their range, if it can be widened.
-    `copies`: the number of trials that repeat an earlier config.
+    `copies`: the number of trials that repeat an earlier config. `guessing`: the number that did not learn.
+    `final`: the runs after the trials, and the trial that won.
     """
 
     name: str
-    best: Trial
     trials: list[Trial]
     states: Counter[str]
     copies: int
+    guessing: int
     importances: dict[str, Importance]
     edges: dict[str, str]
-    winner: list[WinnerRun]
+    final: FinalResults
     training_seconds: float
+
+    @property
+    def best(self) -> Trial:
+        """The trial that won."""
+        return self.final.winner
 
     @property
     def test_accuracies(self) -> list[float]:
         """Of the winner's runs that did not diverge."""
-        return [run.test_accuracy for run in self.winner if run.test_accuracy is not None]
+        return list(_accuracies(self.final.tested).values())
 
     @property
     def diverged(self) -> int:
         """The number of the winner's runs that diverged."""
-        return len(self.winner) - len(self.test_accuracies)
+        return len(self.final.tested) - len(self.test_accuracies)
+
+    @property
+    def gain(self) -> Gain | None:
+        """Over the lesson's setting; None if that won, was not tested, or if a run of either diverged."""
+        final = self.final
+        accuracies = _accuracies(final.tested), _accuracies(final.baseline)
+        if final.is_lesson or not final.baseline or {len(one) for one in accuracies} != {len(final.tested)}:
+            return None
+        return paired_gain(*accuracies)
 
 
-def summarise(study: Study, best: Trial, winner: list[WinnerRun]) -> Summary:
-    """The summary of a study whose best trial is `best`."""
+def summarise(study: Study, final: FinalResults) -> Summary:
+    """The summary of a study whose last runs gave `final`."""
     trials = study.finished()
     outcomes = [trial.outcome for trial in trials if trial.outcome]
     return Summary(
         name=study.name,
-        best=best,
         trials=trials,
         states=Counter(outcome.state for outcome in outcomes),
         copies=sum(outcome.same_as is not None for outcome in outcomes),
+        guessing=sum(not outcome.learned for outcome in outcomes),
         importances=importances(study.optuna),
-        edges=study.space.at_edge(best.params),
-        winner=winner,
+        edges=study.space.at_edge(final.winner.params),
+        final=final,
         training_seconds=sum(outcome.seconds for outcome in outcomes),
     )
 
@@ -67,17 +84,45 @@ def accuracy_text(summary: Summary) -> str:
     each = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
     if summary.diverged:
         others = f", the others have {each}" if accuracies else ""
-        return f"no mean: {summary.diverged} of {len(summary.winner)} fresh runs diverged{others}"
+        return f"no mean: {summary.diverged} of {len(summary.final.tested)} fresh runs diverged{others}"
     if len(accuracies) < 2:
         return each or "not tested"
     return f"{statistics.mean(accuracies):.4f} ± {statistics.stdev(accuracies):.4f} ({each})"
+
+
+def gain_line(summary: Summary) -> str:
+    """`0.8 points [0.3, 1.3] over the lesson's setting`, or the reason why there is no such number."""
+    final = summary.final
+    if final.is_lesson:
+        return "no trial beat the lesson's setting"
+    if final.no_baseline:
+        return f"the lesson's setting does not fit these data: {final.no_baseline}"
+    if summary.gain is not None:
+        return gain_text(summary.gain)
+    for who, runs in (("the winner", final.tested), ("the lesson's setting", final.baseline)):
+        if diverged := len(runs) - len(_accuracies(runs)):
+            return f"not known over the lesson's setting: {who} diverged with {diverged} of {len(runs)} seeds"
+    raise AssertionError("both were tested with every seed, so there is a gain")
+
+
+def confirmed_lines(candidates: Sequence[Candidate]) -> list[str]:
+    """A line for each candidate, the best first: its accuracy in the search and with fresh seeds."""
+    ranked = sorted(candidates, key=lambda candidate: -candidate.mean)
+    return [f"trial {one.trial.number:<4} {one.trial.value:.4f} in the search, {confirmed_text(one)}" for one in ranked]
+
+
+def confirmed_text(candidate: Candidate) -> str:
+    """`0.8812 with 3 fresh seeds (0.8801, 0.8812, diverged)`; a run that diverged counts as 0."""
+    each = ", ".join("diverged" if accuracy is None else f"{accuracy:.4f}" for accuracy in candidate.accuracies)
+    return f"{candidate.mean:.4f} with {counted(len(candidate.accuracies), 'fresh seed')} ({each})"
 
 
 def states_text(summary: Summary) -> str:
     """`30 trials: 18 complete, 11 pruned, 1 diverged`, and how many repeat an earlier config."""
     parts = ", ".join(f"{count} {state}" for state, count in summary.states.most_common())
     copies = f"; {summary.copies} repeat an earlier config, not trained again" if summary.copies else ""
-    return f"{counted(len(summary.trials), 'trial')}: {parts}{copies}"
+    guessing = f"; {summary.guessing} did not learn" if summary.guessing else ""
+    return f"{counted(len(summary.trials), 'trial')}: {parts}{copies}{guessing}"
 
 
 def counted(count: int, what: str) -> str:
@@ -96,13 +141,19 @@ def importances_text(summary: Summary) -> str:
 def warnings(summary: Summary) -> list[str]:
     """One sentence if runs of the winner diverged, and one for each parameter whose best value is at an edge."""
     unstable = (
-        f"{summary.diverged} of the winner's {len(summary.winner)} fresh runs diverged: the best config is unstable,"
-        " and its validation accuracy is that of a lucky seed"
+        f"{summary.diverged} of the winner's {len(summary.final.tested)} fresh runs diverged: the best config is"
+        " unstable, and its validation accuracy is that of a lucky seed"
     )
-    return [unstable] * bool(summary.diverged) + [
-        f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it"
-        for name, edge in summary.edges.items()
-    ]
+    guesses = "no trial learned: the best one only guesses; widen the search space"
+    is_guess = summary.best.outcome is not None and not summary.best.outcome.learned
+    return (
+        [unstable] * bool(summary.diverged)
+        + [guesses] * is_guess
+        + [
+            f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it"
+            for name, edge in summary.edges.items()
+        ]
+    )
 
 
 def markdown(summary: Summary) -> str:
@@ -113,7 +164,9 @@ def markdown(summary: Summary) -> str:
         "| | |",
         "| --- | --- |",
         f"| validation accuracy | {summary.best.value:.4f} |",
-        f"| test accuracy, mean ± sd of {len(summary.winner)} fresh runs | {accuracy_text(summary)} |",
+        f"| test accuracy, mean ± sd of {len(summary.final.tested)} fresh runs | {accuracy_text(summary)} |",
+        f"| gain in test accuracy | {gain_line(summary)} |",
+        *(f"| confirmed | {line} |" for line in confirmed_lines(summary.final.candidates)),
         f"| trials | {states_text(summary)} |",
         f"| importance | {importances_text(summary)} |",
         f"| training time, all trials | {summary.training_seconds:.0f} s |",
@@ -129,3 +182,8 @@ def markdown(summary: Summary) -> str:
         cells += [f"{trial.params[name]:.4g}" for name in ("lr", "gamma", "batch_size", "epochs")]
         lines.append("| " + " | ".join([*cells, "on" if trial.params["batch_norm"] else "off"]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _accuracies(runs: Sequence[FinalRun]) -> dict[int, float]:
+    """The test accuracy by seed of the runs that did not diverge."""
+    return {run.seed: run.test_accuracy for run in runs if run.test_accuracy is not None}

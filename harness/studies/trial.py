@@ -13,7 +13,7 @@ class Outcome(NamedTuple):
     """How a trial ended. `accuracies` are the validation accuracies by epoch, from epoch 1.
 
     `seconds` is training time. `run_id` is the uid of its MLflow run. `same_as` is the number of the earlier trial with
-    the same config, whose outcome this repeats, or None.
+    the same config, whose outcome this repeats, or None. `learned` is False if the network only guesses.
     """
 
     state: EndState
@@ -22,6 +22,7 @@ class Outcome(NamedTuple):
     seconds: float
     run_id: str
     same_as: int | None = None
+    learned: bool = True
 
     @property
     def best_metrics(self) -> dict[str, float]:

@@ -3,6 +3,8 @@
 Knows neither studies nor claims: the caller decides with which state a run ends.
 """
 
+import math
+import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
@@ -44,6 +46,8 @@ class Recorder:
         self.stopped = False
         self._engine = engine
         self._attempts: Counter[tuple[str, str]] = Counter()
+        self._deadline = math.inf
+        self._has_ended_one = False
 
     def open(self, name: str, kind: Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> None:
         """Open the parent run called `name`."""
@@ -52,6 +56,10 @@ class Recorder:
     def finish(self, state: State) -> None:
         """End the parent run."""
         self.writer.close_parent(self.parent_id, state)
+
+    def limit(self, seconds: float | None) -> None:
+        """`stop` after this many seconds, but not before one run has ended, so that repeated commands get on."""
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
 
     def stop(self) -> None:
         """Start nothing more; running jobs stop after their epoch. Safe in a signal handler."""
@@ -69,35 +77,47 @@ class Recorder:
         return open_runs
 
     def run(
-        self, jobs: Sequence[Job], kind: Kind, proceed: Proceed | None, tags: Mapping[str, Mapping[str, str]]
+        self,
+        jobs: Sequence[Job],
+        kinds: Mapping[str, Kind],
+        proceed: Proceed | None,
+        tags: Mapping[str, Mapping[str, str]],
     ) -> Generator[RecordedJob]:
-        """Run `jobs` and yield each as it ends. `tags` (by job name) are set on its MLflow run.
+        """Run `jobs` and yield each as it ends. `kinds` and `tags` (by job name) are those of its MLflow run.
 
         When the generator is closed, the runs that are still open end as interrupted.
         """
         runs: dict[str, str] = {}
         epochs: dict[str, list[EpochMetrics]] = {}
+        self._check_deadline()
         try:
             for event in self._engine.execute(jobs, proceed):
                 name = event.job.name
                 match event:
                     case Started():
                         epochs[name] = []
-                        runs[name] = self._start_run(event, kind, tags[name])
+                        runs[name] = self._start_run(event, kinds[name], tags[name])
                     case Epoch(_, metrics):
                         epochs[name].append(metrics)
                         self.writer.log_epoch(runs[name], metrics)
                         self.console.count_epoch()
+                        self._check_deadline()
                     case WorkerLost(_, _, note):
                         self.writer.end_run(runs.pop(name), "interrupted", note)
                         self.console.warn(f"{name}: {note}; the run starts again")
                     case Finished(job, result):
                         yield RecordedJob(job, runs[name], result, tuple(epochs[name]))
                         del runs[name]
+                        self._has_ended_one = True
         finally:
             for run in runs.values():
                 with suppress(RunDeletedError):  # the others end all the same
                     self.writer.end_run(run, "interrupted", "stopped during an epoch")
+
+    def _check_deadline(self) -> None:
+        if not self.stopped and self._has_ended_one and time.monotonic() > self._deadline:
+            self.console.print("timeout reached: what is running stops after its epoch")
+            self.stop()
 
     def _start_run(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
         job = started.job

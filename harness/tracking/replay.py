@@ -23,7 +23,7 @@ from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, environment_of, find_run
 from harness.training.stacked.matmul import use_matmul_backend
 
-_TRAINED = ("trial", "winner", "arm", "tuning")
+_TRAINED = ("trial", "confirmation", "winner", "baseline", "arm", "tuning")
 # The results that a run in each state can have. An interrupted run may have been stopped after its last epoch.
 _RESULTS = {
     "complete": ("complete",),
@@ -76,7 +76,7 @@ def _check_kind(run: TrackedRun) -> None:
     kind, state = run.tags.get(schema.KIND, ""), run.tags.get(schema.STATE, "")
     if kind not in _TRAINED:
         what = f"a {kind}" if kind else "not a run of this project"
-        raise UserError(f"run {run.id} is {what}: give the id of a trial, winner, arm or tuning run")
+        raise UserError(f"run {run.id} is {what}: give the id of a run that was trained: {', '.join(_TRAINED)}")
     if schema.DUPLICATE_OF in run.tags:
         raise UserError(
             f"run {run.id} was not trained, it repeats run {run.tags[schema.DUPLICATE_OF]}: replay that one"
@@ -124,7 +124,7 @@ def _job(run: TrackedRun, config: RunConfig) -> Job:
     kind = run.tags[schema.KIND]
     watch_test = kind == "arm" and "test_accuracy" in run.metrics
     probes: Any = tuple(run.tags.get(schema.PROBES, "").split())  # an unknown name fails when the probe is made
-    return Job(run.name, config, final=kind == "winner", watch_test=watch_test, probes=probes)
+    return Job(run.name, config, final=kind in ("winner", "baseline"), watch_test=watch_test, probes=probes)
 
 
 def _train(

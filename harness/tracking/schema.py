@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Kind = Literal["study", "trial", "winner", "claim", "arm", "tuning", "exact", "report"]
+Kind = Literal["study", "trial", "confirmation", "winner", "baseline", "claim", "arm", "tuning", "exact", "report"]
 State = Literal["complete", "pruned", "diverged", "failed", "interrupted"]
 
 # MLflow's status for each state.
@@ -13,7 +13,7 @@ STATUS: dict[State, str] = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
-JUDGED_STATES = ("complete", "diverged")  # of a claim's and a winner's runs: others are made again
+JUDGED_STATES = ("complete", "diverged")  # of a claim's runs and of a study's last ones: others are made again
 
 # Tags of this project.
 KIND, STATE, NOTE, OWNER = "harness.kind", "harness.state", "harness.note", "harness.owner"
@@ -21,7 +21,8 @@ NAME = "harness.name"  # of a parent run, whose name in MLflow may be changed by
 UID = "harness.uid"  # unique, and known before MLflow gives the run its id
 CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_sha256", "harness.attempt"
 GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
-TRIALS = "harness.trials"  # the number of trials of a finished study
+TRIALS, WINNER = "harness.trials", "harness.winner"  # of a finished study: number of trials, number of the best one
+LEARNED = "harness.learned"  # "false" on a trial whose network only guesses
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
 MODEL = "harness.model"
 DATA, TARGET, HEADER = "harness.data", "harness.target", "harness.header"  # the choice that loads the same data again

@@ -135,7 +135,7 @@ def test_an_earlier_winner_of_a_study_that_grew_is_told_and_not_mixed_with_the_o
     before = report().stdout
     add_winner(tracking, parent, 0)
     after = report().stdout
-    told = "The study grew: trial 0 had won before, and the test set was used for that winner too."
+    told = "Trial 0 had won before, and the test set was used for that winner too."
     assert told in after and after.replace(f"{told}\n", "") == before
     page = (tmp_path / "reports" / "study.html").read_text()
     assert told in page and page.count("<td>0.7200</td>") == 1
@@ -185,7 +185,7 @@ def test_what_was_deleted_is_said_in_the_first_lines(store, tracking, parent, re
     delete(store, parent, 2)
     told = report().stdout
     assert "warning: its best trial, of validation accuracy 0.8000, is not here" in told
-    assert "test  no run of the winner is there" in told and "nan" not in told and "The study grew" not in told
+    assert "test  no run of the winner is there" in told and "nan" not in told and "had won before" not in told
     delete(store, parent, *STATES)
     done = report()
     assert done.exit_code == 2

@@ -72,6 +72,18 @@ def test_the_first_trial_is_the_lessons_own_setting_and_states_of_all_kinds_occu
     assert len(undisturbed) == TOTAL
 
 
+def test_a_trial_that_was_trained_before_a_stop_is_done_though_it_was_not_told():
+    study = open_study()
+    trials = study.open_round(ROUND, TOTAL)
+    for trial in trials[:2]:
+        run_trial(study, trial)
+    again = open_study()
+    assert (len(again.finished()), again.done) == (0, 2)
+    study.requeue(trials)
+    run_study(study)
+    assert open_study().done == TOTAL
+
+
 def test_the_sampler_proposes_what_optunas_own_tpe_does():
     """It is only told the space that TPE finds out by itself, from 10,000 trials in seconds for a round."""
     space = read_space(DEFAULT_SPACE).distributions()
