@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from harness.core.errors import UserError
-from harness.storage.urls import is_valid, kind, sqlite_file, without_password, without_user
+from harness.storage.urls import driver_error, is_valid, kind, sqlite_file, without_password, without_user
 
 OPTUNA_DEFAULT = "sqlite:///optuna.db"
 MLFLOW_DEFAULT = "sqlite:///mlflow.db"
@@ -68,6 +68,8 @@ def _check(url: str, kinds: tuple[str, ...], name: str) -> None:
         raise UserError(f"{name} is {without_password(url)!r}: it should begin with one of {known}")
     if not is_valid(url):
         raise UserError(f"{name} is {without_password(url)!r}: its host or port cannot be read; check the address")
+    if kind(url) not in ("http", "https") and (problem := driver_error(url)):
+        raise UserError(f"{name} is {without_password(url)!r}: {problem}")
     if kind(url) == "sqlite":
         _check_sqlite(url, name)
 

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from weakref import WeakSet
 
-from harness.core.errors import UserError
+from harness.core.errors import Stopped, UserError
 from harness.storage.postgresql import advisory_lock
-from harness.storage.urls import kind, sqlite_file
+from harness.storage.urls import kind, sqlite_file, sqlite_url
 
 
 def create_atomically(url: str, build: Callable[[str], None]) -> None:
@@ -40,7 +40,7 @@ def create_atomically(url: str, build: Callable[[str], None]) -> None:
         new = path.with_name(f".{path.name}.new")
         for partial in new, *_companions(new):
             partial.unlink(missing_ok=True)
-        build(f"sqlite:///{new}")
+        build(sqlite_url(new))
         with closing(sqlite3.connect(new)) as database:
             # With a write-ahead log, readers such as MLflow's UI never block a writer.
             database.execute("PRAGMA journal_mode=WAL")
@@ -69,6 +69,26 @@ def dispose_engines_at_exit() -> None:
     atexit.register(dispose)
 
 
+def watch(url: str) -> Callable[[], None]:
+    """A function that raises `Stopped` once the SQLite file at `url`, which exists now, was removed or replaced.
+
+    SQLite would go on writing to the old file, which nobody can read any more. Other databases are not watched.
+    """
+    path = sqlite_file(url)
+    if path is None:
+        return lambda: None
+    path = path.absolute()
+    before = _identity(path)
+
+    def check() -> None:
+        if _identity(path) != before:
+            raise Stopped(
+                f"{path} was removed or replaced while it was in use: put it back, then run the same command again", 1
+            )
+
+    return check
+
+
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
     """Raise `UserError` if files beside the database cannot be written."""
@@ -84,6 +104,14 @@ def writable(path: Path) -> Iterator[None]:
 def _exists(path: Path) -> bool:
     """An empty file does not count: another program leaves one when it looks for a database."""
     return path.exists() and path.stat().st_size > 0
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _companions(path: Path) -> list[Path]:

@@ -65,8 +65,39 @@ def kind(url: str) -> str:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for any other URL."""
-    return Path(url.partition(":///")[2].partition("?")[0]) if url.startswith("sqlite") else None
+    """The file of an SQLite URL, decoded as SQLAlchemy decodes it (%20 is a blank); None for any other URL.
+
+    `Path()` if it names none.
+    """
+    if not url.startswith("sqlite"):
+        return None
+    parsed = _parsed(url)
+    return Path(parsed.database or "") if parsed else Path()
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def driver_error(url: str) -> str:
+    """Why the driver of a database's URL, which can be parsed, cannot be used here, or ""."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import NoSuchModuleError
+
+    parsed = make_url(url)
+    try:
+        dialect = parsed.get_dialect()
+        dialect.import_dbapi()
+    except NoSuchModuleError:
+        return f"there is no driver {parsed.drivername!r}"
+    except ImportError as error:
+        is_postgresql = kind(url) == "postgresql"
+        remedy = "pip install '.[postgresql]', and write postgresql+psycopg2://" if is_postgresql else "install it"
+        return f"its driver is missing ({error}); {remedy}"
+    return f"{parsed.drivername} is asynchronous; use {kind(url)}://" if dialect.is_async else ""
 
 
 def _parsed(url: str) -> "URL | None":

@@ -18,6 +18,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.errors import Stopped
+from harness.storage.sqlite import watch
 
 NEWEST, BEST = 1_000, 25  # trials that a sampler sees of a long study; TPE counts at most 25 as good
 
@@ -77,6 +78,7 @@ class CachedStudy:
 
     def __init__(self, storage: RDBStorage, name: str, pruner: BasePruner) -> None:
         self._storage, self._cache = storage, _CacheStorage()
+        self._check_file = watch(storage.url)
         self.stored = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
         self.cached = optuna.create_study(study_name=name, storage=self._cache, direction="maximize", pruner=pruner)
         self._stored_id = storage.get_study_id_from_name(name)
@@ -109,6 +111,7 @@ class CachedStudy:
         A new trial is written to the storage in one transaction. Raises `Stopped` if another process has added trials.
         Memory changes first: if the storage then fails, this object is not used again.
         """
+        self._check_file()
         if params is not None:
             self.cached.enqueue_trial(dict(params))
         waiting = self.trials(TrialState.WAITING)
@@ -169,6 +172,7 @@ class CachedStudy:
 
     def _both(self, number: int) -> Iterator[tuple[BaseStorage, int]]:
         """The storage first: if it fails, memory is not used again."""
+        self._check_file()
         yield self._storage, self._stored_trial_id(number)
         yield self._cache, self._cached_trial_id(number)
 

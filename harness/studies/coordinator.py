@@ -6,15 +6,29 @@ It works in one process, the only one that writes to Optuna and MLflow. After an
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import get_args
 
-from harness.core.metrics import EpochMetrics
+from harness.core.errors import UserError
+from harness.core.metrics import EpochMetrics, Reading
 from harness.engines.base import Job
 from harness.engines.cost import cost
 from harness.studies.guessing import Guess, did_not_learn
 from harness.studies.study import Study
-from harness.studies.trial import Outcome, StudyDefaults, Trial
+from harness.studies.trial import EndState, Outcome, StudyDefaults, Trial
+from harness.tracking.reader import TrackedRun
 from harness.tracking.recorder import RecordedJob, Recorder
-from harness.tracking.schema import DUPLICATE_OF, LEARNED, TRIAL, UID, Kind, State
+from harness.tracking.schema import (
+    CONFIG_HASH,
+    DUPLICATE_OF,
+    LEARNED,
+    NOTE,
+    RESTORED,
+    STATE,
+    TRIAL,
+    UID,
+    Kind,
+    State,
+)
 
 
 class Coordinator:
@@ -33,6 +47,7 @@ class Coordinator:
         self._guess = guess
         self._check_lock = check_lock
         self._total = 0
+        self._only_in_mlflow: dict[int, TrackedRun] = {}
         self._pruned: set[str] = set()
 
     def reconcile(self) -> int:
@@ -51,6 +66,33 @@ class Coordinator:
                 self._recorder.writer.end_run(run.id, "interrupted", "its process died")
         return len(open_runs)
 
+    def compare_stores(self) -> None:
+        """Give each store the trials that only the other one has: after a database was lost, or an older copy put back.
+
+        Raises `UserError` if MLflow holds a trial of this study with other hyperparameters.
+        """
+        reader, parent_id = self._recorder.writer.read(), self._recorder.parent_id
+        recorded = {
+            int(run.tags[TRIAL]): run
+            for run in reader.children(parent_id, "trial")
+            if run.tags.get(STATE) in get_args(EndState)
+        }
+        deleted = {int(run.tags[TRIAL]) for run in reader.children(parent_id, "trial", deleted=True)}
+        known = [trial for trial in self._study.trials() if trial.outcome]
+        self._only_in_mlflow = {number: recorded[number] for number in recorded.keys() - {one.number for one in known}}
+        lost = [trial for trial in known if trial.number not in recorded.keys() | deleted]
+        for trial in lost:
+            self._restore_run(trial)
+        if lost:
+            self._console.warn(
+                f"MLflow lacked {len(lost)} trials of this study: they are written again from Optuna's record, which"
+                " holds their validation accuracies only"
+            )
+        if self._only_in_mlflow:
+            self._console.warn(
+                f"--storage lacks {len(self._only_in_mlflow)} trials of this study: they are taken over from MLflow"
+            )
+
     def run_trials(self, total: int, round_size: int) -> None:
         """Run rounds until the study has `total` trials or the recorder is stopped."""
         self._total = total
@@ -66,7 +108,9 @@ class Coordinator:
         for trial in trials:
             if trial.outcome is None:
                 earlier = self._study.find_duplicate(trial)
-                if earlier is None:
+                if trial.number in self._only_in_mlflow:
+                    self._take_over(trial, earlier)
+                elif earlier is None:
                     fresh[f"trial {trial.number}"] = trial
                 else:
                     duplicates.append((trial, earlier))
@@ -117,6 +161,43 @@ class Coordinator:
         result = f"{accuracies[-1]:.4f} at epoch {len(accuracies)}, {record.seconds:.1f} s" if accuracies else ""
         shown = record.result.note if state == "interrupted" else note
         self._console.print_run(name, state, " · ".join(filter(None, (result, shown))), trial.params)
+
+    def _take_over(self, trial: Trial, earlier: int | None) -> None:
+        """Record the outcome that MLflow holds of this trial, without training it again."""
+        run = self._only_in_mlflow[trial.number]
+        if run.tags[CONFIG_HASH] != self._job("", trial).config.content_hash:
+            raise UserError(
+                f"MLflow holds trial {trial.number} of study {self._study.name!r} with other hyperparameters (run"
+                f" {run.id}): put the --storage back that it was made with, or use --study NAME"
+            )
+        reader = self._recorder.writer.read()
+        history = reader.history(run.id, "val_accuracy")
+        state: EndState = run.tags[STATE]  # type: ignore[assignment]  # `compare_stores` chose those states
+        accuracies = tuple(history.values())
+        if earlier is None:
+            for epoch, accuracy in history.items():
+                self._study.should_continue(trial, epoch, accuracy, trial.params["epochs"])
+            seconds = sum(reader.history(run.id, "epoch_seconds").values())
+        else:
+            first = next(other for other in self._study.trials() if other.number == earlier)
+            accuracies, seconds = first.outcome.accuracies if first.outcome else accuracies, 0.0
+        learned = run.tags.get(LEARNED) != "false"
+        uid = run.tags.get(UID, run.id)
+        outcome = Outcome(state, run.tags.get(NOTE, ""), accuracies, seconds, uid, earlier, learned)
+        self._study.record_outcome(trial, outcome)
+
+    def _restore_run(self, trial: Trial) -> None:
+        """Write the run of a trial again, as far as the study knows it."""
+        assert trial.outcome is not None
+        outcome, name, writer = trial.outcome, f"trial {trial.number}", self._recorder.writer
+        tags = {TRIAL: str(trial.number), RESTORED: "from the study in Optuna"}
+        if outcome.same_as is not None:
+            tags[DUPLICATE_OF] = f"trial {outcome.same_as}"
+        run = writer.start_run(self._recorder.parent_id, name, "trial", self._job(name, trial).config, tags)
+        if outcome.same_as is None:
+            epochs = enumerate(outcome.accuracies, start=1)
+            writer.log_readings(run, [Reading("val_accuracy", epoch, accuracy) for epoch, accuracy in epochs])
+        self._end_run(outcome._replace(run_id=run))
 
     def _copy_outcome(self, trial: Trial, earlier_number: int) -> None:
         """Record the outcome of an earlier trial with the same config, without training it again."""

@@ -49,7 +49,10 @@ class SearchSession:
     def finished(self) -> Summary | None:
         """The summary of a study that has all that was asked for; else None."""
         parent = self._recorder.writer.parent(self._study.name, "study")
-        if parent is None or parent.status != "FINISHED" or len(self._study.finished()) < self._request.trials:
+        trials = len(self._study.finished())
+        if parent is None or parent.status != "FINISHED" or trials < self._request.trials:
+            return None
+        if parent.tags.get(TRIALS, str(trials)) != str(trials):  # one of the two stores is older than the other
             return None
         return None if self._finals.missing(parent.id) else self._summary(parent.id)
 
@@ -67,6 +70,7 @@ class SearchSession:
         try:
             with stop_on_signals(recorder.stop, recorder.console) as caught:
                 self._close_open_runs()
+                self._coordinator.compare_stores()
                 recorder.limit(request.timeout)
                 self._coordinator.run_trials(request.trials, request.round_size)
                 failed = 0

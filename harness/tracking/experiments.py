@@ -5,13 +5,17 @@ from typing import Any
 from harness.tracking import settings  # noqa: F401  # before MLflow is imported
 
 # isort: split
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from harness.cli.command import python
 from harness.core.errors import UserError
+from harness.storage.checks import ARTIFACTS
 from harness.storage.sqlite import create_atomically
+from harness.storage.urls import sqlite_file
+from harness.tracking.places import DATABASE, made_in
 from harness.tracking.retry import RetryingClient, store_name
 from harness.tracking.settings import quiet_mlflow
 
@@ -27,7 +31,10 @@ def open_store(uri: str) -> RetryingClient:
 
 
 def find_experiment(client: RetryingClient, name: str) -> str | None:
-    """The id of the experiment called `name`, None if there is none. Raises `UserError` if it was deleted in MLflow."""
+    """The id of the experiment called `name`, None if there is none.
+
+    Raises `UserError` if it was deleted in MLflow, or if its database was moved or copied without its artifacts.
+    """
     found = client.call(lambda plain: plain.get_experiment_by_name(name))
     if found is None:
         return None
@@ -36,6 +43,7 @@ def find_experiment(client: RetryingClient, name: str) -> str | None:
             f"the experiment {name!r} was deleted in MLflow; restore it with: {python()} -m mlflow experiments restore"
             f" --experiment-id {found.experiment_id}"
         )
+    _check_place(client.uri, found)
     return str(found.experiment_id)
 
 
@@ -46,13 +54,31 @@ def create_experiment(client: RetryingClient, name: str) -> str:
     """
     if found := find_experiment(client, name):
         return found
+    tags, location = dict(_SHOWN_AS_TRAINING), None
+    if path := sqlite_file(client.uri):
+        tags[DATABASE] = str(path.resolve())
+        # MLflow decodes the default place as a URL, so that a folder a%20b would become a b.
+        location = (ARTIFACTS.absolute() / name).as_uri()
     try:
-        return client.call(lambda plain: plain.create_experiment(name, tags=_SHOWN_AS_TRAINING))
+        return client.call(lambda plain: plain.create_experiment(name, location, tags))
     except MlflowException as error:  # another process may have created it at this moment
         if found := find_experiment(client, name):
             return found
         reason = str(error).partition("\n")[0]
         raise UserError(f"{store_name(client.uri)} cannot be written: {reason}") from None
+
+
+def _check_place(uri: str, experiment: Experiment) -> None:
+    path = sqlite_file(uri)
+    made = made_in(experiment.artifact_location, experiment.tags.get(DATABASE)) if path else None
+    if path is None or made is None or made == path.resolve().parent:
+        return
+    if DATABASE not in experiment.tags and made.exists() and not (made / path.name).exists():
+        return  # older code kept the artifacts in the working folder, and the database elsewhere
+    raise UserError(
+        f"{path.resolve()} was moved or copied from {made}, where its artifacts are still looked for; mend this copy"
+        f" with: {python()} -m harness.relocate"
+    )
 
 
 def _create_tables(uri: str) -> None:

@@ -22,6 +22,7 @@ from requests import RequestException
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 
 from harness.core.errors import REMEDY, Stopped
+from harness.storage.sqlite import watch
 from harness.storage.urls import without_password
 from harness.tracking.schema import UID
 from harness.tracking.settings import quiet_mlflow
@@ -43,6 +44,7 @@ class RetryingClient:
         quiet_mlflow()
         self.uri = uri
         self._client = MlflowClient(tracking_uri=uri)
+        self._check_file = watch(uri)
         self._retry_forever = retry_forever
         self._meanwhile = f"; {meanwhile}" if meanwhile else ""
         self._gave_up = False
@@ -53,7 +55,8 @@ class RetryingClient:
         self._gave_up = True
 
     def call(self, action: Callable[[MlflowClient], T]) -> T:
-        """The result of `action`. Raises `Stopped` if the store stays unavailable or the disk is full."""
+        """The result of `action`. Raises `Stopped` if the store stays unavailable, is gone, or the disk is full."""
+        self._check_file()
         started = time.monotonic()
         retrying = Retrying(
             retry=retry_if_exception(self._is_transient),

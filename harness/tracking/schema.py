@@ -22,6 +22,7 @@ UID = "harness.uid"  # unique, and known before MLflow gives the run its id
 CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_sha256", "harness.attempt"
 GIT_COMMIT, GIT_DIRTY = "harness.git_commit", "harness.git_dirty"
 TRIALS, WINNER = "harness.trials", "harness.winner"  # of a finished study: number of trials, number of the best one
+RESTORED = "harness.restored"  # of a run that is written again from Optuna's record, because MLflow had lost it
 LEARNED = "harness.learned"  # "false" on a trial whose network only guesses
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
 MODEL = "harness.model"

@@ -106,8 +106,8 @@ class Spool:
     def flush(self, seconds: float | None = None) -> None:
         """Wait until all operations are in MLflow.
 
-        Raises `Stopped` if the store is unavailable for `seconds` (`retry.SECONDS`), or at once after `stop_waiting`.
-        The operations stay in the file.
+        Raises `Stopped` if the store is unavailable for `seconds` (`retry.SECONDS`), at once after `stop_waiting`, and
+        each time once an operation was refused. The operations stay in the file.
         """
         seconds = retry.SECONDS if seconds is None else seconds
         deadline = time.monotonic() + seconds
@@ -120,7 +120,10 @@ class Spool:
                         1,
                     )
                 self._change.wait(0.2)
+            refused = self._error if self._waiting else None
         self._raise_error()
+        if refused is not None:
+            raise refused
 
     def stop_waiting(self) -> None:
         """From here on do not wait for an unavailable store. Safe in a signal handler."""

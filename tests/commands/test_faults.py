@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from support.paths import PROJECT
 from support.search_helpers import assert_undisturbed, wait_for, wait_for_runs
 
-from benchmarks.searches import DIGITS, optuna_states, records, start
+from benchmarks.searches import DIGITS, optuna_states, records, start, what_was_recorded
 from benchmarks.servers import free_port, mlflow_server
 
 TWELVE = ("--trials", "12", "--workers", "2")
@@ -214,3 +214,73 @@ def test_what_cannot_be_written_is_one_line(small_disk, tmp_path, store, command
     _output, errors = here.communicate(timeout=60)
     assert (here.returncode, errors.count("\n")) == (2, 1)
     assert errors.startswith("error: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["mlflow.db", "optuna.db"])
+def test_a_database_that_is_removed_during_a_search_is_missed_and_put_back(searched, tmp_path, store, database):
+    process = start(tmp_path, *TWELVE)
+    wait_for_runs(tmp_path, 3)
+    kept = [path.rename(tmp_path / f"kept-{path.name}") for path in tmp_path.glob(f"{database}*")]
+    _output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{database} was removed or replaced while it was in use: put it back, then run the same command" in errors
+    assert "Traceback" not in errors and not (tmp_path / database).exists()
+    for path in kept:
+        path.rename(tmp_path / path.name.removeprefix("kept-"))
+    again = start(tmp_path, *TWELVE)
+    _output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert_undisturbed(tmp_path, searched[0])
+
+
+@pytest.mark.slow
+def test_a_study_whose_optuna_database_is_lost_is_taken_over_from_mlflow(searched, tmp_path, command):
+    """And goes on as if nothing had been lost: proposals depend on what the trials reached."""
+    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+    assert command("harness.relocate").returncode == 0
+    whole = command(*DIGITS, "--trials", "16", "--workers", "2")
+    assert whole.returncode == 0, whole.stderr
+    undisturbed = what_was_recorded(tmp_path)
+    for lost in tmp_path.glob("*optuna.db*"):
+        lost.unlink()
+    again = command(*DIGITS, "--trials", "16", "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    assert "--storage lacks 16 trials of this study: they are taken over from MLflow" in again.stdout
+    assert "trial 3 " not in again.stdout, "nothing is trained again"
+    assert what_was_recorded(tmp_path) == undisturbed
+    states = {trial.number: trial.state for trial in optuna_states(tmp_path).trials}
+    assert len(states) == 16 and "nothing is left to do" in command(*DIGITS, "--trials", "16").stdout
+    more = command(*DIGITS, "--trials", "20", "--workers", "2")
+    assert more.returncode == 0 and "4 of 20 trials to run" in more.stdout
+
+
+@pytest.mark.slow
+def test_a_study_whose_mlflow_database_is_lost_is_written_again_from_optuna(searched, tmp_path, command):
+    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+    for lost in tmp_path.glob("*mlflow.db*"):
+        lost.unlink()
+    again = command(*DIGITS, "--trials", "12", "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    assert "MLflow lacked 12 trials of this study: they are written again from Optuna's record" in again.stdout
+    before, now = what_was_recorded(searched[0]), what_was_recorded(tmp_path)
+    assert before.keys() == now.keys()
+    for name, (params, histories, state, status) in before.items():
+        assert (params, state, status) == (now[name][0], *now[name][2:])
+        assert {metric: now[name][1][metric] for metric in now[name][1]}.items() <= histories.items(), name
+        assert "val_accuracy" in now[name][1] or "val_accuracy" not in histories
+    report = command("analysis.study")
+    assert report.returncode == 0 and "12: " in report.stdout
+    assert "nothing is left to do" in command(*DIGITS, "--trials", "12").stdout
+
+
+@pytest.mark.slow
+def test_a_study_is_not_mixed_with_one_of_other_hyperparameters(searched, tmp_path, command):
+    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+    assert command("harness.relocate").returncode == 0
+    for lost in tmp_path.glob("*optuna.db*"):
+        lost.unlink()
+    other = command(*DIGITS, "--trials", "12", "--seed", "7", "--study", "digits-420")
+    assert other.returncode == 2
+    assert "MLflow holds trial 0 of study 'digits-420' with other hyperparameters" in other.stderr
+    assert "RUNNING" not in {run.status for run in records(tmp_path).parents("study")}

@@ -34,6 +34,10 @@ def test_the_default_stores_are_accepted_in_an_empty_folder_and_nothing_is_left_
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///no/such/folder/optuna.db", "cannot be written to no/such/folder (No such file or directory)"),
         ("sqlite:///text.db", "text.db cannot be used (file is not a database)"),
+        ("sqlite:///a%20folder/o.db", "cannot be written to a folder (No such file or directory)"),
+        ("sqlite+nothing:///o.db", "'sqlite+nothing:///o.db': there is no driver 'sqlite+nothing'"),
+        ("sqlite+aiosqlite:///o.db", "its driver is missing (No module named 'aiosqlite'); install it"),
+        ("postgresql+nothing://me@host/db", "there is no driver 'postgresql+nothing'"),
         ("sqlite:///mlruns", "mlruns cannot be used"),
         ("sqlite:///mlflow.db", "each needs its own database"),
     ],
@@ -118,7 +122,7 @@ def test_an_address_that_cannot_be_read_is_one_line_without_its_password(uri):
 def test_records_that_wait_for_a_server_need_a_folder(monkeypatch):
     monkeypatch.chdir("/proc")
     with pytest.raises(UserError, match=r"^the spool of MLflow's store cannot be written to the working directory"):
-        check_tracking("postgresql://me@host/db")
+        check_tracking("postgresql+psycopg2://me@host/db")
 
 
 def test_a_server_that_does_not_answer_is_said_at_once_and_one_that_does_is_taken():
