@@ -145,6 +145,11 @@ class CachedStudy:
         for storage, trial_id in self._both(number):
             storage.set_trial_user_attr(trial_id, key, value)
 
+    def fail(self, number: int) -> None:
+        """End a waiting trial as failed."""
+        for storage, trial_id in self._both(number):
+            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
     def requeue(self, number: int) -> None:
         """Set a running trial back to WAITING."""
         for storage, trial_id in self._both(number):

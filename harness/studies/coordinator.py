@@ -55,7 +55,8 @@ class Coordinator:
 
         A run whose trial has an outcome ends with that outcome, any other one as interrupted.
         """
-        self._study.recover()
+        for sentence in self._study.recover():
+            self._console.warn(sentence)
         outcomes = {trial.outcome.run_id: trial.outcome for trial in self._study.trials() if trial.outcome}
         open_runs = self._recorder.reconcile()
         for run in open_runs:

@@ -117,10 +117,14 @@ class Space(BaseModel):
     def _holds(self, name: str, value: Any) -> bool:
         domain = self.searched.get(name)
         if domain is None:
-            return bool(self.fixed[name] == value)
+            return name in self.fixed and bool(self.fixed[name] == value)
         if isinstance(domain, Choices):
-            return any(value == choice for choice in domain.choices)
-        return bool(domain.low <= value <= domain.high)
+            return any(
+                value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in domain.choices
+            )
+        kinds = int if name in _WHOLE_NUMBERS else int | float
+        is_number = isinstance(value, kinds) and not isinstance(value, bool)
+        return is_number and bool(domain.low <= value <= domain.high)
 
     @staticmethod
     def _ends(domain: Range | Choices, value: Any) -> tuple[float | bool, float | bool, float]:

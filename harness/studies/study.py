@@ -59,6 +59,7 @@ class Study:
                 " start another study with --study NAME"
             )
         self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
+        self._check_trials()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self._study.stored.set_metric_names(["val_accuracy"])
@@ -104,10 +105,23 @@ class Study:
         """The parameters whose value in the lesson is outside the space. If [], trial 0 is the lesson's setting."""
         return self.space.outside(LESSON)
 
-    def recover(self) -> None:
-        """Requeue what a dead process left running. Call it only while no other process runs the study."""
+    def recover(self) -> list[str]:
+        """Requeue what a dead process left running, and fail what was enqueued by hand outside the search space.
+
+        Call it only while no other process runs the study. The result is a sentence for each failed trial.
+        """
         for frozen in self._study.trials(TrialState.RUNNING):
             self._study.requeue(frozen.number)
+        refused = []
+        for frozen in self._study.trials(TrialState.WAITING):
+            asked = frozen.system_attrs.get("fixed_params", {})  # Optuna has no other way to read them
+            if outside := self.space.outside(asked):
+                values = ", ".join(f"{name} {asked[name]!r}" for name in outside)
+                refused.append(
+                    f"trial {frozen.number} was enqueued with {values}, outside the search space: it is left out"
+                )
+                self._study.fail(frozen.number)
+        return refused
 
     def open_round(self, size: int, total: int) -> list[Trial]:
         """The next round: at most `size` trials, up to `total` in the study; [] if nothing is left.
@@ -210,6 +224,16 @@ class Study:
         fields = json.loads(text) if text else None
         outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None
         return Trial(frozen.number, self.space.fixed | frozen.params, outcome)
+
+    def _check_trials(self) -> None:
+        space = self.space.distributions()
+        for frozen in self._study.trials():
+            for name, distribution in frozen.distributions.items():
+                if space.get(name) != distribution:
+                    raise UserError(
+                        f"trial {frozen.number} of study {self.name!r} is of other code: its {name} is from"
+                        f" {distribution}, which is not in the search space; start another study with --study NAME"
+                    )
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         stored = self._study.stored.user_attrs.get(_SETTINGS)

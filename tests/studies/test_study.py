@@ -305,17 +305,56 @@ def test_a_trial_that_somebody_enqueued_is_run():
     assert kept.state.name == "RUNNING"
 
 
-def test_a_trial_that_somebody_enqueued_outside_the_space_or_failed_does_not_close_the_study():
+def test_a_trial_that_somebody_failed_before_it_ran_does_not_count():
     open_study()
     theirs = optuna.load_study(study_name="study", storage=URL)
     theirs.enqueue_trial({"lr": 0.2})
     open_storage(URL).set_trial_state_values(theirs.trials[0]._trial_id, optuna.trial.TrialState.FAIL)
-    theirs.enqueue_trial({"lr": 2.0})
-    with pytest.warns(UserWarning, match="out of range"):
-        assert [trial.params["lr"] for trial in open_study().open_round(1, TOTAL)] == [2.0]
     again = open_study()
-    again.recover()
-    assert [trial.number for trial in again.trials()] == [1]
+    assert again.recover() == [] and again.trials() == []
+
+
+@pytest.mark.parametrize(
+    ("enqueued", "told"),
+    [
+        ({"lr": 2.0}, "lr 2.0"),
+        ({"epochs": 50, "lr": 0.2}, "epochs 50"),
+        ({"epochs": 3.0}, "epochs 3.0"),
+        ({"lr": "0.1"}, "lr '0.1'"),
+        ({"lr": float("nan")}, "lr nan"),
+        ({"lr": True}, "lr True"),
+        ({"batch_norm": 1}, "batch_norm 1"),
+        ({"batch_size": 33}, "batch_size 33"),
+        ({"dropout": 0.5, "gamma": -1}, "dropout 0.5, gamma -1"),
+    ],
+)
+def test_a_trial_that_was_enqueued_outside_the_space_is_left_out_and_the_others_run(enqueued, told):
+    open_study()
+    theirs = optuna.load_study(study_name="study", storage=URL)
+    for params in (enqueued, {"lr": 0.2}):
+        theirs.enqueue_trial(params)
+    study = open_study()
+    (sentence,) = study.recover()
+    assert sentence == f"trial 0 was enqueued with {told}, outside the search space: it is left out"
+    assert [trial.params["lr"] for trial in study.open_round(1, 1)] == [0.2]
+    assert [trial.state.name for trial in kept_trials()] == ["FAIL", "RUNNING"]
+    again = open_study()
+    assert again.recover() == [] and again.done == 0
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value"),
+    [
+        (optuna.distributions.FloatDistribution(0, 5), 2.0),
+        (optuna.distributions.CategoricalDistribution([0.1, 0.2]), 0.1),
+    ],
+)
+def test_a_study_that_holds_trials_of_other_code_is_refused(distribution, value):
+    open_study()
+    theirs = optuna.load_study(study_name="study", storage=URL)
+    theirs.add_trial(optuna.create_trial(params={"lr": value}, distributions={"lr": distribution}, value=0.5))
+    with pytest.raises(UserError, match=r"trial 0 of study 'study' is of other code: its lr is from .*--study NAME"):
+        open_study()
 
 
 def test_a_round_that_was_put_back_is_asked_again_by_the_same_study():
