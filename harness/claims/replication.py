@@ -14,7 +14,7 @@ from harness.claims.tuning import choose_lr, score
 from harness.cli.progress import Eta, Throttle
 from harness.core.errors import UserError
 from harness.engines.base import Job
-from harness.storage.locks import locked
+from harness.storage.locks import Lock, locked
 from harness.storage.process import describe_owner
 from harness.tracking import schema
 from harness.tracking.reader import TrackedRun
@@ -50,7 +50,8 @@ class Replication:
 
         Raises `UserError` if another process replicates this claim, or if other data have the same name.
         """
-        self._check_parent()
+        with locked(self._writer.uri, f"claim {self._name!r}") as lock:
+            self._check_parent(lock)
         parent = self._writer.parent(self._name, "claim")
         return self._missing_among(self._children(parent.id) if parent else [])
 
@@ -64,8 +65,8 @@ class Replication:
 
         Raises `UserError` if another process replicates this claim, or if other data have the same name.
         """
-        with locked(self._writer.uri, f"claim {self._name!r}"):
-            self._check_parent()
+        with locked(self._writer.uri, f"claim {self._name!r}") as lock:
+            self._check_parent(lock)
             self._replicate(eta)
 
     def _replicate(self, eta: Eta) -> None:
@@ -97,7 +98,7 @@ class Replication:
         finally:
             self._recorder.finish(state)
 
-    def _check_parent(self) -> None:
+    def _check_parent(self, lock: Lock) -> None:
         parent = self._writer.parent(self._name, "claim")
         data = self._writer.dataset
         if parent is not None and parent.tags[schema.DATASET_SHA256] != data.sha256:
@@ -107,7 +108,7 @@ class Replication:
                 f" (SHA-256 {before[:12]}, now {data.sha256[:12]}): restore or rename the file, or delete the run"
                 f" {self._name!r} in MLflow"
             )
-        owner = self._writer.live_owner(self._name, "claim")
+        owner = self._writer.live_owner(self._name, "claim", elsewhere=lock.reach == "none")
         if owner:
             raise UserError(
                 f"claim {self._claim.name!r} is being replicated by another process ({describe_owner(owner)}): wait for"

@@ -1,6 +1,7 @@
 """Executes jobs on worker processes of this machine. Each trains one stack at a time, on a CPU with one thread."""
 
 import signal
+import time
 from collections import deque
 from contextlib import suppress
 from multiprocessing import connection
@@ -13,14 +14,19 @@ from harness.core.metrics import EpochMetrics
 from harness.data.dataset import Dataset
 from harness.engines.base import Epoch, Event, Finished, Proceed
 from harness.engines.planning import PlannedEngine, Planner, on_worker_lost, started
-from harness.engines.pool import BROKEN, Pool, Setup
+from harness.engines.pool import BROKEN, Pool, Setup, Worker
 from harness.engines.work_items import JobEnded, Measure, WorkItem
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_TO_DIE = 5.0
+_SILENT_LOOKS, _SILENT_LOOKS_DRAINING = 12, 2  # a minute; ten seconds if it is to end anyway
 
 
 class LocalEngine(PlannedEngine):
     """An `Engine` on the workers of `pool`, which share one copy of the dataset. `close` ends them.
 
-    `backend` multiplies the matrices of stacks; with None, every job trains alone.
+    `backend` multiplies the matrices of stacks; with None, every job trains alone. A worker that is stopped or hangs,
+    so that it uses no processor for a minute, counts as dead.
     """
 
     def __init__(self, dataset: Dataset, pool: Pool, device: str, backend: MatmulBackend | None) -> None:
@@ -28,6 +34,7 @@ class LocalEngine(PlannedEngine):
         self._pool = pool
         self._device = device
         self._draining = False
+        self._next_look = 0.0
         self._planner = Planner(dataset, backend, self._measure)
 
     def start_workers(self) -> None:
@@ -56,6 +63,8 @@ class LocalEngine(PlannedEngine):
         answers = []
         for worker in self._pool:
             with suppress(*BROKEN):  # a dead worker is found when it gets work
+                while not worker.pipe.poll(_SECONDS_BETWEEN_LOOKS):
+                    self._kill_if_silent(worker)
                 answers.append(worker.pipe.recv())
         return answers
 
@@ -70,7 +79,12 @@ class LocalEngine(PlannedEngine):
 
     def _collect(self, proceed: Proceed | None) -> list[Event]:
         busy = {worker.pipe: position for position, worker in enumerate(self._pool) if worker.open}
-        ready = [pipe for pipe in connection.wait(list(busy)) if isinstance(pipe, Connection)]
+        found = connection.wait(list(busy), timeout=_SECONDS_BETWEEN_LOOKS)
+        if time.monotonic() >= self._next_look:  # a suspended machine looks once, whatever time has passed
+            self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+            for position in busy.values():
+                self._kill_if_silent(self._pool[position])
+        ready = [pipe for pipe in found if isinstance(pipe, Connection)]
         return [event for pipe in ready for event in self._receive(busy[pipe], proceed)]
 
     def _receive(self, position: int, proceed: Proceed | None) -> list[Event]:
@@ -90,6 +104,10 @@ class LocalEngine(PlannedEngine):
                 worker.told_to_stop = True
                 worker.pipe.send(dict.fromkeys(worker.open, False))
         return [Epoch(worker.open[number], metrics) for number, metrics in epochs.items()]
+
+    def _kill_if_silent(self, worker: Worker) -> None:
+        if worker.is_silent(_SILENT_LOOKS_DRAINING if self._draining else _SILENT_LOOKS):
+            worker.process.kill()
 
     def _assign(self, position: int, item: WorkItem) -> None:
         self._send(position, item)
@@ -111,8 +129,9 @@ class LocalEngine(PlannedEngine):
     def _on_death(self, position: int) -> list[Event]:
         worker = self._pool[position]
         lost, attempt = list(worker.open.values()), worker.attempt
-        worker.process.join()
-        why = f"worker {worker.process.pid} {_cause(worker.process.exitcode)}"
+        worker.process.join(_SECONDS_TO_DIE)
+        silent = "answered no more and " if worker.silent_looks else ""
+        why = f"worker {worker.process.pid} {silent}{_cause(worker.process.exitcode)}"
         self._pool.replace(position)
         return on_worker_lost(lost, attempt, why, self._draining)
 
@@ -120,4 +139,4 @@ class LocalEngine(PlannedEngine):
 def _cause(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return f"was killed by {signal.Signals(-exitcode).name}"
-    return f"exited with status {exitcode}"
+    return f"exited with status {exitcode}" if exitcode is not None else "cannot be ended"

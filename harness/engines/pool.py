@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, NamedTuple
 
+import psutil
+
 from harness.core.metrics import EpochMetrics
 from harness.engines.base import Job, JobResult
 from harness.engines.work_items import JobEnded, Measure, WorkItem
@@ -40,7 +42,10 @@ class Setup(NamedTuple):
 
 @dataclass
 class Worker:
-    """A worker process. `open` are the jobs of its work item that have not ended, by number."""
+    """A worker process. `open` are the jobs of its work item that have not ended, by number.
+
+    `silent_looks`: how often in a row `is_silent` found that it neither answers nor uses the processor.
+    """
 
     process: ForkServerProcess
     pipe: Connection
@@ -48,6 +53,23 @@ class Worker:
     open: dict[int, Job] = field(default_factory=dict)
     attempt: int = 0
     told_to_stop: bool = False
+    silent_looks: int = 0
+    _cpu_seconds: float = -1.0
+
+    def is_silent(self, looks: int) -> bool:
+        """Whether it was stopped or hangs: in so many calls in a row, no message and no use of the processor since."""
+        used = _cpu_seconds(self.process.pid)
+        is_moving = used != self._cpu_seconds or self.pipe.poll()
+        self._cpu_seconds = used
+        self.silent_looks = 0 if is_moving else self.silent_looks + 1
+        return self.silent_looks >= looks
+
+
+def _end(process: ForkServerProcess) -> None:
+    """Release a process that was killed. One that hangs in the kernel ends later, and is not waited for."""
+    process.join(_SECONDS_TO_END)
+    if process.exitcode is not None:
+        process.close()
 
 
 class Pool:
@@ -79,7 +101,7 @@ class Pool:
         """Replace a worker that has died."""
         dead, self._workers[position] = self[position], _spawn()
         dead.pipe.close()
-        dead.process.close()
+        _end(dead.process)
 
     def close(self) -> None:
         """End all workers; busy ones are killed."""
@@ -88,9 +110,16 @@ class Pool:
         for worker in self:
             worker.process.join(_SECONDS_TO_END if worker.is_set_up and not worker.open else 0)
             worker.process.kill()
-            worker.process.join()
-            worker.process.close()
+            _end(worker.process)
         self._workers = []
+
+
+def _cpu_seconds(pid: int | None) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _spawn() -> Worker:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from harness.core.errors import AlreadyRunningError
 from harness.core.files import write_atomically
@@ -19,17 +19,20 @@ _SECONDS_BETWEEN_TRIES = 1.0
 
 
 class Lock(NamedTuple):
-    """`check` raises `Stopped` if the lock may have been lost. `spans_hosts`: it keeps out processes on all hosts."""
+    """`check` raises `Stopped` if the lock may have been lost.
+
+    `reach`: it keeps out all processes that use the "server", those that see the locks of a "file", or nobody ("none").
+    """
 
     check: Callable[[], None]
-    spans_hosts: bool
+    reach: Literal["server", "file", "none"]
 
 
 @contextmanager
 def locked(url: str, what: str, on_wait: Callable[[str], None] | None = None) -> Iterator[Lock]:
     """Hold the lock on `what` in the database at `url`. A process that dies releases its locks.
 
-    SQLite keeps out the processes of this host, PostgreSQL those of all hosts, other databases none. If another process
+    SQLite keeps out all processes that see the file's locks, PostgreSQL all, other databases none. If another process
     holds the lock, raises `AlreadyRunningError`; with `on_wait`, reports that once and waits.
     """
     waiting = False
@@ -53,12 +56,11 @@ def locked(url: str, what: str, on_wait: Callable[[str], None] | None = None) ->
 def _acquired(url: str, what: str) -> Iterator[Lock]:
     if kind(url) == "postgresql":
         with advisory_lock(url, what, wait=False) as check:
-            yield Lock(check, spans_hosts=True)
+            yield Lock(check, "server")
         return
-    local = Lock(lambda: None, spans_hosts=False)  # the operating system never loses a file lock
     path = sqlite_file(url)
     if path is None:
-        yield local
+        yield Lock(lambda: None, "none")
         return
 
     from filelock import FileLock, Timeout
@@ -75,8 +77,9 @@ def _acquired(url: str, what: str) -> Iterator[Lock]:
         owner = f" ({describe_owner(holder.read_text())})" if holder.exists() else ""
         raise AlreadyRunningError(f"{what} is being run by another process{owner}") from None
     try:
-        write_atomically(holder, this_process().encode())
-        yield local
+        with writable(path):
+            write_atomically(holder, this_process().encode())
+        yield Lock(lambda: None, "file")  # the operating system never loses a file lock
     finally:
         holder.unlink(missing_ok=True)
         lock.release()

@@ -22,12 +22,12 @@ def describe_owner(owner: str) -> str:
             return owner
 
 
-def is_alive(owner: str) -> bool:
-    """Whether the process that wrote `owner` is still running. A process on another host counts as alive."""
+def is_alive(owner: str, elsewhere: bool = True) -> bool:
+    """Whether the process that wrote `owner` is still running. `elsewhere` is the answer for one on another host."""
     try:
         host, pid, start = owner.split(" ")
         if host != socket.gethostname():
-            return True
+            return elsewhere
         return abs(psutil.Process(int(pid)).create_time() - float(start)) < _SAME_START
     except psutil.NoSuchProcess:
         return False

@@ -95,6 +95,8 @@ def writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(f"{path} is on a disk that is full; make room there") from None
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
         why = f"{path} is in a folder that cannot be written ({error.strerror})"

@@ -92,18 +92,20 @@ class SearchSession:
         except KeyboardInterrupt:
             state = "interrupted"
             raise
-        except Stopped:
+        except Stopped as error:
             if not recorder.stopped or state == "interrupted":
                 raise
-            state = "interrupted"  # it was about to stop when the store became unavailable
-            raise self._stopped(caught) from None
+            state = "interrupted"  # it was about to stop when something else happened
+            stopped = self._stopped(caught)
+            raise Stopped(f"{stopped} ({error})", stopped.status) from None
         finally:
             recorder.finish(state)
 
     def _check_owner(self) -> None:
-        if self._lock.spans_hosts:
+        if self._lock.reach == "server":
             return
-        owner = self._recorder.writer.live_owner(self._study.name, "study")
+        elsewhere = self._lock.reach == "none"
+        owner = self._recorder.writer.live_owner(self._study.name, "study", elsewhere)
         if owner:
             raise UserError(
                 f"study {self._study.name!r} is being run by another process ({describe_owner(owner)}): wait for it, or"

@@ -59,6 +59,7 @@ class Spool:
         self._told: set[str] = set()
         self._error_was_raised = False
         self._started = 0
+        self._is_closing = False
         self._deliver_recovered(folder, f"{stem}-*.spool")
 
     def create_run(
@@ -141,6 +142,7 @@ class Spool:
             if wait:
                 raise
             _log.warning("%s", stop)
+            self._is_closing = True  # the thread may still send everything before the process ends
             return
         with self._change:
             thread, self._thread = self._thread, None
@@ -188,7 +190,10 @@ class Spool:
                 for operation in operations:
                     self._waiting.remove(operation)
                 if not self._waiting:
-                    self._file.clear()
+                    if self._is_closing:
+                        self._file.remove()
+                    else:
+                        self._file.clear()
                     self._change.notify_all()
 
     def _next(self) -> list[Operation]:

@@ -52,13 +52,17 @@ class ExperimentWriter:
         """The parent run called `name` of this kind, or None."""
         return next(iter(self.read().parents(kind, name)), None)
 
-    def live_owner(self, name: str, kind: schema.Kind) -> str | None:
-        """The other living process that runs the parent called `name` at this moment, or None."""
+    def live_owner(self, name: str, kind: schema.Kind, elsewhere: bool) -> str | None:
+        """The other living process that runs the parent called `name` at this moment, or None.
+
+        `elsewhere`: whether a process on another host counts as living. It does not where a lock keeps it out: that
+        host may be this machine under an earlier name, as containers have.
+        """
         run = self.parent(name, kind)
         if run is None or run.status != "RUNNING":
             return None
         owner = run.tags.get(schema.OWNER, "")
-        return owner if owner != this_process() and is_alive(owner) else None
+        return owner if owner != this_process() and is_alive(owner, elsewhere) else None
 
     def open_parent(
         self, name: str, kind: schema.Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None

@@ -354,7 +354,7 @@ def test_a_claim_that_is_held_is_not_replicated(store, claim_file):
 def test_a_claim_that_another_process_replicates_is_left_alone(store, claim_file, monkeypatch):
     mine = replication(store, claim_file, Engine())
     replication(store, claim_file, Engine()).replicate(Eta(1.0))
-    monkeypatch.setattr(ExperimentWriter, "live_owner", lambda self, name, kind: "elsewhere 1 2.0")
+    monkeypatch.setattr(ExperimentWriter, "live_owner", lambda self, name, kind, elsewhere: "elsewhere 1 2.0")
     for call in (mine.missing, lambda: mine.replicate(Eta(1.0))):
         with pytest.raises(
             UserError, match=r"'hidden_width' is being replicated by another process \(process 1 on elsewhere\)"

@@ -17,6 +17,7 @@ from support.paths import PROJECT
 
 from harness.data.choice import DataChoice
 from harness.data.dataset import Dataset
+from harness.engines import local
 from harness.engines.base import Epoch, Started, WorkerLost
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
@@ -47,6 +48,35 @@ def test_a_worker_that_dies_while_it_measures_is_replaced(local_engines):
         jobs = [job(str(seed), seed=seed) for seed in range(4)]
         assert {result.state for result in results(list(engine.execute(jobs, always))).values()} == {"complete"}
         assert engine._pool[0].process.pid != pids[0]
+
+
+@pytest.mark.parametrize("asks", [always, None])
+def test_a_worker_that_hangs_counts_as_dead(local_engines, monkeypatch, asks):
+    """One is stopped while it trains: the run goes on with another worker, also where the others send messages."""
+    monkeypatch.setattr(local, "_SECONDS_BETWEEN_LOOKS", 0.1)
+    with local_engines.engine() as engine:
+        jobs = [job("a", epochs=200), job("b", epochs=200, batch_size=64)]
+        stopped, events = None, []
+        for event in engine.execute(jobs, asks):
+            events.append(event)
+            if stopped is None and isinstance(event, Epoch):
+                stopped = next(worker.process.pid for worker in engine._pool if event.job in worker.open.values())
+                os.kill(stopped, signal.SIGSTOP)
+        (lost,) = [event for event in events if isinstance(event, WorkerLost)]
+        assert lost.note == f"worker {stopped} answered no more and was killed by SIGKILL in attempt 1 of 3"
+        assert {result.state for result in results(events).values()} == {"complete"}
+
+
+def test_a_worker_that_hangs_does_not_keep_a_search_from_ending(local_engines, monkeypatch):
+    monkeypatch.setattr(local, "_SECONDS_BETWEEN_LOOKS", 0.1)
+    with local_engines.engine() as engine:
+        events = []
+        for event in engine.execute([job("a", epochs=10_000)], always):
+            events.append(event)
+            if isinstance(event, Epoch) and len(events) == 2:
+                os.kill(next(worker.process.pid for worker in engine._pool if worker.open), signal.SIGSTOP)
+                engine.drain()
+        assert results(events)["a"].state == "stopped"
 
 
 def test_a_pool_is_started_before_torch_is_imported():
@@ -135,6 +165,7 @@ from harness.core.config import make_config
 from harness.data.choice import DataChoice
 from harness.data.load import load
 from harness.core.defaults import LESSON
+from harness.engines import local
 from harness.engines.base import Epoch, Job
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool

@@ -98,15 +98,16 @@ def test_a_parent_is_made_once_and_taken_over_later(tracking, parent):
 
 
 def test_only_another_live_process_is_a_live_owner(tracking, parent):
-    assert tracking.live_owner("none", "study") is None
-    assert tracking.live_owner("study", "study") is None  # this very process
+    assert tracking.live_owner("none", "study", elsewhere=True) is None
+    assert tracking.live_owner("study", "study", elsewhere=True) is None  # this very process
     host, _, start_run = this_process().split(" ")
     tracking._log(parent, tags={"harness.owner": f"{host} 999999999 {start_run}"})
-    assert tracking.live_owner("study", "study") is None  # dead
+    assert tracking.live_owner("study", "study", elsewhere=True) is None  # dead
     tracking._log(parent, tags={"harness.owner": "elsewhere.example 1 1.00"})
-    assert tracking.live_owner("study", "study") == "elsewhere.example 1 1.00"
+    assert tracking.live_owner("study", "study", elsewhere=True) == "elsewhere.example 1 1.00"
+    assert tracking.live_owner("study", "study", elsewhere=False) is None, "a lock keeps it out"
     tracking.end_run(parent, "complete")
-    assert tracking.live_owner("study", "study") is None  # it has ended
+    assert tracking.live_owner("study", "study", elsewhere=True) is None  # it has ended
 
 
 def test_a_loss_that_is_not_a_number_survives(tracking, parent):
