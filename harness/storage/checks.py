@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
 
 from harness.core.errors import UserError
@@ -14,6 +15,7 @@ MLFLOW_DEFAULT = "sqlite:///mlflow.db"
 ARTIFACTS = Path("mlruns")
 
 _SECONDS_TO_ANSWER = 10
+_LARGEST_ANSWER = 1_000  # bytes
 _OPTUNA_KINDS = ("sqlite", "postgresql", "mysql")
 _MLFLOW_KINDS = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
@@ -79,17 +81,43 @@ def _check_answer(uri: str) -> None:
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
+    name = f"MLFLOW_TRACKING_URI is {without_password(uri)!r}"
     try:
-        with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER):  # noqa: S310  # http or https, as checked
-            pass
-    except HTTPError:  # a server answers; MLflow reports whether it accepts us
-        pass
+        with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER) as answer:  # noqa: S310  # http or https, as checked
+            if answer.headers.get_content_type() == "text/html":
+                raise UserError(
+                    f"{name}: a web page answers there, not MLflow's server; it may be the login of a proxy: log in"
+                    " there, or use the address of the server itself"
+                )
+    except HTTPError as error:
+        with error:
+            answer_text = error.read(_LARGEST_ANSWER).lower()
+        if error.code == HTTPStatus.FORBIDDEN and b"host" in answer_text:
+            raise UserError(
+                f"{name}: the server does not serve this host name; start it with --allowed-hosts {_host(uri)}"
+            ) from None
+        if error.code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise UserError(f"{name}: {_proxy(uri)} asks for a login; add it to the proxy's address") from None
+        # Otherwise a server answers; MLflow reports whether it accepts us.
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", error)
-        raise UserError(
-            f"MLFLOW_TRACKING_URI is {without_password(uri)!r}: no answer from there ({why}); start the server or unset"
-            " the variable"
-        ) from None
+        proxy = _proxy(uri)
+        remedy = f"it was asked through {proxy}: set no_proxy={_host(uri)}, or" if proxy else "start the server or"
+        raise UserError(f"{name}: no answer from there ({why}); {remedy} unset the variable") from None
+
+
+def _host(uri: str) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(without_user(uri)).hostname or ""
+
+
+def _proxy(uri: str) -> str:
+    """The proxy through which this address is asked, in words, or ""."""
+    from urllib.request import getproxies, proxy_bypass
+
+    proxy = getproxies().get(kind(uri), "")
+    return "" if not proxy or proxy_bypass(_host(uri)) else f"the proxy {without_password(proxy)}"
 
 
 def _check_sqlite(url: str, option: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from harness.core.errors import REMEDY, Stopped, UserError
 from harness.storage.sqlite import create_atomically, dispose_engines_at_exit
+from harness.storage.tables import check_tables
 from harness.storage.urls import without_password
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60
@@ -18,13 +19,20 @@ _SECONDS_TO_WAIT_FOR_A_LOCK = 60
 def open_storage(url: str) -> RDBStorage:
     """The storage at `url`; a file is created if there is none. Raises `UserError` if it cannot be opened."""
     dispose_engines_at_exit()
+    check_tables(url, "studies", "--storage")
     create_atomically(url, _create_tables)
     options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been restarted
     if url.startswith("sqlite"):
         options = {"connect_args": {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}}
     try:
         return RDBStorage(url, engine_kwargs=options)
-    except (SQLAlchemyError, ArgumentError, ImportError, RuntimeError) as error:
+    except RuntimeError as error:  # Optuna's tables are those of another version
+        reason = str(error).partition(". ")[0]
+        raise UserError(
+            f"--storage {without_password(url)} was made by another version of Optuna ({reason}); install that version,"
+            " or back the database up and run: optuna storage upgrade --storage URL"
+        ) from None
+    except (SQLAlchemyError, ArgumentError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"cannot open --storage {without_password(url)} ({reason}); check the address") from None
 

@@ -15,6 +15,7 @@ from harness.core.errors import UserError
 from harness.storage.checks import ARTIFACTS
 from harness.storage.sqlite import create_atomically
 from harness.storage.urls import sqlite_file
+from harness.tracking.migrations import check_schema
 from harness.tracking.places import DATABASE, made_in
 from harness.tracking.retry import RetryingClient, store_name
 from harness.tracking.settings import quiet_mlflow
@@ -26,6 +27,7 @@ _SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 def open_store(uri: str) -> RetryingClient:
     """A client of the store at `uri`. A database file is created if there is none."""
     quiet_mlflow()  # before the migrations run
+    check_schema(uri)  # before tables are made in a server's database
     create_atomically(uri, _create_tables)
     return RetryingClient(uri)
 

@@ -21,15 +21,17 @@ from mlflow.exceptions import MlflowException
 from requests import RequestException
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 
-from harness.core.errors import REMEDY, Stopped
+from harness.core.errors import REMEDY, Stopped, UserError
 from harness.storage.sqlite import watch
 from harness.storage.urls import without_password
+from harness.tracking.migrations import check_schema
 from harness.tracking.schema import UID
 from harness.tracking.settings import quiet_mlflow
 
 SECONDS = 600.0
 _SECONDS_BETWEEN = 2.0
 _SERVER_ERROR, _TOO_MANY_REQUESTS = 500, 429
+_NO_ACCESS = (401, 403)
 _log = logging.getLogger("harness")
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class RetryingClient:
     def __init__(self, uri: str, retry_forever: bool = False, meanwhile: str = "") -> None:
         quiet_mlflow()
         self.uri = uri
+        check_schema(uri)
         self._client = MlflowClient(tracking_uri=uri)
         self._check_file = watch(uri)
         self._retry_forever = retry_forever
@@ -68,7 +71,7 @@ class RetryingClient:
         try:
             result = retrying(action, self._client)
         except (MlflowException, OSError) as error:
-            raise self._full_disk(error) or error from None
+            raise self._full_disk(error) or self._no_access(error) or error from None
         if self.unavailable:
             _log.warning("MLflow's store answers again, after %.0f s", time.monotonic() - started)
             self.unavailable = ""
@@ -118,6 +121,16 @@ class RetryingClient:
         if "disk is full" in str(error):
             return Stopped(f"{store_name(self.uri)} cannot be written: the disk is full; {REMEDY}", 1)
         return None
+
+    def _no_access(self, error: MlflowException | OSError) -> UserError | None:
+        is_refused = isinstance(error, MlflowException) and error.get_http_status_code() in _NO_ACCESS  # type: ignore[no-untyped-call]
+        if not is_refused or not self.uri.startswith("http"):
+            return None
+        why = " ".join(str(error).split())[:200]
+        return UserError(
+            f"{store_name(self.uri)} refuses access ({why}); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            " to an account that may write there"
+        )
 
     def _has_to_stop(self, state: RetryCallState) -> bool:
         waited = state.seconds_since_start or 0.0

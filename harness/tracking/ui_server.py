@@ -13,6 +13,7 @@ import typer
 from harness.core.errors import UserError
 from harness.storage.checks import MLFLOW_DEFAULT
 from harness.storage.urls import sqlite_file, without_password
+from harness.tracking.migrations import check_schema
 
 _HOST = "127.0.0.1"
 _DEFAULT_PORT = 5000
@@ -47,6 +48,7 @@ def free_port() -> int:
 
 def serve(uri: str, port: int) -> None:
     """Serve the store at `uri` until Ctrl-C. Raises `UserError` if the port is held or MLflow does not start."""
+    check_schema(uri)
     _create_database(uri)
     holder = port_holder(port)
     if holder:

@@ -1,6 +1,7 @@
 import socket
 import threading
-from http.server import HTTPServer, SimpleHTTPRequestHandler
+from contextlib import contextmanager, nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,58 @@ def test_a_server_that_does_not_answer_is_said_at_once_and_one_that_does_is_take
     threading.Thread(target=server.handle_request, daemon=True).start()
     check_tracking(f"http://ann:secret@127.0.0.1:{server.server_port}")
     server.server_close()
+
+
+@contextmanager
+def answering(status, kind, body):
+    """The address of a server that always answers so, also as a proxy."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "told"),
+    [
+        (
+            200,
+            "text/html; charset=utf-8",
+            b"<h1>Log in</h1>",
+            "a web page answers there, not MLflow's server; it may be",
+        ),
+        (403, "text/plain", b"Invalid Host header - possible DNS rebinding", "start it with --allowed-hosts 127.0.0.1"),
+        (407, "text/plain", b"", "asks for a login; add it to the proxy's address"),
+        (200, "text/plain", b"OK", ""),
+        (401, "text/plain", b"", ""),
+        (403, "text/plain", b"not yours", ""),
+    ],
+)
+def test_a_server_that_is_not_mlflows_or_refuses_is_told_from_one_that_answers(status, kind, body, told):
+    with answering(status, kind, body) as uri, pytest.raises(UserError) if told else nullcontext() as refusal:
+        check_tracking(uri)
+    assert not told or told in str(refusal.value)
+
+
+def test_a_proxy_that_does_not_answer_is_named_without_its_password(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(UserError) as refusal:
+        check_tracking("http://mlflow.example:5000")
+    told = (
+        "it was asked through the proxy http://me:***@127.0.0.1:9: set no_proxy=mlflow.example, or unset the variable"
+    )
+    assert told in str(refusal.value)
 
 
 def test_a_password_of_a_refused_storage_is_not_shown():

@@ -52,7 +52,7 @@ def test_who_waited_long_enough_stops_and_then_waits_no_more(proxy, monkeypatch)
 
 def test_a_server_that_lets_nobody_in_is_not_one_without_the_run(proxy):
     proxy.state = "forbidden"
-    with pytest.raises(UserError, match=r"^http://127.* refuses to answer: .*403"):
+    with pytest.raises(UserError, match=r"^MLflow's store http.* refuses access \(.*403.*\); set MLFLOW_TRACKING"):
         find_run(proxy.address, "0" * 32)
     proxy.state = "open"
     with pytest.raises(UserError, match="there is no run '0000"):
