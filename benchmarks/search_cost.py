@@ -61,7 +61,7 @@ def times_of(folder: Path, run: TrackedRun) -> tuple[float, float]:
 def epochs_of(folder: Path, run: TrackedRun, dataset: str) -> int:
     """For how many epochs it was trained."""
     records = ExperimentReader(f"sqlite:///{folder}/mlflow.db", f"search/{dataset}")
-    return len(records.history(run.id, "train_loss"))
+    return len(records.history(run, "train_loss"))
 
 
 def _loader(x: torch.Tensor, y: torch.Tensor, size: int, shuffle: bool) -> "DataLoader[Any]":

@@ -51,7 +51,7 @@ def what_was_recorded_in(here: ExperimentReader) -> Recorded:
         if run.tags["harness.state"] == "interrupted":
             continue
         # As text, since a value that is not a number equals nothing.
-        histories = {name: repr(here.history(run.id, name)) for name in run.metrics if name not in TIMES}
+        histories = {name: repr(here.history(run, name)) for name in run.metrics if name not in TIMES}
         params = {name: value for name, value in run.params.items() if name != "device"}
         assert run.name not in found, f"{run.name} was recorded twice"
         found[run.name] = (params, histories, run.tags["harness.state"], run.status)

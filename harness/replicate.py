@@ -1,7 +1,8 @@
 """`python -m harness.replicate CLAIM…`: make the runs that a claim is judged by. The command line alone."""
 
 from contextlib import closing
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
 from harness.storage.checks import check_tracking, tracking_uri
 
+if TYPE_CHECKING:
+    from harness.cli.console import Console
+
 app = command.new_app()
 
 
@@ -23,6 +27,7 @@ def main(
     all: Annotated[bool, typer.Option("--all", help="Every claim, and the exact statements.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds per arm.", show_default="the claim's")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="3 seeds, shorter runs: to look, not to judge.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would take and could show; run nothing.")] = False,
     workers: options.WorkersOption = None,
     dataset: options.OptionalDatasetOption = None,
     target: options.TargetOption = "",
@@ -49,6 +54,9 @@ def main(
         from harness.cli.console import Console
 
         console = Console()
+        if plan:
+            _print_plans(chosen, data_dir, workers, console)
+            return
         console.print("loading torch and the data ...")
         with closing(start_workers(engine_options)) as pool:  # workers import torch while this process does
             from harness.claims.run import check_exact_statements, replicate_claims
@@ -56,6 +64,13 @@ def main(
             replicate_claims(chosen, engine_options, data_dir, stack, pool, console)
         if all:
             check_exact_statements(console)
+
+
+def _print_plans(claims: list[Claim], data_dir: Path | None, workers: int | None, console: "Console") -> None:
+    from harness.claims.plan import print_plans
+    from harness.engines.machine import usual_workers
+
+    print_plans(claims, tracking_uri(), data_dir, workers or usual_workers("cpu"), console)
 
 
 def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool) -> None:

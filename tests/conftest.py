@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from support.flaky_proxy import FlakyProxy
@@ -117,9 +119,12 @@ def recorded_store(migrated_store, tmp_path_factory):
 
 @pytest.fixture
 def recorded(recorded_store, tmp_path):
-    """A copy of them of this test's own; its address."""
-    shutil.copy(recorded_store, tmp_path / "recorded.db")
-    return f"sqlite:///{tmp_path}/recorded.db"
+    """A copy of them of this test's own, as if they had been made there; its address."""
+    path = tmp_path / "recorded.db"
+    shutil.copy(recorded_store, path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE experiment_tags SET value = ? WHERE key = 'harness.database'", [str(path)])
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,13 +18,19 @@ FLOAT32 = "python -m harness.replicate --all"
 
 
 class Source(NamedTuple):
-    """The origin of evidence: the parent run, the data, and the commits of the code that made the runs."""
+    """The origin of evidence: the parent run, the data, and the commits of the code that made the runs.
+
+    `other_texts`: the first digits of other texts of the claim that were replicated here. `deleted_runs`: how many of
+    its complete or diverged runs were deleted in MLflow (and made again, as no run may be missing).
+    """
 
     parent_id: str
     experiment_id: str
     dataset: str
     dataset_sha256: str
     commits: tuple[str, ...]
+    other_texts: tuple[str, ...] = ()
+    deleted_runs: int = 0
 
 
 class Evidence:
@@ -42,6 +49,7 @@ class Evidence:
         tuning: pd.DataFrame,
         chosen: dict[str, float],
         records: ExperimentReader,
+        tracked: Sequence[TrackedRun],
     ) -> None:
         self.claim = claim
         self.source = source
@@ -49,13 +57,19 @@ class Evidence:
         self.tuning = tuning
         self.chosen = chosen
         self._records = records
+        self._tracked = {run.id: run for run in tracked}
         self._curves: dict[tuple[str, str], pd.Series[float]] = {}
+
+    @property
+    def before_digests(self) -> int:
+        """The number of runs that were recorded before runs had digests: changes of them go unnoticed."""
+        return sum(schema.DIGEST not in run.tags for run in self._tracked.values())
 
     def curve(self, run_id: str, metric: str) -> "pd.Series[float]":
         """A metric of a run by step, sorted; empty if it was never logged."""
         key = (run_id, metric)
         if key not in self._curves:
-            history = self._records.history(run_id, metric)
+            history = self._records.history(self._tracked[run_id], metric)
             self._curves[key] = pd.Series(history, dtype=float).sort_index()
         return self._curves[key]
 
@@ -106,12 +120,14 @@ def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
         parent.params["dataset"],
         parent.tags[schema.DATASET_SHA256],
         tuple(sorted({_commit(run) for run in children})),
+        tuple(sorted({run.tags[schema.CLAIM_SHA256][:8] for run in records.parents("claim")} - {claim.sha256[:8]})),
+        sum(run.tags.get(schema.STATE) in schema.JUDGED_STATES for run in records.children(parent.id, deleted=True)),
     )
     rows = pd.DataFrame([_row(run) for run in judged])
     order = {name: position for position, name in enumerate(claim.arms)}
     rows = rows.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
     tried = pd.DataFrame([_row(run) | {"score": run.metrics.get(schema.SCORE, math.inf)} for run in tuning])
-    return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records)
+    return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records, children)
 
 
 def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from harness.core.errors import UserError
-from harness.tracking.reader import ExperimentReader, TrackedRun
+from harness.tracking.reader import ExperimentReader, TrackedRun, check_digest
 from harness.tracking.schema import (
     DATASET_SHA256,
+    DIGEST,
     DUPLICATE_OF,
     JUDGED_STATES,
     KIND,
@@ -34,7 +35,8 @@ class StudyFrames(NamedTuple):
     number of the trial that won. `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a
     fresh seed, with trial (-1 for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if
     there is none or it diverged). `epochs`: one row per epoch of a trial, with trial, run_id, state, epoch,
-    val_accuracy. `lacks`: a sentence for each kind of run that is missing.
+    val_accuracy. `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence for each
+    kind of run that is missing.
     """
 
     name: str
@@ -47,6 +49,7 @@ class StudyFrames(NamedTuple):
     winner: pd.DataFrame
     baseline: pd.DataFrame
     epochs: pd.DataFrame
+    before_digests: int
     lacks: list[str]
 
 
@@ -67,6 +70,8 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     for run in children:
         if run.tags[DATASET_SHA256] != sha256:
             raise UserError(f"run {run.id} of study {name!r} was made with other data than its study")
+        if run.tags.get(STATE) in _ENDED:
+            check_digest(run)
     counted = [run for run in children if run.tags[KIND] == "trial" and run.tags.get(STATE) in _ENDED]
     if not any(run.tags[STATE] == "complete" for run in counted):
         raise UserError(
@@ -80,8 +85,11 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     winner, baseline = _fresh_rows(children, "winner"), _fresh_rows(children, "baseline")
     best = _best(parent, trials)
     lacks = _lacks(parent, trials, records.children(parent.id, deleted=True))
-    epochs = _epochs(records, trials)
-    return StudyFrames(name, experiment, parent.id, sha256, trials, best, confirmation, winner, baseline, epochs, lacks)
+    epochs = _epochs(records, counted)
+    before = sum(DIGEST not in run.tags for run in children if run.tags.get(STATE) in _ENDED)
+    return StudyFrames(
+        name, experiment, parent.id, sha256, trials, best, confirmation, winner, baseline, epochs, before, lacks
+    )
 
 
 def _best(parent: TrackedRun, trials: pd.DataFrame) -> int:
@@ -134,11 +142,11 @@ def _fresh_rows(children: Sequence[TrackedRun], kind: Kind) -> pd.DataFrame:
     return frame.drop_duplicates(["trial", "seed"]).sort_values(["trial", "seed"], ignore_index=True)
 
 
-def _epochs(records: ExperimentReader, trials: pd.DataFrame) -> pd.DataFrame:
+def _epochs(records: ExperimentReader, counted: Sequence[TrackedRun]) -> pd.DataFrame:
     parts = []
-    trained = trials[~trials["copy"]]
-    for trial, run_id, state in zip(trained["trial"], trained["run_id"], trained["state"], strict=True):
-        history = pd.Series(records.history(run_id, "val_accuracy"), name="val_accuracy", dtype=float)
-        frame = history.rename_axis("epoch").reset_index()
-        parts.append(frame.assign(trial=trial, run_id=run_id, state=state))
-    return pd.concat(parts, ignore_index=True)
+    for run in counted:
+        if DUPLICATE_OF not in run.tags:
+            history = pd.Series(records.history(run, "val_accuracy"), name="val_accuracy", dtype=float)
+            frame = history.rename_axis("epoch").reset_index()
+            parts.append(frame.assign(trial=int(run.tags[TRIAL]), run_id=run.id, state=run.tags[STATE]))
+    return pd.concat(parts, ignore_index=True).sort_values(["trial", "epoch"], ignore_index=True)

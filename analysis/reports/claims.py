@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from analysis.evidence.claims import claim_evidence, exact_checks
-from analysis.judging.verdicts import judge_all
+from analysis.judging.verdicts import bounds, judge_all
 from analysis.rendering.page import Check, Page, text_table, write
 from analysis.rendering.section import Judged
 from analysis.sections.across import adjusted, warnings, with_own_training
@@ -18,6 +18,7 @@ from harness.claims.file import find_claim, read_claim
 from harness.cli import command
 from harness.storage import checks
 from harness.storage.urls import without_user
+from harness.tracking import schema
 from harness.tracking.reader import ExperimentReader
 from harness.tracking.reports import log_report
 
@@ -63,5 +64,17 @@ def write_report(claims: Sequence[Claim], out: Path, name: str, title: str, with
     files = write(page, out, name)
     typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
     if log:
-        tags = {f"harness.claim_sha256.{one.claim.name}": one.claim.sha256 for one in judged}
+        tags = {f"{schema.CLAIM_SHA256}.{one.claim.name}": one.claim.sha256 for one in judged} | _effect_sizes(judged)
         typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")
+
+
+def _effect_sizes(judged: Sequence[Judged]) -> dict[str, str]:
+    """The smallest effect that matters over the sd of the paired differences, for `harness.replicate --plan`."""
+    verdicts = [(one.claim.name, verdict) for one in judged for verdict in one.verdicts]
+    return {
+        f"{schema.EFFECT_SIZE}.{claim}.{verdict.estimand.name}": repr(
+            bounds(verdict.estimand).matters / verdict.result.sd
+        )
+        for claim, verdict in verdicts
+        if verdict.result.sd > 0
+    }

@@ -81,7 +81,7 @@ def _text(frames: StudyFrames) -> str:
             "",
             _ranked(frames).head(10).to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"),
             "",
-            *filter(None, [_earlier_winners(frames)]),
+            *filter(None, [_earlier_winners(frames), _before_digests(frames)]),
             _CAUTION,
         ]
     )
@@ -104,6 +104,12 @@ def _earlier_winners(frames: StudyFrames) -> str:
     if not others or frames.lacks:
         return ""
     return f"{', '.join(others).capitalize()} had won before, and the test set was used for that winner too."
+
+
+def _before_digests(frames: StudyFrames) -> str:
+    if not frames.before_digests:
+        return ""
+    return f"{frames.before_digests} runs were recorded before digests: a change of their numbers would go unnoticed."
 
 
 def _confirmed(frames: StudyFrames) -> list[str]:
@@ -166,6 +172,7 @@ def _write_page(frames: StudyFrames, out: Path) -> Path:
             ),
             winner=best.runs.to_html(index=False, border=0, float_format=lambda value: f"{value:.4f}"),
             earlier=_earlier_winners(frames),
+            before_digests=_before_digests(frames),
             lacks=frames.lacks,
         )
     )

@@ -6,12 +6,12 @@ from analysis.evidence.claims import DIRTY
 from analysis.judging.measures import measure
 from analysis.judging.stats import holm
 from analysis.rendering.section import Judged
+from harness.claims.power import LEVEL, smallest_p
 
 QUICK_WARNING = (
     "A QUICK LOOK: few seeds, and runs a third as long as the words say. It shows that everything works; it is no"
     " evidence."
 )
-_LEVEL = 0.05
 
 
 def adjusted(judged: Sequence[Judged]) -> list[Judged]:
@@ -54,15 +54,43 @@ def warnings(judged: Sequence[Judged]) -> list[str]:
     found = [QUICK_WARNING] if any(one.claim.quick for one in judged) else []
     for one in judged:
         claim = one.claim
-        if claim.arms and not claim.quick and claim.seeds.count != claim.preregistered_seeds:
-            found.append(
-                f"{claim.name}: judged on {claim.seeds.count} seeds; the claim was written down for"
-                f" {claim.preregistered_seeds}."
-            )
+        found += _deviations(one)
         is_positive = one.verdicts and one.verdicts[0].label in ("reproduced", "direction only")
-        if is_positive and one.verdicts[0].holm >= _LEVEL and not claim.quick:
-            found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above {_LEVEL}.")
-        found += _grid_ends(one) + _code(one)
+        if is_positive and one.verdicts[0].holm >= LEVEL and not claim.quick:
+            found.append(f"{claim.name}: p is {one.verdicts[0].holm:.3f} after Holm's adjustment, above {LEVEL}.")
+        found += _grid_ends(one) + _code(one) + _undetectable(one)
+    return found
+
+
+def _deviations(one: Judged) -> list[str]:
+    """What was done otherwise than the claim was written down."""
+    claim, found = one.claim, []
+    if one.evidence is None:
+        return []
+    if not claim.quick and claim.seeds.count != claim.preregistered_seeds:
+        found.append(f"judged on {claim.seeds.count} seeds; the claim was written down for {claim.preregistered_seeds}")
+    if one.evidence.source.other_texts:
+        found.append(
+            f"other texts of this claim were replicated here too ({', '.join(one.evidence.source.other_texts)})"
+        )
+    if one.evidence.source.deleted_runs:
+        found.append(f"{one.evidence.source.deleted_runs} runs were deleted in MLflow and made again")
+    return [f"{claim.name}: {sentence}." for sentence in found]
+
+
+def _undetectable(one: Judged) -> list[str]:
+    """Seeds that are too few for any verdict to be significant, and runs without a digest."""
+    found = []
+    if one.verdicts and smallest_p(one.verdicts[0].result.n) >= LEVEL:
+        n = one.verdicts[0].result.n
+        found.append(
+            f"{one.claim.name}: with {n} seeds p is at least {smallest_p(n):g}, so that no verdict can be significant."
+        )
+    if one.evidence is not None and one.evidence.before_digests:
+        found.append(
+            f"{one.claim.name}: {one.evidence.before_digests} runs were recorded before digests, so that a change of"
+            " their numbers would go unnoticed."
+        )
     return found
 
 

@@ -53,7 +53,7 @@ class Replication:
         with locked(self._writer.uri, f"claim {self._name!r}") as lock:
             self._check_parent(lock)
         parent = self._writer.parent(self._name, "claim")
-        return self._missing_among(self._children(parent.id) if parent else [])
+        return missing_tasks(self._claim, self._children(parent.id) if parent else [])
 
     def is_finished(self) -> bool:
         """Whether nothing is missing and the parent run is finished."""
@@ -82,11 +82,11 @@ class Replication:
             self._writer.set_description(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
             for run in self._recorder.reconcile():
                 self._writer.end_run(run.id, "interrupted", "its process died")
-            self._run(self._missing_tuning(self._children(parent_id)), eta)
-            if not self.stopped and not self._missing_tuning(children := self._children(parent_id)):
+            self._run(_missing_tuning(claim, self._children(parent_id)), eta)
+            if not self.stopped and not _missing_tuning(claim, children := self._children(parent_id)):
                 self._record_chosen_lr(parent_id)
-                self._run(self._missing_arms(children), eta)
-            missing = 0 if self.stopped else len(self._missing_among(self._children(parent_id)))
+                self._run(_missing_arms(claim, children), eta)
+            missing = 0 if self.stopped else len(missing_tasks(self._claim, self._children(parent_id)))
             state = "interrupted" if self.stopped else "failed" if missing else "complete"
             if state == "complete":
                 self._writer.set_tags(parent_id, {schema.SEEDS: str(self._complete_seeds(parent_id))})
@@ -171,32 +171,6 @@ class Replication:
             if lr in (min(self._claim.tuning.lr), max(self._claim.tuning.lr)):
                 self._console.warn(f"{self._claim.name}: the lr chosen for {arm!r}, {lr:g}, is at the edge of the grid")
 
-    def _missing_among(self, children: Sequence[TrackedRun]) -> list[Task]:
-        return self._missing_tuning(children) + self._missing_arms(children)
-
-    def _missing_tuning(self, children: Sequence[TrackedRun]) -> list[Task]:
-        done = _judged_keys(children)
-        tasks = [
-            Task(arm, config, "tuning")
-            for arm in self._claim.arms.values()
-            if arm.tuned
-            for config in self._claim.tuning_configs(arm)
-        ]
-        return [task for task in tasks if _key(task) not in done]
-
-    def _missing_arms(self, children: Sequence[TrackedRun]) -> list[Task]:
-        claim = self._claim
-        chosen = choose_lr(claim, children)
-        done = _judged_keys(children)
-        tasks = []
-        for arm in claim.arms.values():
-            lr = None
-            if arm.tuned:
-                assert claim.tuning is not None
-                lr = chosen.get(arm.name, sorted(claim.tuning.lr)[len(claim.tuning.lr) // 2])
-            tasks += [Task(arm, claim.config(arm, seed, lr), "arm") for seed in claim.arm_seeds(arm)]
-        return [task for task in tasks if _key(task) not in done]
-
     def _tags(self) -> dict[str, str]:
         return {schema.CLAIM_SHA256: self._claim.sha256, schema.QUICK: str(self._claim.quick).lower()}
 
@@ -204,6 +178,33 @@ class Replication:
         """The number of complete seeds: never fewer than an earlier replication made."""
         parents = {run.id: run for run in self._writer.read().parents("claim", self._name)}
         return max(int(parents[parent_id].tags.get(schema.SEEDS, "0")), self._claim.seeds.count)
+
+
+def missing_tasks(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
+    """The runs that a claim needs and `children` does not hold. Until an arm is tuned, the grid's middle lr stands for
+    its own."""
+    return _missing_tuning(claim, children) + _missing_arms(claim, children)
+
+
+def _missing_tuning(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
+    done = _judged_keys(children)
+    tasks = [
+        Task(arm, config, "tuning") for arm in claim.arms.values() if arm.tuned for config in claim.tuning_configs(arm)
+    ]
+    return [task for task in tasks if _key(task) not in done]
+
+
+def _missing_arms(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
+    chosen = choose_lr(claim, children)
+    done = _judged_keys(children)
+    tasks = []
+    for arm in claim.arms.values():
+        lr = None
+        if arm.tuned:
+            assert claim.tuning is not None
+            lr = chosen.get(arm.name, sorted(claim.tuning.lr)[len(claim.tuning.lr) // 2])
+        tasks += [Task(arm, claim.config(arm, seed, lr), "arm") for seed in claim.arm_seeds(arm)]
+    return [task for task in tasks if _key(task) not in done]
 
 
 def _key(task: Task) -> tuple[str, str, str]:

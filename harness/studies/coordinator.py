@@ -63,6 +63,7 @@ class Coordinator:
             uid = run.tags.get(UID, run.id)
             if uid in outcomes:
                 self._end_run(outcomes[uid])
+                self._recorder.writer.seal(run.id)
             else:
                 self._recorder.writer.end_run(run.id, "interrupted", "its process died")
         return len(open_runs)
@@ -172,13 +173,13 @@ class Coordinator:
                 f" {run.id}): put the --storage back that it was made with, or use --study NAME"
             )
         reader = self._recorder.writer.read()
-        history = reader.history(run.id, "val_accuracy")
+        history = reader.history(run, "val_accuracy")
         state: EndState = run.tags[STATE]  # type: ignore[assignment]  # `compare_stores` chose those states
         accuracies = tuple(history.values())
         if earlier is None:
             for epoch, accuracy in history.items():
                 self._study.should_continue(trial, epoch, accuracy, trial.params["epochs"])
-            seconds = sum(reader.history(run.id, "epoch_seconds").values())
+            seconds = sum(reader.history(run, "epoch_seconds").values())
         else:
             first = next(other for other in self._study.trials() if other.number == earlier)
             accuracies, seconds = first.outcome.accuracies if first.outcome else accuracies, 0.0

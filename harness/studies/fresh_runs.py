@@ -11,7 +11,7 @@ from harness.data.dataset import Dataset
 from harness.engines.base import Job
 from harness.engines.cost import cost
 from harness.tracking.model import import_in_background, log_model
-from harness.tracking.reader import TrackedRun
+from harness.tracking.reader import TrackedRun, check_digest
 from harness.tracking.recorder import RecordedJob, Recorder
 from harness.tracking.schema import CONFIG_HASH, JUDGED_STATES, STATE, TRIAL, Kind, State
 from harness.training.model import Classifier, initial_model
@@ -46,12 +46,16 @@ class FreshRuns:
         self._check_lock = check_lock
 
     def recorded(self, wanted: Sequence[FreshRun], parent_id: str) -> dict[FreshRun, TrackedRun]:
-        """Those that have a result (complete or diverged), each with its oldest run: a seed counts once."""
+        """Those that have a result (complete or diverged), each with its oldest run: a seed counts once.
+
+        Raises `UserError` if the records of one were altered.
+        """
         found: dict[tuple[str, str], TrackedRun] = {}
         reader = self._recorder.writer.read()
         for kind in {run.kind for run in wanted}:
             for run in reader.children(parent_id, kind):
                 if run.tags.get(STATE) in JUDGED_STATES:
+                    check_digest(run)
                     found.setdefault((kind, run.tags[CONFIG_HASH]), run)
         keys = {run: (run.kind, run.config.content_hash) for run in wanted}
         return {run: found[key] for run, key in keys.items() if key in found}

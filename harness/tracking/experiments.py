@@ -5,7 +5,6 @@ from typing import Any
 from harness.tracking import settings  # noqa: F401  # before MLflow is imported
 
 # isort: split
-from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -33,10 +32,7 @@ def open_store(uri: str) -> RetryingClient:
 
 
 def find_experiment(client: RetryingClient, name: str) -> str | None:
-    """The id of the experiment called `name`, None if there is none.
-
-    Raises `UserError` if it was deleted in MLflow, or if its database was moved or copied without its artifacts.
-    """
+    """The id of the experiment called `name`, None if there is none. Raises `UserError` if it was deleted in MLflow."""
     found = client.call(lambda plain: plain.get_experiment_by_name(name))
     if found is None:
         return None
@@ -45,16 +41,17 @@ def find_experiment(client: RetryingClient, name: str) -> str | None:
             f"the experiment {name!r} was deleted in MLflow; restore it with: {python()} -m mlflow experiments restore"
             f" --experiment-id {found.experiment_id}"
         )
-    _check_place(client.uri, found)
     return str(found.experiment_id)
 
 
 def create_experiment(client: RetryingClient, name: str) -> str:
     """The id of the experiment called `name`, created if there is none.
 
-    Raises `UserError` if the store cannot be written, or if the experiment was deleted in MLflow.
+    Raises `UserError` if the store cannot be written, if the experiment was deleted in MLflow, or if its database was
+    moved or copied, so that artifacts would be written in the other folder.
     """
     if found := find_experiment(client, name):
+        check_place(client, found)
         return found
     tags, location = dict(_SHOWN_AS_TRAINING), None
     if path := sqlite_file(client.uri):
@@ -70,8 +67,10 @@ def create_experiment(client: RetryingClient, name: str) -> str:
         raise UserError(f"{store_name(client.uri)} cannot be written: {reason}") from None
 
 
-def _check_place(uri: str, experiment: Experiment) -> None:
-    path = sqlite_file(uri)
+def check_place(client: RetryingClient, experiment_id: str) -> None:
+    """Raise `UserError` if the database of an experiment was moved or copied without its artifacts."""
+    path = sqlite_file(client.uri)
+    experiment = client.call(lambda plain: plain.get_experiment(experiment_id))
     made = made_in(experiment.artifact_location, experiment.tags.get(DATABASE)) if path else None
     if path is None or made is None or made == path.resolve().parent:
         return

@@ -19,7 +19,8 @@ from harness.core.config import RunConfig
 from harness.core.errors import UserError
 from harness.storage.checks import check_exists
 from harness.storage.urls import without_password
-from harness.tracking.experiments import find_experiment
+from harness.tracking.digest import is_as_recorded, is_history_as_recorded
+from harness.tracking.experiments import check_place, find_experiment
 from harness.tracking.retry import RetryingClient
 from harness.tracking.schema import CONFIG_HASH, ENVIRONMENT, KIND, NAME, PARENT_RUN_ID, Kind
 
@@ -38,8 +39,18 @@ class TrackedRun(NamedTuple):
     tags: Mapping[str, str]
 
 
+def check_digest(run: TrackedRun) -> None:
+    """Raise `UserError` if params, metrics or tags of a run are not those that were recorded."""
+    if not is_as_recorded(run.params, run.metrics, run.tags):
+        raise UserError(
+            f"run {run.id} ({run.name}): its params, metrics or tags are not those that were recorded; put a copy of"
+            " the database back, or delete the run in MLflow and run its command again"
+        )
+
+
 def config_of(run: TrackedRun) -> RunConfig:
-    """The config of a run. Raises `UserError` if its params do not match its config hash."""
+    """The config of a run. Raises `UserError` if its records were altered: digest or config hash do not match."""
+    check_digest(run)
     fields = {name: run.params[name] for name in RunConfig.model_fields if name in run.params}
     try:
         config = RunConfig.model_validate_strings(fields)
@@ -96,29 +107,37 @@ class ExperimentReader:
             conditions.append("attributes.status != 'FINISHED'")
         return list(self._search(" and ".join(conditions), ["attributes.start_time ASC"], deleted))
 
-    def history(self, run_id: str, metric: str) -> dict[int, float]:
-        """The values of a metric by step, in the order of steps.
+    def run(self, run_id: str) -> TrackedRun:
+        """One run, by MLflow's id."""
+        return _tracked(self.client.call(lambda client: client.get_run(run_id)))
 
-        Raises `UserError` if a step holds two different values, because one of them was added later.
+    def history(self, run: TrackedRun, metric: str) -> dict[int, float]:
+        """The values of a metric by step, in the order of steps; {} if it was never logged.
+
+        Raises `UserError` if a step holds two different values, because one of them was added later, or if the values
+        are not those that were recorded.
         """
         values: dict[int, float] = {}
-        points = self.client.call(lambda client: client.get_metric_history(run_id, metric))
+        points = self.client.call(lambda client: client.get_metric_history(run.id, metric))
         for point in sorted(points, key=attrgetter("step")):
             before = values.setdefault(point.step, point.value)
             if before != point.value and not (math.isnan(before) and math.isnan(point.value)):
                 raise UserError(
-                    f"run {run_id} has two values of {metric} at step {point.step}: its records were altered"
+                    f"run {run.id} has two values of {metric} at step {point.step}: its records were altered"
                 )
+        if not is_history_as_recorded(run.tags, metric, values):
+            raise UserError(f"run {run.id} ({run.name}): its values of {metric} are not those that were recorded")
         return values
 
     def array(self, run_id: str, name: str) -> Any:
-        """The numpy array stored as this artifact. Raises `UserError` if there is none."""
+        """The numpy array stored as this artifact. Raises `UserError` if there is none, or it is in another folder."""
         import numpy as np
 
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = self.client.call(lambda client: client.download_artifacts(run_id, name, folder))
             except (MlflowException, OSError):
+                check_place(self.client, self.experiment_id)
                 raise UserError(f"run {run_id} has no artifact {name}: its records were altered") from None
             return np.load(path, allow_pickle=False)
 

@@ -23,7 +23,7 @@ from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, environment_of, find_run
 from harness.training.stacked.matmul import use_matmul_backend
 
-_TRAINED = ("trial", "confirmation", "winner", "baseline", "arm", "tuning")
+TRAINED = ("trial", "confirmation", "winner", "baseline", "arm", "tuning")
 # The results that a run in each state can have. An interrupted run may have been stopped after its last epoch.
 _RESULTS = {
     "complete": ("complete",),
@@ -43,7 +43,7 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
     _check_kind(run)
     console = Console()
     config = config_of(run)
-    recorded = {metric: reader.history(run.id, metric) for metric in run.metrics if is_compared(metric)}
+    recorded = {metric: reader.history(run, metric) for metric in run.metrics if is_compared(metric)}
     if not recorded:
         raise Stopped(
             f"run {run.id} has no metrics to compare: it was {run.tags[schema.STATE]} before it logged one", _DIFFERENT
@@ -74,9 +74,9 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
 
 def _check_kind(run: TrackedRun) -> None:
     kind, state = run.tags.get(schema.KIND, ""), run.tags.get(schema.STATE, "")
-    if kind not in _TRAINED:
+    if kind not in TRAINED:
         what = f"a {kind}" if kind else "not a run of this project"
-        raise UserError(f"run {run.id} is {what}: give the id of a run that was trained: {', '.join(_TRAINED)}")
+        raise UserError(f"run {run.id} is {what}: give the id of a run that was trained: {', '.join(TRAINED)}")
     if schema.DUPLICATE_OF in run.tags:
         raise UserError(
             f"run {run.id} was not trained, it repeats run {run.tags[schema.DUPLICATE_OF]}: replay that one"

@@ -11,6 +11,7 @@ from harness.core.errors import Stopped
 from harness.core.metrics import DatasetRecord, EpochMetrics, Reading, logged
 from harness.storage.process import is_alive, this_process
 from harness.tracking import schema
+from harness.tracking.digest import RunRecord
 from harness.tracking.experiments import create_experiment, open_store
 from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_not_deleted
@@ -35,6 +36,7 @@ class ExperimentWriter:
         self.dataset = dataset
         self._reader = ExperimentReader(uri, experiment)
         self._spool = Spool(uri)
+        self._records: dict[str, RunRecord] = {}  # of open child runs
         self._device = device
         data = {schema.DATASET_SHA256: dataset.sha256, schema.DATA: dataset.spec, schema.TARGET: dataset.target}
         data[schema.HEADER] = "" if dataset.header == "auto" else dataset.header
@@ -107,7 +109,9 @@ class ExperimentWriter:
         `runs` are tags whose values are other runs.
         """
         own = {schema.PARENT_RUN_ID: parent_id, schema.KIND: kind, schema.CONFIG_HASH: config.content_hash}
-        run = self._spool.create_run(self._reader.experiment_id, name, self._common_tags | own | dict(tags), runs)
+        all_tags = self._common_tags | own | dict(tags)
+        run = self._spool.create_run(self._reader.experiment_id, name, all_tags, runs)
+        self._records[run] = RunRecord(all_tags)
         fields = config.model_dump(exclude_none=True)
         numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
         self._log(run, numbers, params=self._data_params() | fields)
@@ -117,11 +121,27 @@ class ExperimentWriter:
     def end_run(
         self, run: str, state: schema.State, note: str = "", metrics: Mapping[str, float] | None = None
     ) -> None:
-        """End a run with its state, as a tag and as MLflow's status."""
+        """End a run with its state, as a tag and as MLflow's status, and with the digest of all that was written."""
+        tags = {schema.STATE: state} | ({schema.NOTE: note} if note else {})
         try:
-            self._log(run, metrics or {}, tags={schema.STATE: state} | ({schema.NOTE: note} if note else {}))
+            self._log(run, metrics or {}, tags=tags)
+            if record := self._records.pop(run, None):
+                self._log(run, tags=record.tags())
         finally:  # an error that it raises may be about another run
             self._spool.set_status(run, schema.STATUS[state])
+
+    def seal(self, run_id: str) -> None:
+        """Give an ended run its digest from what MLflow holds of it: its process died before it could.
+
+        `run_id` is MLflow's id.
+        """
+        reader = self.read()
+        run = reader.run(run_id)
+        record = RunRecord(run.tags)
+        for metric in run.metrics:
+            record.add([Reading(metric, step, value) for step, value in reader.history(run, metric).items()])
+        record.add([], run.params)
+        self._log(run_id, tags=record.tags())
 
     def id_of(self, run: str) -> str:
         """MLflow's id of a run. Waits until the run is in MLflow."""
@@ -147,6 +167,8 @@ class ExperimentWriter:
         """Log any number of values at their own steps."""
         for first in range(0, len(readings), _LARGEST_BATCH):
             batch = readings[first : first + _LARGEST_BATCH]
+            if run in self._records:
+                self._records[run].add(batch)
             self._spool.log_batch(run, [(name, value, step) for name, step, value in batch])
 
     def log_metrics(self, run: str, metrics: Mapping[str, float]) -> None:
@@ -181,12 +203,12 @@ class ExperimentWriter:
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        self._spool.log_batch(
-            run,
-            [(name, value, 0) for name, value in (metrics or {}).items()],
-            [(name, str(value)) for name, value in (params or {}).items()],
-            list((tags or {}).items()),
-        )
+        texts = {name: str(value) for name, value in (params or {}).items()}
+        readings = [Reading(name, 0, value) for name, value in (metrics or {}).items()]
+        if run in self._records:
+            self._records[run].add(readings, texts, tags)
+        values = [(name, value, step) for name, step, value in readings]
+        self._spool.log_batch(run, values, list(texts.items()), list((tags or {}).items()))
 
     def _data_params(self) -> dict[str, str]:
         fallback = {"dataset_fallback": self.dataset.fallback} if self.dataset.fallback else {}

@@ -28,7 +28,7 @@ def test_without_a_terminal_there_are_plain_lines_and_no_display():
         shown.print_run("trial 3", "pruned", "0.8000 at epoch 2, 1.0 s", {"lr": 0.1})
         shown.warn("look [here]")
     assert output.getvalue() == (
-        "trial 3            pruned      0.8000 at epoch 2, 1.0 s           lr 0.1\nwarning: look [here]\n"
+        "trial 3              pruned      0.8000 at epoch 2, 1.0 s           lr 0.1\nwarning: look [here]\n"
     )
 
 

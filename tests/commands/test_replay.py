@@ -17,7 +17,7 @@ from harness.engines.base import Epoch, Finished, Job, Started
 from harness.engines.execution import execute
 from harness.tracking.reader import ExperimentReader
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import DATA, DUPLICATE_OF, GIT_COMMIT, STACK, TRAJECTORY
+from harness.tracking.schema import DATA, DIGEST, DUPLICATE_OF, GIT_COMMIT, HISTORIES, STACK, TRAJECTORY
 from harness.tracking.writer import ExperimentWriter
 
 ALL_PROBES = ("loss", "roughness", "path", "trajectory", "gradient_noise")
@@ -68,7 +68,7 @@ def tracked(store, digits, monkeypatch):
         recorder = Recorder(Here(digits, stacked), tracking, console)
         recorder.parent_id = parent
         marks = {job.name: tags or {}}
-        with closing(recorder.run([job], kind, lambda _job, m: m.epoch != stop_after, marks)) as records:
+        with closing(recorder.run([job], {job.name: kind}, lambda _job, m: m.epoch != stop_after, marks)) as records:
             (record,) = records
         metrics = {"training_seconds": record.seconds} if kind == "arm" else {}
         if record.result.test and state == "complete":
@@ -85,6 +85,14 @@ def tracked(store, digits, monkeypatch):
     make.tracking = tracking
     make.parent = parent
     return make
+
+
+def without_digests(tracked, run_id):
+    """As a run is recorded by earlier code."""
+    client = MlflowClient(tracked.tracking.uri)
+    for tag in (DIGEST, HISTORIES):
+        client.delete_tag(run_id, tag)
+    return client
 
 
 def replayed(run_id, capsys):
@@ -146,6 +154,9 @@ def test_a_run_without_an_epoch_has_nothing_to_compare(tracked, capsys):
 def test_a_metric_that_was_altered_is_found(tracked, capsys):
     run_id = tracked("trial")
     MlflowClient(tracked.tracking.uri).log_metric(run_id, "val_loss", 0.5, step=7)
+    status, _, err = replayed(run_id, capsys)
+    assert status == 2 and "its params, metrics or tags are not those that were recorded" in err
+    without_digests(tracked, run_id)
     status, out, err = replayed(run_id, capsys)
     assert status == 1
     assert "val_loss differs at 1 of 4 steps, first at step 7: no value, recorded 0.5" in out
@@ -162,6 +173,7 @@ def test_another_commit_or_library_is_said_and_the_comparison_is_made(tracked, c
 
 def test_a_run_of_a_gpu_is_not_replayed_without_one(tracked, capsys, tmp_path):
     run_id = tracked("trial")
+    without_digests(tracked, run_id)
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         database.execute("UPDATE params SET value = 'cuda' WHERE key = 'device' AND run_uuid = ?", (run_id,))
         database.commit()
@@ -190,7 +202,11 @@ def test_params_that_were_altered_are_refused(tracked, capsys):
 
 def test_only_what_was_trained_can_be_replayed(tracked, capsys):
     status, _, err = replayed(tracked.parent, capsys)
-    assert status == 2 and "is a study: give the id of a trial, winner, arm or tuning run" in err
+    assert (
+        status == 2
+        and "is a study: give the id of a run that was trained: trial, confirmation, winner, baseline, arm, tuning"
+        in err
+    )
     original = tracked("trial")
     copy = tracked("trial", tags={DUPLICATE_OF: original})
     assert f"run {copy} was not trained, it repeats run {original}: replay that one" in replayed(copy, capsys)[2]
@@ -204,7 +220,7 @@ def test_a_run_of_a_stack_is_trained_again_in_a_stack_and_another_way_would_show
     run_id = tracked("trial", epochs=5, gamma=0.9, stacked=True)
     assert MlflowClient(tracked.tracking.uri).get_run(run_id).data.tags[STACK] == "1"
     assert replayed(run_id, capsys)[0] == 0
-    MlflowClient(tracked.tracking.uri).delete_tag(run_id, STACK)
+    without_digests(tracked, run_id).delete_tag(run_id, STACK)
     status, out, _ = replayed(run_id, capsys)
     assert status == 1 and "train_loss differs at" in out
 

@@ -49,7 +49,7 @@ def runs(tmp_path, kind="arm", quick=False):
         assert run.status != "RUNNING", run.name
         if run.tags["harness.kind"] == kind and run.tags["harness.state"] != "interrupted":
             assert run.name not in found, f"{run.name} was recorded twice"
-            histories = {name: records.history(run.id, name) for name in run.metrics if name not in TIMES}
+            histories = {name: records.history(run, name) for name in run.metrics if name not in TIMES}
             found[run.name] = (run.params, histories)
     return parent, found
 

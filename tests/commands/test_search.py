@@ -57,7 +57,7 @@ def test_every_trial_is_in_mlflow_under_its_study_and_nothing_is_left_running(se
     assert {run.status for run in children} <= {"FINISHED", "KILLED", "FAILED"}
     lesson = next(run for run in children if run.name == "trial 0")
     assert (lesson.params["lr"], lesson.params["gamma"], lesson.params["batch_size"]) == ("0.15", "0.0", "128")
-    assert len(here.history(lesson.id, "val_accuracy")) == 10
+    assert len(here.history(lesson, "val_accuracy")) == 10
     assert "| validation accuracy |" in parent.tags["mlflow.note.content"]
     artifacts = {item.path for item in MlflowClient(here.uri).list_artifacts(parent.id)}
     assert artifacts == {"study.html", "search.toml"}
@@ -146,7 +146,7 @@ def test_winner_and_lesson_are_tested_once_each_with_the_same_fresh_seeds(search
         for run in runs:
             assert [run.params[name] for name in SETTING] == [trial.params[name] for name in SETTING]
             assert run.params["split"] == "lesson" and "val_accuracy" not in run.metrics
-            assert len(here.history(run.id, "test_accuracy")) == 1
+            assert len(here.history(run, "test_accuracy")) == 1
         tested[kind] = {run.params["seed"]: run.metrics["test_accuracy"] for run in runs}
     gain = sum(tested["winner"][seed] - tested["baseline"][seed] for seed in tested["winner"]) / 5
     assert parent.metrics["test_gain"] == pytest.approx(gain)
@@ -426,7 +426,10 @@ BAD_INPUT = [
     (("--workers", "0"), "--workers is 0: it should be at least 1"),
     (("--workers", "100000"), "--workers is 100000: it should be at most"),
     (("--seed", "-1"), "--seed is -1: it should be at least 0"),
-    (("--seed", "4294967293"), "--seed is 4294967293: it should be at most 4294967292"),
+    (("--seed", "4294967096"), "--seed is 4294967096: it should be at most 4294967095"),
+    (("--confirm", "-1"), "--confirm is -1: it should be at least 0"),
+    (("--confirm-seeds", "0"), "--confirm-seeds is 0: it should be at least 1"),
+    (("--winner-seeds", "101"), "--winner-seeds is 101: it should be at most 100"),
     (("--round-size", "0"), "--round-size is 0: it should be at least 1"),
     (("--timeout", "nan"), "--timeout is nan: it should be at least 0"),
     (("--device", "tpu"), "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'cuda' (see --help)"),

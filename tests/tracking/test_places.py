@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from harness.core.errors import UserError
 from harness.core.metrics import DatasetRecord
 from harness.storage.urls import sqlite_url
-from harness.tracking.experiments import create_experiment, find_experiment, open_store
+from harness.tracking.experiments import create_experiment, open_store
 from harness.tracking.places import made_in, relocate
 from harness.tracking.reader import ExperimentReader
 from harness.tracking.writer import ExperimentWriter
@@ -56,12 +56,12 @@ def test_what_was_moved_or_copied_is_refused_until_it_is_mended(recorded, tmp_pa
     move(folder, new)
     monkeypatch.chdir(new)
     told = rf"{re.escape(str(new))}/mlflow.db was moved or copied from .*; mend this copy with: \S+ -m harness.relocate"
-    for use in (
-        lambda: ExperimentReader(uri(), "search/digits"),
-        lambda: ExperimentWriter(uri(), "search/digits", RECORD, "cpu"),
-    ):
-        with pytest.raises(UserError, match=told):
-            use()
+    reader = ExperimentReader(uri(), "search/digits")
+    assert reader.parents("study")[0].id == run, "whoever only reads may read a copy"
+    with pytest.raises(UserError, match=told):
+        ExperimentWriter(uri(), "search/digits", RECORD, "cpu")
+    with pytest.raises(UserError, match=told):
+        reader.array(run, "path.npy")
     before = (new / "mlflow.db").read_bytes()
     done = relocate(Path("mlflow.db"))
     assert (new / done.backup).read_bytes() == before and done.missing_models == 0
@@ -93,13 +93,13 @@ def test_an_experiment_without_the_tag_is_judged_by_its_artifacts(recorded, tmp_
 
     client = open_store(uri())
     older(f"{folder}/mlruns/1")
-    assert find_experiment(client, "search/digits")
+    assert create_experiment(client, "search/digits")
     elsewhere = tmp_path / "artifacts only"
     elsewhere.mkdir()
     older(f"{elsewhere}/mlruns/1")
-    assert find_experiment(client, "search/digits"), "its artifacts may lie in another folder"
+    assert create_experiment(client, "search/digits"), "its artifacts may lie in another folder"
     older("s3://bucket/place/1")
-    assert find_experiment(client, "search/digits")
+    assert create_experiment(client, "search/digits")
     for gone in ("/no/such/folder/mlruns/1", f"{elsewhere}/mlruns/1"):
         older(gone)
         shutil.copy("mlflow.db", elsewhere)

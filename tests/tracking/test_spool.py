@@ -47,6 +47,11 @@ time.sleep(60)
 """
 
 
+def history(tracking, run_id, metric):
+    reader = tracking.read()
+    return reader.history(reader.run(run_id), metric)
+
+
 @pytest.fixture
 def tracking(proxy):
     return ExperimentWriter(proxy.address, "search/digits", DATA, "cpu")
@@ -153,7 +158,7 @@ def test_who_waited_long_enough_stops(proxy, tracking, monkeypatch):
         tracking.close(wait=True)
     proxy.state = "open"
     tracking.close(wait=True)
-    assert tracking.read().history(parent, "x") == {0: 1.0}
+    assert history(tracking, parent, "x") == {0: 1.0}
 
 
 @pytest.mark.slow
@@ -179,7 +184,7 @@ def test_the_record_of_a_deleted_run_is_told_once_and_left_out_and_those_of_othe
         tracking.close(wait=True)
     tracking.end_run(parent, "interrupted")
     tracking.close(wait=True)
-    assert tracking.read().history(parent, "y") == {0: 2.0}
+    assert history(tracking, parent, "y") == {0: 2.0}
     assert tracking.parent("refused", "study").status == "KILLED"
     assert spools(tmp_path) == []
 
@@ -258,7 +263,7 @@ def test_what_mlflow_refuses_for_another_reason_stays_in_its_file(store, tmp_pat
         with pytest.raises(Stopped, match=rf"the records in .*{file.name} are refused by MLflow \(403: not yours\)"):
             ExperimentWriter(store, "search/digits", DATA, "cpu")
     assert file.exists()
-    assert ExperimentWriter(store, "search/digits", DATA, "cpu").read().history(parent, "x") == {0: 1.0}
+    assert history(ExperimentWriter(store, "search/digits", DATA, "cpu"), parent, "x") == {0: 1.0}
     assert not file.exists()
 
 

@@ -19,6 +19,11 @@ DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training imag
 CONFIG = make_config(**LESSON, seed=420, dataset="digits", split="search")
 
 
+def history(tracking, run_id, metric):
+    reader = tracking.read()
+    return reader.history(reader.run(run_id), metric)
+
+
 @pytest.fixture
 def tracking(store):
     return ExperimentWriter(store, "search/digits", DATASET, "cpu")
@@ -54,7 +59,7 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     }  # fmt: skip
     assert expected.items() <= dict(run.tags).items()
     assert {"harness.git_commit", "harness.git_dirty"} <= set(run.tags)
-    assert tracking.read().history(run.id, "val_accuracy") == {1: 0.8, 2: 0.83}
+    assert history(tracking, run.id, "val_accuracy") == {1: 0.8, 2: 0.83}
 
 
 @pytest.mark.parametrize(
@@ -149,4 +154,4 @@ def test_a_value_that_is_no_number_is_no_second_value(tracking, parent):
     run = tracking.start_run(parent, "a", "trial", CONFIG, {})
     tracking.log_metrics(run, {"loss": math.nan})
     tracking.log_metrics(run, {"loss": math.nan})
-    assert math.isnan(tracking.read().history(tracking.id_of(run), "loss")[0])
+    assert math.isnan(history(tracking, tracking.id_of(run), "loss")[0])

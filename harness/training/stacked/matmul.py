@@ -1,7 +1,8 @@
 """The matrix products of a stack of runs, in float32 or bfloat16.
 
 The product of one run has the same bits whatever is stacked with it. For that, the matrices of each run are aligned as
-they are when it trains alone, small products are computed run by run, and single columns are multiplied transposed.
+they are when it trains alone, small products and those of a column by a row are computed run by run, and single columns
+are multiplied transposed.
 """
 
 import math
@@ -39,7 +40,7 @@ class BatchedMatmul:
 
     def multiply(self, left: Tensor, right: Tensor, alpha: float, out: Tensor) -> None:
         """`out` = `alpha` · left · right: [runs, n, k] times [runs, k, m] to [runs, n, m]."""
-        if _is_small(left, right):
+        if _depends_on_stack(left, right):
             for one, other, its in zip(left.split(1), right.split(1), out.split(1), strict=True):
                 self.multiply(one, other, alpha, its)
             return
@@ -52,7 +53,7 @@ class BatchedMatmul:
 
     def add(self, target: Tensor, left: Tensor, right: Tensor, alpha: float = 1.0) -> None:
         """`target` += `alpha` · left · right."""
-        if _is_small(left, right):
+        if _depends_on_stack(left, right):
             for its, one, other in zip(target.split(1), left.split(1), right.split(1), strict=True):
                 self.add(its, one, other, alpha)
         elif self._narrow is None:
@@ -76,7 +77,11 @@ def use_matmul_backend(name: MatmulBackend) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _is_small(left: Tensor, right: Tensor) -> bool:
-    """Whether torch chooses the library of this product by the size of the stack."""
+def _depends_on_stack(left: Tensor, right: Tensor) -> bool:
+    """Whether the bits of this product depend on the size of the stack.
+
+    Torch chooses the library of a small one by that size, and MKL scales a product of one column by one row in another
+    order (seen on an Intel Xeon).
+    """
     runs, rows, inner = left.shape  # faster than `len`
-    return runs > 1 and rows * inner * right.shape[2] <= _ONEDNN_THRESHOLD
+    return runs > 1 and (inner == 1 or rows * inner * right.shape[2] <= _ONEDNN_THRESHOLD)

@@ -1,3 +1,6 @@
+import sqlite3
+from contextlib import closing
+
 import pytest
 from mlflow import MlflowClient
 from support.claim_store import record, rows, tiny
@@ -7,7 +10,7 @@ from harness.core.errors import UserError
 from harness.reference.exact_checks import exact_checks as check_exactly
 from harness.tracking.reader import ExperimentReader
 from harness.tracking.reports import log_exact
-from harness.tracking.schema import ARM, CLAIM_SHA256, CONFIG_HASH, DATASET_SHA256, QUICK
+from harness.tracking.schema import ARM, CLAIM_SHA256, CONFIG_HASH, DATASET_SHA256, DIGEST, QUICK
 
 
 def evidence(store, claim=None):
@@ -70,9 +73,46 @@ def test_doubled_runs_are_refused_by_name(recorded):
     ],
 )
 def test_runs_of_another_kind_are_refused_by_name(recorded, tag, value, message):
-    MlflowClient(recorded).set_tag(run_id(recorded, "norm seed 2"), tag, value)
+    """As they are recorded without a digest, by earlier code."""
+    client, run = MlflowClient(recorded), run_id(recorded, "norm seed 2")
+    client.set_tag(run, tag, value)
+    client.delete_tag(run, DIGEST)
     with pytest.raises(UserError, match=message):
         evidence(recorded)
+
+
+# Each changes one run of one arm in the database, behind MLflow's back.
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE latest_metrics SET value = 0.99 WHERE key = 'train_accuracy'", "its params, metrics or tags are not"),
+        ("UPDATE metrics SET value = 0.99 WHERE key = 'train_accuracy'", "its values of train_accuracy are not those"),
+        ("DELETE FROM metrics WHERE key = 'train_accuracy' AND step = 1", "its values of train_accuracy are not those"),
+        ("DELETE FROM metrics WHERE key = 'train_accuracy'", "its values of train_accuracy are not those"),
+        ("UPDATE params SET value = '0.3' WHERE key = 'lr'", "its params, metrics or tags are not those"),
+        ("DELETE FROM params WHERE key = 'gamma'", "its params, metrics or tags are not those"),
+        ("UPDATE tags SET value = 'diverged' WHERE key = 'harness.state'", "its params, metrics or tags are not those"),
+        ("UPDATE tags SET value = 'plain' WHERE key = 'harness.arm'", "its params, metrics or tags are not those"),
+        ("DELETE FROM latest_metrics WHERE key = 'train_accuracy'", "its params, metrics or tags are not those"),
+    ],
+)
+def test_a_record_that_was_changed_is_refused_by_name(recorded, change, told):
+    run = run_id(recorded, "norm seed 2")
+    with closing(sqlite3.connect(recorded.removeprefix("sqlite:///"))) as database, database:
+        where = "run_uuid = ?" if "WHERE" not in change else "AND run_uuid = ?"
+        assert database.execute(f"{change} {where}", [run]).rowcount >= 1
+    with pytest.raises(UserError, match=rf"run {run} \(norm seed 2\): {told}"):
+        evidence(recorded).curve(run, "train_accuracy")
+
+
+def test_what_may_change_after_a_run_is_not_covered(recorded):
+    client, run = MlflowClient(recorded), run_id(recorded, "norm seed 2")
+    client.update_run(run, name="my favourite")
+    client.set_tag(run, "mlflow.note.content", "a remark")
+    client.set_tag(run, "owner", "me")
+    assert evidence(recorded).before_digests == 0
+    client.delete_tag(run, DIGEST)
+    assert evidence(recorded).before_digests == 1
 
 
 def test_runs_outside_of_the_design_are_refused_by_name(recorded):

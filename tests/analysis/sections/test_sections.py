@@ -18,6 +18,7 @@ from analysis.rendering.page import tuning_tables
 from analysis.rendering.section import Judged
 from analysis.sections.registry import OWN_SECTIONS
 from harness.claims.file import find_claim, read_claim
+from harness.tracking.reader import TrackedRun
 from harness.training.probes.registry import is_scheduled
 
 SEEDS = 3
@@ -31,7 +32,8 @@ class MadeUp:
         self.configs = configs
         self.diverged = diverged
 
-    def history(self, run_id, metric):
+    def history(self, run, metric):
+        run_id = run.id
         config = self.configs[run_id]
         images = 50_000 if config.split == "search" else 60_000
         a_pass = math.ceil(images / config.batch_size)
@@ -96,7 +98,8 @@ def evidence(name, diverged_arms=()):
         [{"arm": arm, "lr": lr, "score": math.inf if lr > 0.5 else lr} for arm in chosen for lr in claim.tuning.lr]
     )
     source = Source("parent", "1", "fashion-mnist", "ab" * 32, ("0123456789",))
-    return Evidence(claim, source, pd.DataFrame(rows), tuning, chosen, MadeUp(configs, diverged))
+    tracked = [TrackedRun(run_id, run_id, "FINISHED", {}, {}, {}) for run_id in configs]
+    return Evidence(claim, source, pd.DataFrame(rows), tuning, chosen, MadeUp(configs, diverged), tracked)
 
 
 def section(found):

@@ -1,0 +1,140 @@
+"""What replicating a claim would take and could show, before anything runs: runs, time, disk, smallest p, power."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.claims.claim import Claim, parent_name
+from harness.claims.power import LEVEL, power, smallest_p
+from harness.claims.replication import missing_tasks
+from harness.claims.task import Task
+from harness.cli.command import python
+from harness.cli.console import Console
+from harness.core.errors import UserError
+from harness.data.dataset import training_size
+from harness.data.load import load
+from harness.engines.cost import cost
+from harness.storage.urls import sqlite_file
+from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, parents_anywhere
+from harness.tracking.schema import EFFECT_SIZE
+
+_ENOUGH_POWER = 0.8
+# Of a core of Zen 4 and of a run of the lesson's claims; used where no claim was replicated yet.
+_IMAGES_PER_SECOND, _BYTES_PER_RUN = 400_000.0, 60_000
+_RUNS_TO_TIME = 200
+
+
+class Pace(NamedTuple):
+    """How fast runs are made here. `runs`: how many recorded runs it is taken from, 0 for none."""
+
+    images_per_second: float
+    bytes_per_run: float
+    runs: int
+
+
+def print_plans(claims: Sequence[Claim], uri: str, data_dir: Path | None, workers: int, console: Console) -> None:
+    """Print the plan of each claim. Reads MLflow, writes nothing."""
+    images: dict[object, int] = {}
+    for claim in claims:
+        if not claim.arms:
+            console.print(f"{claim.name}: judged by published results, nothing is run")
+            continue
+        if claim.data not in images:
+            images[claim.data] = training_size(load(claim.data, data_dir), "lesson")
+        _print_plan(claim, uri, images[claim.data], workers, console)
+
+
+def cannot_differ(claim: Claim) -> list[str]:
+    """A sentence for each estimand that compares arms of the same settings, which are equal under every seed."""
+    sentences = []
+    for estimand in claim.estimands:
+        arms = [claim.arms[name] for name in claim.arm_names(estimand.arms)]
+        for one, other in combinations(arms, 2):
+            if dict(one.fields) == dict(other.fields) and one.tuned == other.tuned:
+                same = f"{one.name!r} and {other.name!r} have the same settings"
+                sentences.append(f"{estimand.name} cannot come out either way: {same}")
+    return sentences
+
+
+def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Console) -> None:
+    children = _children(claim, uri)
+    todo, whole = missing_tasks(claim, children), missing_tasks(claim, [])
+    pace = _pace(uri, images)
+    seconds = sum(task.cost(images) for task in todo) / pace.images_per_second / workers
+    source = f"by {pace.runs} runs recorded here" if pace.runs else "no run is recorded here: by a core of Zen 4"
+    pairs = min(arm.seeds for arm in claim.arms.values())
+    console.print("")
+    console.print(f"{claim.name}: {claim.title}")
+    fields = {
+        "runs": f"{_count(whole)}; {len(whole) - len(todo)} are recorded, {len(todo)} to make",
+        "time": f"about {_minutes(seconds)} on {workers} workers ({source})",
+        "disk": f"about {len(todo) * pace.bytes_per_run / 1e6:.0f} MB",
+        "smallest p": f"{smallest_p(pairs):.2g} with {pairs} seeds{_too_few(pairs)}",
+    }
+    sizes = _effect_sizes(claim, uri)
+    for estimand in claim.estimands:
+        if estimand.name in sizes:
+            reached = power(sizes[estimand.name], pairs)
+            short = "" if reached >= _ENOUGH_POWER else f": below {_ENOUGH_POWER:.0%}, so it may well stay inconclusive"
+            fields[f"power of {estimand.name}"] = f"{reached:.0%} for the smallest effect that matters{short}"
+    if not sizes:
+        fields["power"] = f"unknown until a report was logged, also of --quick runs: {python()} -m analysis.report"
+    console.print_fields(fields)
+    for sentence in cannot_differ(claim):
+        console.warn(sentence)
+
+
+def _count(tasks: Sequence[Task]) -> str:
+    tuning = sum(task.kind == "tuning" for task in tasks)
+    return f"{len(tasks) - tuning} to judge" + (f" and {tuning} to tune" if tuning else "")
+
+
+def _too_few(pairs: int) -> str:
+    return f": no verdict can be significant at {LEVEL}" if smallest_p(pairs) >= LEVEL else ""
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _children(claim: Claim, uri: str) -> list[TrackedRun]:
+    try:
+        reader = ExperimentReader(uri, f"claims/{claim.name}")
+    except UserError:  # nothing is recorded yet
+        return []
+    return [run for parent in reader.parents("claim", parent_name(claim)) for run in reader.children(parent.id)]
+
+
+def _pace(uri: str, images: int) -> Pace:
+    """From the newest runs of claims; the rate is that of one worker."""
+    done: list[TrackedRun] = []
+    try:
+        for experiment, parent in parents_anywhere(uri, "claim"):
+            if len(done) < _RUNS_TO_TIME:
+                reader = ExperimentReader(uri, experiment)
+                done += [run for run in reader.children(parent.id, "arm") if "training_seconds" in run.metrics]
+    except UserError:  # nothing is recorded yet
+        pass
+    seconds = sum(run.metrics["training_seconds"] for run in done)
+    if not seconds:
+        return Pace(_IMAGES_PER_SECOND, _BYTES_PER_RUN, 0)
+    path = sqlite_file(uri)
+    size = path.stat().st_size / len(done) if path and path.exists() else _BYTES_PER_RUN
+    rate = sum(cost(config_of(run), images) for run in done) / seconds
+    return Pace(rate, min(size, 2 * _BYTES_PER_RUN), len(done))
+
+
+def _effect_sizes(claim: Claim, uri: str) -> dict[str, float]:
+    """The smallest effect that matters over the sd of the differences, by estimand, as the newest report found it."""
+    try:
+        reports = ExperimentReader(uri, "reports").parents("report")
+    except UserError:  # nothing is recorded yet
+        return {}
+    prefix = f"{EFFECT_SIZE}.{claim.name}."
+    for report in reports:
+        found = {tag.removeprefix(prefix): float(value) for tag, value in report.tags.items() if tag.startswith(prefix)}
+        if found:
+            return {name: size for name, size in found.items() if math.isfinite(size)}
+    return {}

@@ -1,0 +1,63 @@
+"""`harness.verify` on the records of a real search."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from benchmarks.searches import records
+
+STUDY = "digits-420"
+
+
+@pytest.fixture
+def copied(searched, tmp_path, command):
+    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+    assert command("harness.relocate").returncode == 0
+    return tmp_path
+
+
+def change(folder, statement):
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        assert database.execute(statement).rowcount >= 1
+
+
+def test_every_run_of_a_search_has_a_digest_and_agrees_with_it(copied, command):
+    (parent,) = records(copied).parents("study")
+    count = len(records(copied).children(parent.id))
+    done = command("harness.verify", STUDY, "--replay", "2")
+    assert done.returncode == 0, done.stderr
+    assert f"{count} of {count} runs are as they were recorded" in done.stdout
+    assert done.stdout.count("the same, bit for bit") == 2
+    assert "a digest stops accidents, not forgers" in done.stdout
+
+
+def test_a_number_that_was_changed_is_found_and_reported_nowhere(copied, command):
+    (parent,) = records(copied).parents("study")
+    winner = records(copied).children(parent.id, "winner")[0]
+    for table in ("metrics", "latest_metrics"):
+        change(copied, f"UPDATE {table} SET value = 0.99 WHERE key = 'test_accuracy' AND run_uuid = '{winner.id}'")
+    verified = command("harness.verify", STUDY)
+    told = f"run {winner.id} ({winner.name}): its params, metrics or tags are not those that were recorded"
+    assert verified.returncode == 1 and told in verified.stdout
+    assert "1 run differs from what was recorded" in verified.stderr
+    for module, arguments in (("analysis.study", ()), ("harness.search", ("--dataset", "digits", "--trials", "12"))):
+        refused = command(module, *arguments)
+        assert refused.returncode == 2 and told in refused.stderr, module
+
+
+def test_what_has_no_digest_is_counted(copied, command):
+    change(copied, "DELETE FROM tags WHERE key = 'harness.digest'")
+    done = command("harness.verify", STUDY)
+    assert done.returncode == 0 and "were recorded before digests" in done.stdout
+    assert "runs were recorded before digests: a change of their numbers would go" in command("analysis.study").stdout
+
+
+def test_bad_names_and_numbers_are_one_line(copied, command):
+    for arguments, told in (
+        (("momentum",), "no claim or study in sqlite:///mlflow.db is called 'momentum'; there are: digits-420"),
+        ((STUDY, "--replay", "-1"), "--replay is -1: it should be at least 0"),
+    ):
+        done = command("harness.verify", *arguments)
+        assert done.returncode == 2 and done.stderr.startswith(f"error: {told}")
