@@ -3,13 +3,24 @@
 Imports are late, because `--help` loads this file.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from harness.core.errors import REMEDY, AlreadyRunningError, Stopped, UserError
 from harness.storage.urls import without_password
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_SECONDS_TO_START, _SECONDS_BETWEEN_TRIES = 60, 0.5
+_STARTING = (
+    "the database system is starting up",
+    "the database system is in recovery",
+    "not yet accepting connections",
+)
 _MAX_NAME = 63  # bytes of a connection's name that PostgreSQL keeps
 _HOLDER = """
     SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
@@ -37,6 +48,7 @@ def advisory_lock(url: str, what: str, wait: bool) -> Iterator[Callable[[], None
     key = int.from_bytes(sha256(what.encode()).digest()[:8], "big", signed=True)
     try:
         engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        wait_until_started(engine)
         connection = engine.connect()
     except (SQLAlchemyError, ArgumentError, ImportError) as error:
         reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
@@ -63,6 +75,25 @@ def advisory_lock(url: str, what: str, wait: bool) -> Iterator[Callable[[], None
         finally:
             with suppress(SQLAlchemyError):  # the server may be gone
                 connection.close()
+
+
+def wait_until_started(engine: "Engine") -> None:
+    """Wait while the server says that it starts or recovers, for a minute. Raises `OperationalError` for other errors.
+
+    The driver gives no error code for a connection that was refused.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while True:
+        try:
+            engine.connect().close()
+        except OperationalError as error:
+            if not any(sign in str(error.orig) for sign in _STARTING) or time.monotonic() > deadline:
+                raise
+            time.sleep(_SECONDS_BETWEEN_TRIES)
+        else:
+            return
 
 
 def _name(process: str) -> str:

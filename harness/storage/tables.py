@@ -6,7 +6,7 @@ Imports are late, because `--help` loads this package.
 from typing import Any
 
 from harness.core.errors import UserError
-from harness.storage.postgresql import ConnectionFailedError
+from harness.storage.postgresql import ConnectionFailedError, wait_until_started
 from harness.storage.urls import sqlite_file, without_password
 
 _SHOWN_TABLES = 3
@@ -23,8 +23,10 @@ def check_tables(url: str, own: str, option: str) -> bool:
     path = sqlite_file(url)
     if path is not None and not (path.exists() and path.stat().st_size):
         return False
+    engine = create_engine(url, poolclass=NullPool)
     try:
-        tables = inspect(create_engine(url, poolclass=NullPool)).get_table_names()
+        wait_until_started(engine)
+        tables = inspect(engine).get_table_names()
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
         raise ConnectionFailedError(f"cannot open {without_password(url)} ({reason}); check the address") from None

@@ -1,15 +1,18 @@
 """How much each parameter of a study matters, with an interval, because few trials say little about that."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 MIN_TRIALS = 20  # complete ones; with fewer, the order changes from trial to trial
-_RESAMPLES = 200
+_RESAMPLES, _FEWEST_RESAMPLES = 200, 50
+_TRIALS_OF_RESAMPLES = 100_000  # in all, so that thousands of trials take seconds
 _LEVELS = (0.025, 0.975)
 _SEED = 0
 
@@ -32,9 +35,8 @@ def importances(study: optuna.Study) -> dict[str, Importance]:
     if len(complete) < MIN_TRIALS or len({trial.value for trial in complete}) < 2:
         return {}
     rng = np.random.default_rng(_SEED)
-    resamples = [
-        _shares([complete[i] for i in rng.integers(len(complete), size=len(complete))]) for _ in range(_RESAMPLES)
-    ]
+    count = min(_RESAMPLES, max(_FEWEST_RESAMPLES, _TRIALS_OF_RESAMPLES // len(complete)))
+    resamples = [_shares([complete[i] for i in rng.integers(len(complete), size=len(complete))]) for _ in range(count)]
     found = {}
     for name, share in _shares(complete).items():
         low, high = np.quantile([shares.get(name, 0.0) for shares in resamples], _LEVELS).tolist()
@@ -42,9 +44,26 @@ def importances(study: optuna.Study) -> dict[str, Importance]:
     return found
 
 
+class _Shown(InMemoryStorage):
+    """Shows `trials`, whatever was stored: to add thousands of trials to a study takes a second."""
+
+    trials: Sequence[FrozenTrial] = ()
+
+    def get_all_trials(
+        self,
+        study_id: int,  # noqa: ARG002
+        deepcopy: bool = True,  # noqa: ARG002
+        states: Container[TrialState] | None = None,  # noqa: ARG002
+    ) -> list[FrozenTrial]:
+        return list(self.trials)
+
+
 def _shares(trials: Sequence[FrozenTrial]) -> dict[str, float]:
     if len({trial.value for trial in trials}) < 2:
         return {}
-    study = optuna.create_study(direction="maximize")
-    study.add_trials(trials)
-    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    storage = _Shown()
+    study = optuna.create_study(direction="maximize", storage=storage)
+    storage.trials = trials
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of equal importances, if the best trials are all the same
+        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())

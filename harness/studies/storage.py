@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from harness.core.errors import REMEDY, Stopped, UserError
 from harness.storage.sqlite import create_atomically, dispose_engines_at_exit
 from harness.storage.tables import check_tables
-from harness.storage.urls import without_password
+from harness.storage.urls import kind, without_password
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60
 
@@ -19,7 +19,8 @@ _SECONDS_TO_WAIT_FOR_A_LOCK = 60
 def open_storage(url: str) -> RDBStorage:
     """The storage at `url`; a file is created if there is none. Raises `UserError` if it cannot be opened."""
     dispose_engines_at_exit()
-    check_tables(url, "studies", "--storage")
+    if kind(url) != "postgresql":
+        check_tables(url, "studies", "--storage")
     create_atomically(url, _create_tables)
     options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been restarted
     if url.startswith("sqlite"):
@@ -49,6 +50,7 @@ def stop_if_storage_fails(url: str) -> Iterator[None]:
 
 
 def _create_tables(url: str) -> None:
+    check_tables(url, "studies", "--storage")  # here, because no other process makes tables meanwhile
     storage = RDBStorage(url)
     storage.remove_session()
     storage.engine.dispose()

@@ -26,7 +26,6 @@ _SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 def open_store(uri: str) -> RetryingClient:
     """A client of the store at `uri`. A database file is created if there is none."""
     quiet_mlflow()  # before the migrations run
-    check_schema(uri)  # before tables are made in a server's database
     create_atomically(uri, _create_tables)
     return RetryingClient(uri)
 
@@ -83,5 +82,6 @@ def check_place(client: RetryingClient, experiment_id: str) -> None:
 
 
 def _create_tables(uri: str) -> None:
+    check_schema(uri)  # here, because no other process makes tables meanwhile
     store: Any = SqlAlchemyStore  # it has no type hints
     store(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()

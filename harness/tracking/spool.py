@@ -155,6 +155,7 @@ class Spool:
     def _put(self, run: str, method: str, **arguments: Any) -> None:
         operation = Operation(run, method, arguments)
         with self._change:
+            self._is_closing = False
             self._waiting.append(operation)
             try:
                 self._file.append(operation)

@@ -58,4 +58,4 @@ def test_estimands_that_cannot_come_out_are_named():
     assert cannot_differ(claim) == []
     same = claim.arms["plain"]._replace(name="norm")
     told = cannot_differ(claim._replace(arms=dict(claim.arms) | {"norm": same}))
-    assert told[0] == "first_epoch cannot come out either way: 'norm' and 'plain' have the same settings"
+    assert told[0] == "first_epoch cannot come out either way: 'plain' and 'norm' have the same settings"

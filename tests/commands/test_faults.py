@@ -160,6 +160,10 @@ def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(sea
     assert errors
     for line in errors.splitlines():
         assert re.search("disk is full|No space left", line)
+    still_full = start(small_disk, *TWELVE)
+    _output, errors = still_full.communicate(timeout=120)
+    assert still_full.returncode in (1, 2)
+    assert re.search("disk (is|that is) full|No space left", errors) and "unexpected" not in errors, errors
     (small_disk / "ballast").unlink()
     again = start(small_disk, *TWELVE)
     _output, errors = again.communicate(timeout=120)
@@ -284,3 +288,48 @@ def test_a_study_is_not_mixed_with_one_of_other_hyperparameters(searched, tmp_pa
     assert other.returncode == 2
     assert "MLflow holds trial 0 of study 'digits-420' with other hyperparameters" in other.stderr
     assert "RUNNING" not in {run.status for run in records(tmp_path).parents("study")}
+
+
+# The page is written while this waits: a signal comes in between.
+SLOW_PAGE = """
+import runpy, sys, time
+import harness.studies.page as page
+
+write = page.study_page
+page.study_page = lambda *arguments: (print("page", flush=True), time.sleep(20), write(*arguments))[2]
+sys.argv[0] = page.__file__.replace("studies/page", "search")
+runpy.run_module("harness.search", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_sigterm_while_the_page_is_written_leaves_nothing_running(tmp_path, store):
+    few = ("--dataset", "digits", "--trials", "2", "--confirm", "0", "--winner-seeds", "1")
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_PAGE, *few], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as process:  # fmt: skip
+        while process.stdout.readline() != "page\n":
+            assert process.poll() is None
+        process.terminate()
+        _output, errors = process.communicate(timeout=60)
+    assert process.returncode == 143 and errors.startswith("stopped at once; resume with: "), errors
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    assert (parent.status, parent.tags["harness.state"]) == ("KILLED", "interrupted")
+    assert "RUNNING" not in {run.status for run in here.children(parent.id)}
+
+
+@pytest.mark.slow
+def test_a_machine_that_comes_back_under_another_name_goes_on(tmp_path, command):
+    """As a container does: the lock of the file is free, so nobody runs the study."""
+    few = (*DIGITS, "--trials", "2", "--confirm", "0", "--winner-seeds", "1")
+    assert command(*few).returncode == 0
+    (parent,) = records(tmp_path).parents("study")
+    client = MlflowClient(records(tmp_path).uri)
+    client.set_tag(parent.id, "harness.owner", "earlier-name 17 1.00")
+    client.update_run(parent.id, status="RUNNING")
+    again = command(*few)
+    assert again.returncode == 0, again.stderr
+    assert [run.status for run in records(tmp_path).parents("study")] == ["FINISHED"]

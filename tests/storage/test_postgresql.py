@@ -1,18 +1,25 @@
 """Optuna and MLflow in a real PostgreSQL server: several at once, one that is killed, and a whole search."""
 
+import socket
+import struct
 import subprocess
 import threading
 import time
 import warnings
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import NullPool, create_engine, inspect
 from support.processes import program
 from support.search_helpers import wait_for, wait_for_runs
 
 from benchmarks.searches import DIGITS, start, what_was_recorded, what_was_recorded_in
+from benchmarks.servers import free_port
 from harness.core.errors import Stopped, UserError
+from harness.storage import postgresql
 from harness.storage.locks import locked
 from harness.studies.storage import open_storage
+from harness.tracking.experiments import open_store
 from harness.tracking.reader import ExperimentReader
 
 with warnings.catch_warnings():
@@ -141,6 +148,48 @@ def test_a_lock_that_was_lost_with_its_server_is_told_and_who_waits_for_it_waits
             held.check()
     assert got.wait(10)
     waiting.join()
+
+
+@contextmanager
+def starting(port, answers):
+    """A server that says so many times that it starts, as PostgreSQL does, and then is gone."""
+    text = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    message = b"E" + struct.pack("!i", len(text) + 4) + text
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def answer():
+            for _ in range(answers):
+                connection, _address = server.accept()
+                with connection:
+                    length = struct.unpack("!i", connection.recv(4))[0]
+                    connection.recv(length - 4)
+                    connection.sendall(message)
+            server.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield
+        thread.join()
+
+
+def test_a_server_that_is_just_starting_is_waited_for(monkeypatch):
+    monkeypatch.setattr(postgresql, "_SECONDS_BETWEEN_TRIES", 0.01)
+    port = free_port()
+    url = f"postgresql+psycopg2://me@127.0.0.1:{port}/optuna?sslmode=disable&gssencmode=disable"
+    with starting(port, answers=5), pytest.raises(UserError, match="refused"), locked(url, "study 'a'"):
+        pass
+    monkeypatch.setattr(postgresql, "_SECONDS_TO_START", 0)
+    with starting(port, answers=1), pytest.raises(UserError, match="starting up"), locked(url, "study 'a'"):
+        pass
+
+
+def test_no_table_is_made_in_a_database_of_another_program(databases, postgres):
+    for url, make in zip(databases, (open_storage, open_store), strict=True):
+        name = url.partition("?")[0].rpartition("/")[2]
+        postgres.psql(f"\\c {name}\nCREATE TABLE orders (number INTEGER);")
+        with pytest.raises(UserError, match=r"a database of another program \(it has the tables orders, …\)"):
+            make(url)
+        assert inspect(create_engine(url, poolclass=NullPool)).get_table_names() == ["orders"]
 
 
 def test_a_server_that_is_not_there_is_one_line_without_its_password(tmp_path):

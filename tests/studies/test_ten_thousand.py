@@ -31,6 +31,11 @@ def clone_runs(path, original, numbers):
         clone(database, RUNS, "run_uuid", original, [new for _, new in named])
         database.executemany("UPDATE tags SET value = ? WHERE key = 'harness.trial' AND run_uuid = ?", named)
         database.executemany("UPDATE runs SET name = 'trial ' || ? WHERE run_uuid = ?", named)
+        # Their digests are those of the original.
+        of_it = "key LIKE 'harness.digest%' AND run_uuid = ?"
+        database.executemany(f"DELETE FROM tags WHERE {of_it}", [(new,) for _, new in named])
+        trials = "UPDATE tags SET value = ? WHERE key = 'harness.trials'"
+        database.execute(trials, [str(1 + max(numbers))])
         database.commit()
 
 

@@ -136,6 +136,21 @@ def test_what_a_killed_process_had_not_handed_over_is_handed_over_by_the_next_on
 
 
 @pytest.mark.slow
+def test_a_file_that_was_left_goes_when_all_is_handed_over_after_all(proxy, tracking, tmp_path):
+    parent = tracking.open_parent("left and sent", "study", {})
+    proxy.state = "failing"
+    write(tracking, parent, "a")
+    tracking.close(wait=False)
+    assert spools(tmp_path)
+    proxy.state = "open"
+    deadline = time.monotonic() + 20
+    while list(tmp_path.glob(".mlflow-*")):
+        assert time.monotonic() < deadline, "the file stays although all was sent"
+        time.sleep(0.1)
+    write(tracking, parent, "b")
+    assert [child.name for child in tracking.read().children(parent)] == ["a", "b"]
+
+
 def test_who_does_not_wait_leaves_a_file_and_says_so(proxy, tracking, caplog, tmp_path):
     parent = tracking.open_parent("left", "study", {})
     proxy.state = "failing"
