@@ -12,8 +12,8 @@ from harness.storage.urls import sqlite_file, without_password
 _SHOWN_TABLES = 3
 
 
-def check_tables(url: str, own: str, option: str) -> bool:
-    """Whether the database at `url` has tables already. `own` is one that the library makes there.
+def check_tables(url: str, own: str, option: str) -> list[str]:
+    """The tables that the database at `url` has. `own` is one that the library makes there.
 
     Raises `UserError` if there are tables of another program only.
     """
@@ -22,7 +22,7 @@ def check_tables(url: str, own: str, option: str) -> bool:
 
     path = sqlite_file(url)
     if path is not None and not (path.exists() and path.stat().st_size):
-        return False
+        return []
     engine = create_engine(url, poolclass=NullPool)
     try:
         wait_until_started(engine)
@@ -36,7 +36,7 @@ def check_tables(url: str, own: str, option: str) -> bool:
             f"{option} is {without_password(url)!r}, a database of another program (it has the tables {shown}, …);"
             " name one of its own"
         )
-    return bool(tables)
+    return tables
 
 
 def read_value(url: str, query: str) -> Any:

@@ -1,5 +1,6 @@
 """Runs one study in this process: takes it over, runs trials and what follows them, publishes page and summary."""
 
+import errno
 import math
 import statistics
 
@@ -92,6 +93,11 @@ class SearchSession:
         except KeyboardInterrupt:
             state = "interrupted"
             raise
+        except OSError as error:
+            if error.errno != errno.EIO or not recorder.stopped:
+                raise
+            state = "interrupted"  # its terminal was closed while it printed
+            raise self._stopped(caught) from None
         except Stopped as error:
             if not recorder.stopped or state == "interrupted":
                 raise

@@ -39,8 +39,10 @@ def check_schema(uri: str) -> None:
 
     Raises `UserError` with the remedy; only a file is migrated here.
     """
-    if kind(uri) in ("http", "https") or not check_tables(uri, "experiments", "MLFLOW_TRACKING_URI"):
+    if kind(uri) in ("http", "https"):
         return
+    if "alembic_version" not in check_tables(uri, "experiments", "MLFLOW_TRACKING_URI"):
+        return  # there are no tables yet, or a process died while it made them: MLflow makes the rest
     found, schemas = read_value(uri, "SELECT version_num FROM alembic_version"), installed_schemas()
     shown, mlflow = without_password(uri), f"MLflow {version('mlflow')}"
     if found == schemas.newest:
