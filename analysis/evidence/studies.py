@@ -14,6 +14,7 @@ from harness.tracking.schema import (
     JUDGED_STATES,
     KIND,
     LEARNED,
+    RESTORED,
     STATE,
     TRIAL,
     TRIALS,
@@ -31,12 +32,12 @@ class StudyFrames(NamedTuple):
     """A study as recorded.
 
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
-    repeats an earlier config), learned, val_accuracy (of its last epoch), best_val_accuracy, best_epoch. `best`: the
-    number of the trial that won. `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a
-    fresh seed, with trial (-1 for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if
-    there is none or it diverged). `epochs`: one row per epoch of a trial, with trial, run_id, state, epoch,
-    val_accuracy. `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence for each
-    kind of run that is missing.
+    repeats an earlier config), learned, restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch.
+    `best`: the number of the trial that won. `confirmation`, `winner` and `baseline` (the lesson's setting): one row
+    per run with a fresh seed, with trial (-1 for the baseline), seed, run_id, state, val_accuracy, test_loss,
+    test_accuracy (NaN if there is none or it diverged). `epochs`: one row per epoch of a trial, with trial, run_id,
+    state, epoch, val_accuracy. `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence
+    for each kind of run that is missing.
     """
 
     name: str
@@ -110,6 +111,8 @@ def _lacks(parent: TrackedRun, trials: pd.DataFrame, deleted: Sequence[TrackedRu
         sentences.append(f"runs of this study were deleted in MLflow and are not counted: {runs}; restore them there")
     if TRIALS in parent.tags and int(parent.tags[TRIALS]) > len(here):
         sentences.append(f"the study had {parent.tags[TRIALS]} trials, and the runs of {len(here)} are here")
+    if restored := int(trials["restored"].sum()):
+        sentences.append(f"{restored} trials are written again from Optuna's record: MLflow had lost their runs")
     best = trials.loc[trials["state"] == "complete", "val_accuracy"].max()
     if WINNER in parent.tags and int(parent.tags[WINNER]) not in here:
         sentences.append(f"the trial that won, trial {parent.tags[WINNER]}, is not here")
@@ -125,6 +128,7 @@ def _trial_row(run: TrackedRun) -> dict[str, object]:
     row["batch_norm"] = params["batch_norm"] == "True"
     row["copy"] = DUPLICATE_OF in tags
     row["learned"] = tags.get(LEARNED) != "false"
+    row["restored"] = RESTORED in tags
     return row | {name: metrics.get(name) for name in ("val_accuracy", "best_val_accuracy", "best_epoch")}
 
 

@@ -51,11 +51,18 @@ def check_tracking(uri: str) -> None:
 def check_exists(uri: str) -> None:
     """Raise `UserError` if `uri` is a database file that does not exist: reading would create an empty one."""
     path = sqlite_file(uri)
-    if path and not path.exists():
+    if path is None or path.exists():
+        return
+    optuna = sqlite_file(OPTUNA_DEFAULT)
+    if optuna and optuna.exists():
         raise UserError(
-            f"nothing is recorded here: there is no {path}; run harness.search or harness.replicate first,"
-            " go to the folder where you did, or set MLFLOW_TRACKING_URI"
+            f"{path}, which holds the records of MLflow, is not here, but {optuna} is: put {path} back, or give the"
+            " command of the search again, which writes again what Optuna kept of its trials"
         )
+    raise UserError(
+        f"nothing is recorded here: there is no {path}; run harness.search or harness.replicate first,"
+        " go to the folder where you did, or set MLFLOW_TRACKING_URI"
+    )
 
 
 def check_name(name: str) -> None:

@@ -67,6 +67,7 @@ def _acquired(url: str, what: str) -> Iterator[Lock]:
 
     from harness.storage.process import describe_owner, this_process
 
+    path = path.resolve()  # a link to the database is the same database
     stem = f".{path.name}.{sha256(what.encode()).hexdigest()[:12]}"
     holder = path.with_name(f"{stem}.owner")
     lock = FileLock(path.with_name(f"{stem}.lock"), blocking=False)

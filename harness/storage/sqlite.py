@@ -31,6 +31,7 @@ def create_atomically(url: str, build: Callable[[str], None]) -> None:
     path = sqlite_file(url)
     if path is None or _exists(path):
         return
+    path = path.resolve()  # not the link to it
 
     from filelock import FileLock
 

@@ -5,6 +5,7 @@ from typing import Any
 from harness.tracking import settings  # noqa: F401  # before MLflow is imported
 
 # isort: split
+from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -17,6 +18,7 @@ from harness.storage.urls import sqlite_file
 from harness.tracking.migrations import check_schema
 from harness.tracking.places import DATABASE, made_in
 from harness.tracking.retry import RetryingClient, store_name
+from harness.tracking.schema import NAME
 from harness.tracking.settings import quiet_mlflow
 
 # Without this tag, MLflow 3 opens an experiment in its view for language models.
@@ -31,8 +33,11 @@ def open_store(uri: str) -> RetryingClient:
 
 
 def find_experiment(client: RetryingClient, name: str) -> str | None:
-    """The id of the experiment called `name`, None if there is none. Raises `UserError` if it was deleted in MLflow."""
-    found = client.call(lambda plain: plain.get_experiment_by_name(name))
+    """The id of the experiment called `name`, whatever it is called in MLflow now; None if there is none.
+
+    Raises `UserError` if it was deleted in MLflow.
+    """
+    found = client.call(lambda plain: plain.get_experiment_by_name(name)) or _renamed(client, name)
     if found is None:
         return None
     if found.lifecycle_stage == "deleted":
@@ -51,8 +56,9 @@ def create_experiment(client: RetryingClient, name: str) -> str:
     """
     if found := find_experiment(client, name):
         check_place(client, found)
+        _tag_older(client, found, name)
         return found
-    tags, location = dict(_SHOWN_AS_TRAINING), None
+    tags, location = _SHOWN_AS_TRAINING | {NAME: name}, None
     if path := sqlite_file(client.uri):
         tags[DATABASE] = str(path.resolve())
         # MLflow decodes the default place as a URL, so that a folder a%20b would become a b.
@@ -64,6 +70,19 @@ def create_experiment(client: RetryingClient, name: str) -> str:
             return found
         reason = str(error).partition("\n")[0]
         raise UserError(f"{store_name(client.uri)} cannot be written: {reason}") from None
+
+
+def _tag_older(client: RetryingClient, experiment_id: str, name: str) -> None:
+    """Give an experiment that earlier code made the tag by which it is found when it is renamed."""
+    experiment = client.call(lambda plain: plain.get_experiment(experiment_id))
+    if NAME not in experiment.tags and experiment.name == name:
+        client.call(lambda plain: plain.set_experiment_tag(experiment_id, NAME, name))
+
+
+def _renamed(client: RetryingClient, name: str) -> Experiment | None:
+    tag = f"tags.`{NAME}` = '{name}'"
+    found = client.call(lambda plain: plain.search_experiments(ViewType.ALL, filter_string=tag))
+    return found[0] if found else None
 
 
 def check_place(client: RetryingClient, experiment_id: str) -> None:

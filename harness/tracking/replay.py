@@ -113,10 +113,9 @@ def _changed_circumstances(run: TrackedRun) -> list[str]:
     for what, tags in (("run was made", run.tags), ("replay is made", here)):
         if tags.get(schema.GIT_DIRTY) == "true":
             lines.append(f"the {what} by code with uncommitted changes")
-    now = environment_of(here)
-    for name, before in environment_of(run.tags).items():
-        if now[name] != before:
-            lines.append(f"{name} differs: {now[name]}, recorded {before}")
+    now, before = environment_of(here), environment_of(run.tags)
+    differing = [name for name in {**before, **now} if before and now.get(name) != before.get(name)]
+    lines += [f"{one} differs: {now.get(one, 'not set')}, recorded {before.get(one, 'not set')}" for one in differing]
     return lines
 
 

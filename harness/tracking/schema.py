@@ -17,7 +17,7 @@ JUDGED_STATES = ("complete", "diverged")  # of a claim's runs and of a study's l
 
 # Tags of this project.
 KIND, STATE, NOTE, OWNER = "harness.kind", "harness.state", "harness.note", "harness.owner"
-NAME = "harness.name"  # of a parent run, whose name in MLflow may be changed by hand
+NAME = "harness.name"  # of a parent run or an experiment, whose name in MLflow may be changed by hand
 UID = "harness.uid"  # unique, and known before MLflow gives the run its id
 DIGEST, HISTORIES = "harness.digest", "harness.digest.histories"  # see `digest.py`
 CONFIG_HASH, DATASET_SHA256, ATTEMPT = "harness.config_hash", "harness.dataset_sha256", "harness.attempt"

@@ -209,6 +209,14 @@ def test_names_that_could_leave_their_place_are_refused(name):
         check_name(name)
 
 
+def test_a_lost_database_beside_the_other_one_is_named_with_its_remedy():
+    Path("optuna.db").touch()
+    with pytest.raises(
+        UserError, match=r"^mlflow.db, .* is not here, but optuna.db is: put mlflow.db back, or give the"
+    ):
+        check_exists("sqlite:///mlflow.db")
+
+
 @pytest.mark.parametrize("form", ["sqlite:///mlflow.db", "sqlite:///{}/mlflow.db", "sqlite:///mlflow.db?timeout=3"])
 def test_reading_makes_no_empty_database(tmp_path, form):
     uri = form.format(tmp_path)

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from support.processes import program
 
-from harness.core.errors import UserError
+from harness.core.errors import AlreadyRunningError, UserError
 from harness.storage.locks import locked
 from harness.storage.process import this_process
 from harness.storage.sqlite import create_atomically
@@ -115,3 +115,15 @@ def test_what_another_process_holds_is_refused_by_its_name_until_it_dies(tmp_pat
     with locked("sqlite:///o.db", "study 'a'"):
         assert this_process() in {path.read_text() for path in tmp_path.glob("*.owner")}
     assert not list(tmp_path.glob("*.owner"))
+
+
+def test_a_link_to_a_database_is_the_same_database(tmp_path):
+    sqlite3.connect(tmp_path / "optuna.db").close()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link.db").symlink_to(tmp_path / "optuna.db")
+    with (
+        locked(f"sqlite:///{tmp_path}/optuna.db", "study 'a'"),
+        pytest.raises(AlreadyRunningError),
+        locked(f"sqlite:///{tmp_path}/elsewhere/link.db", "study 'a'"),
+    ):
+        pass

@@ -4,13 +4,15 @@ import pytest
 from rich.console import Console as RichConsole
 
 from harness.cli.console import Console
-from harness.core.defaults import MatmulBackend
+from harness.core.defaults import LESSON, MatmulBackend
 from harness.core.errors import Stopped
 from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
 from harness.data.dataset import record_of
+from harness.engines.base import Finished, JobResult, Started
 from harness.engines.choice import EngineOptions
 from harness.storage.locks import Lock
+from harness.studies.fresh_runs import FreshRun, FreshRuns
 from harness.studies.request import FinalsPlan, SearchRequest
 from harness.studies.session import SearchSession
 from harness.studies.space import read_space
@@ -65,3 +67,32 @@ def test_a_stop_alone_is_said_alone(session, monkeypatch):
     monkeypatch.setattr(session._coordinator, "run_trials", lambda total, round_size: session.recorder.stop())
     with pytest.raises(Stopped, match=r"^stopped with 0 of 2 trials done; resume with: [^(]*$"):
         session.search({})
+
+
+class Instant(Idle):
+    """An engine whose runs are complete at once, with a test accuracy of 0.5."""
+
+    def execute(self, jobs, proceed):
+        for job in jobs:
+            yield Started(job, 1)
+            yield Finished(job, JobResult("complete", test=(1.0, 0.5)))
+
+
+def test_nothing_is_recorded_as_final_once_the_lock_is_lost(digits, store):
+    """Another process may test the winner by then: PostgreSQL was restarted, and somebody waited for the lock."""
+
+    def lost():
+        raise Stopped("the connection was lost, and with it the lock", 1)
+
+    writer = ExperimentWriter(store, "search/digits", record_of(digits), "cpu")
+    recorder = Recorder(Instant(), writer, Console(RichConsole(quiet=True)))
+    recorder.open("s", "study", {})
+    config = StudyDefaults(420, "digits", "float32").config(LESSON, "lesson", 421)
+    wanted = [FreshRun("winner", config, 0)]
+    with pytest.raises(Stopped, match="the lock"):
+        FreshRuns(recorder, digits, lost).train(wanted, "runs")
+    (run,) = writer.read().children(recorder.parent_id)
+    assert (run.tags["harness.state"], "test_accuracy" in run.metrics) == ("interrupted", False)
+    held = FreshRuns(recorder, digits, lambda: None)
+    assert held.train(wanted, "runs") == 0
+    assert held.recorded(wanted, recorder.parent_id)[wanted[0]].metrics["test_accuracy"] == 0.5

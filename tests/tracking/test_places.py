@@ -129,3 +129,27 @@ def test_another_file_is_not_taken_for_a_database_of_mlflow(tmp_path, monkeypatc
     with pytest.raises(UserError, match="cannot be mended"):
         relocate(Path("mlflow.db"))
     assert Path("mlflow.db").read_text() == "no database" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_experiment_that_was_renamed_is_found_by_its_tag(recorded):
+    folder, run = recorded
+    client = MlflowClient(uri())
+    experiment = client.get_experiment_by_name("search/digits")
+    client.rename_experiment(experiment.experiment_id, "my searches")
+    writer = ExperimentWriter(uri(), "search/digits", RECORD, "cpu")
+    assert writer.parent("study", "study").id == run
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.raises(UserError, match="experiment 'search/digits' was deleted in MLflow; restore it with"):
+        ExperimentWriter(uri(), "search/digits", RECORD, "cpu")
+    assert folder.exists()
+
+
+def test_an_experiment_of_earlier_code_gets_that_tag(recorded):
+    folder, run = recorded
+    with closing(sqlite3.connect("mlflow.db")) as database, database:
+        database.execute("DELETE FROM experiment_tags")
+    ExperimentWriter(uri(), "search/digits", RECORD, "cpu")
+    client = MlflowClient(uri())
+    client.rename_experiment(client.get_experiment_by_name("search/digits").experiment_id, "my searches")
+    assert ExperimentReader(uri(), "search/digits").parents("study")[0].id == run
+    assert folder.exists()

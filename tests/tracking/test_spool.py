@@ -273,6 +273,8 @@ def test_what_mlflow_refuses_for_another_reason_stays_in_its_file(store, tmp_pat
             Stopped, match=r"refuses a record \(403: not yours\); 1 records are kept in \.?.*\.spool; recorded"
         ):
             tracking.close(wait=True)
+        with pytest.raises(Stopped, match="refuses a record"):  # each time, as long as it is not handed over
+            tracking.read()
         (file,) = spools(tmp_path)
         tracking._spool._file._lock.release()
         with pytest.raises(Stopped, match=rf"the records in .*{file.name} are refused by MLflow \(403: not yours\)"):
