@@ -37,7 +37,7 @@ def main(
     ] = None,
     storage: Annotated[str, typer.Option(help="Where Optuna stores the study.")] = OPTUNA_DEFAULT,
     round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
-    timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds; resumable.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds, once a run has ended.")] = None,
     confirm: Annotated[int, typer.Option(help="Best trials to train again with fresh seeds; 0: none.")] = 3,
     confirm_seeds: Annotated[int, typer.Option(help="Fresh seeds of each of them.")] = 3,
     winner_seeds: Annotated[int, typer.Option(help="Fresh seeds that test the winner and the lesson's setting.")] = 5,

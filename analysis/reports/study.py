@@ -143,6 +143,8 @@ def _interval(best: _Best) -> str:
         others = ", ".join(f"{accuracy:.4f}" for accuracy in best.runs["test_accuracy"].dropna())
         each = f"; accuracy of the others: {others}" if others else ""
         return f"{runs - test.n} of {runs} fresh seeds diverged, so there is no mean accuracy{each}"
+    if test.n == 1:
+        return f"accuracy {test.mean:.4f}, one fresh seed and so no interval"
     return (
         f"accuracy {test.mean:.4f}, {test.level:.0%} t interval {test.low:.4f} to {test.high:.4f},"
         f" {test.n} fresh seeds, sd {test.sd:.4f}"

@@ -8,7 +8,7 @@ _MAX_BYTES = 2**20
 
 
 def read_small(path: Path) -> str:
-    """The text of a file of at most 1 MiB, in UTF-8.
+    """The text of a file of at most 1 MiB, in UTF-8, with or without the mark that some editors put first.
 
     Raises `OSError`, or `ValueError` with a reason: it is a device or a pipe, it is larger, or it is not UTF-8.
     """
@@ -17,7 +17,7 @@ def read_small(path: Path) -> str:
         raise ValueError("it is a device or a pipe, not a file")
     if stat.S_ISREG(status.st_mode) and status.st_size > _MAX_BYTES:
         raise ValueError(f"it has {status.st_size:,} bytes: it should have at most {_MAX_BYTES:,}")
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -24,6 +24,7 @@ from harness.tracking.schema import (
     NOTE,
     RESTORED,
     STATE,
+    STATUS,
     TRIAL,
     UID,
     Kind,
@@ -64,6 +65,8 @@ class Coordinator:
             if uid in outcomes:
                 self._end_run(outcomes[uid])
                 self._recorder.writer.seal(run.id)
+            elif run.tags.get(STATE) in STATUS:  # it had ended, and somebody set its status
+                self._recorder.writer.end_run(run.id, run.tags[STATE], run.tags.get(NOTE, ""))  # type: ignore[arg-type]
             else:
                 self._recorder.writer.end_run(run.id, "interrupted", "its process died")
         return len(open_runs)

@@ -3,6 +3,7 @@
 import errno
 import math
 import statistics
+from collections.abc import Sequence
 
 from harness.cli.command import this_command
 from harness.cli.signals import stop_on_signals
@@ -17,7 +18,7 @@ from harness.studies.guessing import best_guess
 from harness.studies.request import SearchRequest
 from harness.studies.study import Study
 from harness.studies.summary import Summary, markdown, summarise
-from harness.studies.trial import StudyDefaults
+from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.recorder import Recorder
 from harness.tracking.schema import TRIALS, WINNER, State
 
@@ -50,12 +51,15 @@ class SearchSession:
     def finished(self) -> Summary | None:
         """The summary of a study that has all that was asked for; else None."""
         parent = self._recorder.writer.parent(self._study.name, "study")
-        trials = len(self._study.finished())
-        if parent is None or parent.status != "FINISHED" or trials < self._request.trials:
+        trials = self._study.finished()
+        if parent is None or parent.status != "FINISHED" or len(trials) < self._request.trials:
             return None
-        if parent.tags.get(TRIALS, str(trials)) != str(trials):  # one of the two stores is older than the other
+        recorded = parent.tags.get(TRIALS)
+        if recorded is not None and recorded != _count_run(trials):  # one of the two stores is older than the other
             return None
-        return None if self._finals.missing(parent.id) else self._summary(parent.id)
+        unfinished = self._recorder.writer.read().children(parent.id, unfinished=True)
+        is_running = any(run.status == "RUNNING" for run in unfinished)  # somebody set it so
+        return None if is_running or self._finals.missing(parent.id) else self._summary(parent.id)
 
     def search(self, artifacts: dict[str, str]) -> Summary:
         """Run what is missing: trials, the runs that confirm the best, the tests of the winner and of the lesson's
@@ -139,7 +143,7 @@ class SearchSession:
         if gain := summary.gain:
             metrics |= {"test_gain": gain.mean, "test_gain_low": gain.low, "test_gain_high": gain.high}
         writer.log_metrics(parent_id, metrics)
-        writer.set_tags(parent_id, {TRIALS: str(len(summary.trials)), WINNER: str(summary.best.number)})
+        writer.set_tags(parent_id, {TRIALS: _count_run(summary.trials), WINNER: str(summary.best.number)})
 
     def _stopped(self, caught: list[int]) -> Stopped:
         done, total = self._study.done, self._request.trials
@@ -148,3 +152,8 @@ class SearchSession:
         )
         status = 128 + caught[0] if caught else 0
         return Stopped(f"stopped {what}; resume with: {this_command()}", status)
+
+
+def _count_run(trials: Sequence[Trial]) -> str:
+    """The number of trials that were run here; others were added to the study through Optuna."""
+    return str(sum(trial.outcome is not None for trial in trials))

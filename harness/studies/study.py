@@ -228,6 +228,14 @@ class Study:
     def _check_trials(self) -> None:
         space = self.space.distributions()
         for frozen in self._study.trials():
+            try:
+                self._parse(frozen)
+            except (ValueError, TypeError, KeyError):
+                outcome = _short(frozen.user_attrs[_OUTCOME])
+                raise UserError(
+                    f"trial {frozen.number} of study {self.name!r} is of other code: its outcome is {outcome}; start"
+                    " another study with --study NAME"
+                ) from None
             for name, distribution in frozen.distributions.items():
                 if space.get(name) != distribution:
                     raise UserError(
@@ -240,6 +248,10 @@ class Study:
         if stored is None:
             self._study.stored.set_user_attr(_SETTINGS, settings)
             return
+        if not isinstance(stored, dict):
+            raise UserError(
+                f"study {self.name!r} is of other code: its settings are {_short(stored)}; use --study NAME"
+            )
         for key, value in settings.items():
             if key in stored and stored[key] != value:
                 name = _OPTIONS.get(key, key)

@@ -7,7 +7,6 @@ from harness.tracking import settings  # noqa: F401  # before MLflow is imported
 # isort: split
 from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from harness.cli.command import python
@@ -103,4 +102,5 @@ def check_place(client: RetryingClient, experiment_id: str) -> None:
 def _create_tables(uri: str) -> None:
     check_schema(uri)  # here, because no other process makes tables meanwhile
     store: Any = SqlAlchemyStore  # it has no type hints
-    store(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+    # As a URL: MLflow puts the path into SQL as it is, where a quote in a folder's name ends the text.
+    store(uri, ARTIFACTS.absolute().as_uri()).engine.dispose()

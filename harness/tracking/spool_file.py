@@ -60,7 +60,7 @@ def recover(path: Path) -> Iterator[list[Operation]]:
     """The operations in the file of a dead process; none if the process is alive.
 
     Deletes the file on exit, unless an exception is raised. Raises `Stopped` if a line is not an operation, or if the
-    file is a link or belongs to another user, who could have written anything.
+    file is a link, a folder, or another user's, who could have written anything.
     """
     lock = FileLock(_lock_path(path), blocking=False)
     try:
@@ -69,8 +69,9 @@ def recover(path: Path) -> Iterator[list[Operation]]:
         yield []
         return
     try:
-        if path.is_symlink() or (path.exists() and path.stat().st_uid != os.getuid()):
-            raise Stopped(f"{path} is a link or belongs to another user; move that file away; {REMEDY}", 1)
+        is_ours = not path.exists() or (path.is_file() and path.stat().st_uid == os.getuid())
+        if path.is_symlink() or not is_ours:
+            raise Stopped(f"{path} is a link, no file, or belongs to another user; move it away; {REMEDY}", 1)
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # drops an incomplete last line
         yield [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
         path.unlink(missing_ok=True)

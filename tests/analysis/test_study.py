@@ -150,6 +150,7 @@ def test_an_earlier_winner_of_a_study_that_grew_is_told_and_not_mixed_with_the_o
         ),
         ({1: None}, "1 of 1 fresh seeds diverged, so there is no mean accuracy (runs "),
         ({}, "no run of the winner is there: it was deleted, or the search did not get so far"),
+        ({1: 0.99}, "accuracy 0.9900, one fresh seed and so no interval (runs "),
         ({1: 0.99, 2: 1.0, 3: 0.96}, "accuracy 0.9833, 95% t interval 0.9316 to 1.0000, 3 fresh seeds"),
     ],
 )

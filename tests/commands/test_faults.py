@@ -335,3 +335,18 @@ def test_a_machine_that_comes_back_under_another_name_goes_on(tmp_path, command)
     again = command(*few)
     assert again.returncode == 0, again.stderr
     assert [run.status for run in records(tmp_path).parents("study")] == ["FINISHED"]
+
+
+@pytest.mark.slow
+def test_a_status_that_somebody_set_is_put_right_and_nothing_is_made_again(tmp_path, command):
+    few = (*DIGITS, "--trials", "2", "--confirm", "0", "--winner-seeds", "1")
+    assert command(*few).returncode == 0
+    before = what_was_recorded(tmp_path)
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    for kind in ("trial", "winner", "baseline"):
+        for run in here.children(parent.id, kind)[:1]:
+            MlflowClient(here.uri).update_run(run.id, status="RUNNING")
+    again = command(*few)
+    assert again.returncode == 0 and not re.search(r"^(trial|winner|lesson) ", again.stdout, re.MULTILINE)
+    assert what_was_recorded(tmp_path) == before

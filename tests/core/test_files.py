@@ -40,3 +40,8 @@ def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path):
     with pytest.raises(OSError, match="directory"):
         write_atomically(tmp_path / "page", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
+
+
+def test_the_mark_that_windows_editors_put_first_is_left_out(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[lr]\r\n")
+    assert read_small(tmp_path / "a.toml").startswith("[lr]")

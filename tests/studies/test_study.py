@@ -443,6 +443,17 @@ def test_a_study_is_not_gone_on_with_under_other_settings(changes, message):
         open_study(**changes)
 
 
+def test_attributes_of_other_code_are_refused():
+    open_study()
+    theirs = optuna.load_study(study_name="study", storage=URL)
+    theirs.enqueue_trial({"lr": 0.2}, user_attrs={"outcome": "junk"})
+    with pytest.raises(UserError, match=r"trial 0 of study 'study' is of other code: its outcome is \"junk\"; start"):
+        open_study()
+    theirs.set_user_attr("settings", "x")
+    with pytest.raises(UserError, match="study 'study' is of other code: its settings are \"x\"; use --study NAME"):
+        open_study()
+
+
 def test_a_study_is_not_gone_on_with_in_another_space():
     Path("other.toml").write_text("[lr]\nlow=0.1\nhigh=1")
     open_study()

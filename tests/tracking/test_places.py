@@ -16,7 +16,7 @@ from harness.tracking.reader import ExperimentReader
 from harness.tracking.writer import ExperimentWriter
 
 RECORD = DatasetRecord("digits", "0" * 64, "", "", "", "digits")
-ODD = "a%20b #c"
+ODD = "a%20b 'it\"s' #c"
 
 
 def uri():
@@ -46,7 +46,7 @@ def test_artifacts_lie_in_the_folder_whatever_signs_its_name_has(recorded):
     folder, run = recorded
     assert (folder / "mlruns/search/digits" / run / "artifacts/note.txt").exists()
     assert note(run, uri()) == "as it was"
-    assert not (folder.parent / "a b #c").exists(), "where MLflow would put them by itself"
+    assert not (folder.parent / ODD.replace("%20", " ")).exists(), "where MLflow would put them by itself"
 
 
 @pytest.mark.parametrize("move", [shutil.move, shutil.copytree])

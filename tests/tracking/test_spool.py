@@ -314,7 +314,7 @@ def test_a_file_of_somebody_else_is_not_read(store, tmp_path):
     path = tracking._spool._file.path
     (tmp_path / "elsewhere").write_bytes(b"")
     path.symlink_to("elsewhere")
-    with pytest.raises(Stopped, match=rf"{path.name} is a link or belongs to another user; move that file away"):
+    with pytest.raises(Stopped, match=rf"{path.name} is a link, no file, or belongs to another user; move it away"):
         ExperimentWriter(store, "search/digits", DATA, "cpu")
     path.unlink()
     path.write_bytes(b"")
