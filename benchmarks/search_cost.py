@@ -1,6 +1,6 @@
 """What a search costs end to end: `python -m harness.search` against Optuna with Lightning and its MLflow logger.
 
-First the search itself, as a person types it: 30 trials, tracking, plots, and the winner's three runs on top. Then the
+First the search itself, as a person types it: 30 trials, tracking, plots, and on top what follows the trials. Then the
 same 30 configs, each for as many epochs as it was trained here, as others would run them: Optuna asks, Lightning trains
 and validates, its MLflow logger records, Optuna's plots are made; without a winner. Writes JSON and a picture.
 `--quick`: few trials of scikit-learn's digits.
