@@ -1,6 +1,7 @@
 """The report of a search, from records written by hand: no training, every number typed in."""
 
 import re
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -60,6 +61,50 @@ def add_trial(tracking, parent, number, state, curve):
     best = {"best_val_accuracy": max(curve), "best_epoch": curve.index(max(curve)) + 1} if curve else {}
     tracking.end_run(run_id, state, metrics=best)
     tracking.close(wait=True)
+
+
+def add_fresh(tracking, parent, kind, seeds, trial=None):
+    """Runs of this kind: seed → accuracy, on validation or test images. None: it diverged."""
+    name = "val_accuracy" if kind == "confirmation" else "test_accuracy"
+    for seed, accuracy in seeds.items():
+        config = make_config(**LESSON, seed=seed, dataset="digits", split="lesson")
+        tags = {} if trial is None else {"harness.trial": str(trial)}
+        run_id = tracking.start_run(parent, f"{kind} {trial} seed {seed}", kind, config, tags)
+        tracking.end_run(run_id, "diverged" if accuracy is None else "complete", "", {name: accuracy or 0.9})
+    tracking.close(wait=True)
+
+
+def test_the_report_names_the_trial_that_won_its_confirmation_and_its_gain(tracking, parent, report):
+    add_fresh(tracking, parent, "confirmation", {521: 0.6, 522: None}, trial=2)
+    add_fresh(tracking, parent, "confirmation", {521: 0.55, 522: 0.57}, trial=0)
+    add_fresh(tracking, parent, "baseline", {421: 0.69, 422: 0.70, 423: 0.70})
+    tracking.set_tags(parent, {"harness.winner": "2"})
+    tracking.close(wait=True)
+    told = report("--study", "study").stdout
+    confirmed = [line for line in told.splitlines() if line.startswith("confirmed")]
+    assert confirmed == [
+        "confirmed  trial 0: 0.7000 in the search, 0.5600 with 2 fresh seeds",
+        "confirmed  trial 2: 0.8000 in the search, 0.3000 with 2 fresh seeds",
+    ]
+    # differences of 1, 2 and 4 points: mean 2.33, t interval (2 degrees of freedom, 4.303) of sd 1.53
+    assert "gain  2.3 points [-1.5, 6.1] over the lesson's setting, which may be chance" in told
+    page = Path("reports/study.html").read_text()
+    assert "gain 2.3 points" in page and "0.3000 with 2 fresh seeds" in page
+
+
+def test_a_seed_counts_once_whoever_recorded_it(store, tracking, parent):
+    add_winner(tracking, parent, 2, {421: 0.70, 422: 0.72})
+    frames = study_frames(ExperimentReader(store, "search/digits"), "search/digits", "study")
+    assert dict(zip(frames.winner["seed"], frames.winner["test_accuracy"], strict=True)) == TESTS
+
+
+def test_a_trial_that_did_not_learn_is_no_result_of_its_setting(tracking, parent, report):
+    config = make_config(**LESSON | {"lr": 0.9}, seed=420, dataset="digits", split="search")
+    run_id = tracking.start_run(parent, "trial 4", "trial", config, {"harness.trial": "4", "harness.learned": "false"})
+    tracking.log_epoch(run_id, EpochMetrics(1, 1.0, 0.5, 2.4, 0.1, 0.25, 1000.0, 10))
+    tracking.end_run(run_id, "complete")
+    tracking.close(wait=True)
+    assert "did not learn" in report("--study", "study").stdout
 
 
 def test_frames_hold_each_trial_once_and_leave_interrupted_attempts_out(store, parent):

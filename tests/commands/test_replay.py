@@ -62,9 +62,9 @@ def tracked(store, digits, monkeypatch):
         stacked=False,
         **changes,
     ):
-        split = "search" if kind in ("trial", "tuning") else "lesson"
+        split = "search" if kind in ("trial", "confirmation", "tuning") else "lesson"
         fields = LESSON | {"epochs": epochs, "seed": 420, "dataset": "digits", "split": split} | changes
-        job = Job("some run", make_config(**fields), kind == "winner", watch_test, probes)
+        job = Job("some run", make_config(**fields), kind in ("winner", "baseline"), watch_test, probes)
         recorder = Recorder(Here(digits, stacked), tracking, console)
         recorder.parent_id = parent
         marks = {job.name: tags or {}}
@@ -123,6 +123,8 @@ def replayed(run_id, capsys):
             "state": "diverged",
         },
         {"kind": "winner", "gamma": 0.9},
+        {"kind": "baseline", "stacked": True},
+        {"kind": "confirmation", "gamma": 0.9, "stacked": True},
         {"kind": "arm", "watch_test": True, "probes": ALL_PROBES, "hidden": 16},
         {"kind": "arm", "updates": 17, "probes": ("path",), "standardize": True},
         {"kind": "arm", "dataset": "two-basins", "batch_size": 1, "epochs": 1, "lr": 0.05, "updates": 50},
