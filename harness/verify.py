@@ -21,7 +21,7 @@ def main(
 ) -> None:
     """Compare every run of a claim or a study with the digest that was recorded with it; exit status 1 if one differs.
 
-    Nothing in MLflow changes.
+    No record changes.
     """
     with command.report_errors(debug):
         if replay < 0:

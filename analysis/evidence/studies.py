@@ -6,11 +6,14 @@ from typing import NamedTuple
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.studies.request import MOST_FRESH_SEEDS
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_digest
 from harness.tracking.schema import (
+    CONFIRMED,
     DATASET_SHA256,
     DIGEST,
     DUPLICATE_OF,
+    FRESH_SEEDS,
     JUDGED_STATES,
     KIND,
     LEARNED,
@@ -85,12 +88,29 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     confirmation = _fresh_rows(children, "confirmation")
     winner, baseline = _fresh_rows(children, "winner"), _fresh_rows(children, "baseline")
     best = _best(parent, trials)
+    confirmation, winner, baseline = _used(parent, best, confirmation, winner, baseline)
     lacks = _lacks(parent, trials, records.children(parent.id, deleted=True))
     epochs = _epochs(records, counted)
     before = sum(DIGEST not in run.tags for run in children if run.tags.get(STATE) in _ENDED)
     return StudyFrames(
         name, experiment, parent.id, sha256, trials, best, confirmation, winner, baseline, epochs, before, lacks
     )
+
+
+def _used(
+    parent: TrackedRun, best: int, confirmation: pd.DataFrame, winner: pd.DataFrame, baseline: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Without the runs that an earlier command asked for and the last one did not. Earlier winners stay."""
+    if FRESH_SEEDS not in parent.tags:
+        return confirmation, winner, baseline
+    confirm_seeds, winner_seeds = map(int, parent.tags[FRESH_SEEDS].split())
+    trials = [int(number) for number in parent.tags[CONFIRMED].split()]
+    first = int(parent.params["seed"])
+    confirmation = confirmation[
+        confirmation["trial"].isin(trials) & (confirmation["seed"] <= first + MOST_FRESH_SEEDS + confirm_seeds)
+    ]
+    winner = winner[(winner["trial"] != best) | (winner["seed"] <= first + winner_seeds)]
+    return confirmation, winner, baseline[baseline["seed"] <= first + winner_seeds]
 
 
 def _best(parent: TrackedRun, trials: pd.DataFrame) -> int:

@@ -11,7 +11,7 @@ from analysis.evidence.studies import StudyFrames, study_frames
 from analysis.judging.stats import MeanInterval, mean_interval
 from analysis.rendering import study_plots
 from analysis.rendering.page import environment, inline, png_of, write_files
-from harness.core.defaults import SEARCHED
+from harness.core.defaults import LESSON, SEARCHED
 from harness.core.errors import UserError
 from harness.storage.checks import tracking_uri
 from harness.storage.urls import without_password
@@ -126,6 +126,9 @@ def _confirmed(frames: StudyFrames) -> list[str]:
 
 def _gain(frames: StudyFrames) -> str:
     """The paired gain over the lesson's setting; "" if that was not tested with the winner's seeds, or one diverged."""
+    params = frames.trials[frames.trials["trial"] == frames.best].iloc[0]
+    if all(params[name] == value for name, value in LESSON.items()):
+        return "no trial beat the lesson's setting"
     winner = frames.winner[frames.winner["trial"] == frames.best]
     pairs = winner.merge(frames.baseline, on="seed", suffixes=("", "_lesson"))
     if pairs.empty or pairs[["test_accuracy", "test_accuracy_lesson"]].isna().any(axis=None):

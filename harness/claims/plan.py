@@ -35,7 +35,7 @@ class Pace(NamedTuple):
 
 
 def print_plans(claims: Sequence[Claim], uri: str, data_dir: Path | None, workers: int, console: Console) -> None:
-    """Print the plan of each claim. Reads MLflow, writes nothing."""
+    """Print the plan of each claim. Makes no run."""
     images: dict[object, int] = {}
     for claim in claims:
         if not claim.arms:
@@ -61,7 +61,7 @@ def cannot_differ(claim: Claim) -> list[str]:
 def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Console) -> None:
     children = _children(claim, uri)
     todo, whole = missing_tasks(claim, children), missing_tasks(claim, [])
-    pace = _pace(uri, images)
+    pace = _pace(claim, uri, images)
     seconds = sum(task.cost(images) for task in todo) / pace.images_per_second / workers
     source = f"by {pace.runs} runs recorded here" if pace.runs else "no run is recorded here: by a core of Zen 4"
     pairs = min(arm.seeds for arm in claim.arms.values())
@@ -107,23 +107,24 @@ def _children(claim: Claim, uri: str) -> list[TrackedRun]:
     return [run for parent in reader.parents("claim", parent_name(claim)) for run in reader.children(parent.id)]
 
 
-def _pace(uri: str, images: int) -> Pace:
-    """From the newest runs of claims; the rate is that of one worker."""
+def _pace(claim: Claim, uri: str, images: int) -> Pace:
+    """From the newest runs of claims on the same data; the rate is that of one worker."""
     done: list[TrackedRun] = []
     try:
         for experiment, parent in parents_anywhere(uri, "claim"):
             if len(done) < _RUNS_TO_TIME:
                 reader = ExperimentReader(uri, experiment)
-                done += [run for run in reader.children(parent.id, "arm") if "training_seconds" in run.metrics]
-    except UserError:  # nothing is recorded yet
-        pass
+                timed = [run for run in reader.children(parent.id, "arm") if "training_seconds" in run.metrics]
+                done += [run for run in timed if run.params.get("dataset") == claim.dataset]
+        rate = [cost(config_of(run), images) for run in done]
+    except UserError:  # nothing is recorded yet, or a record was altered
+        done = []
     seconds = sum(run.metrics["training_seconds"] for run in done)
     if not seconds:
         return Pace(_IMAGES_PER_SECOND, _BYTES_PER_RUN, 0)
     path = sqlite_file(uri)
     size = path.stat().st_size / len(done) if path and path.exists() else _BYTES_PER_RUN
-    rate = sum(cost(config_of(run), images) for run in done) / seconds
-    return Pace(rate, min(size, 2 * _BYTES_PER_RUN), len(done))
+    return Pace(sum(rate) / seconds, min(size, 2 * _BYTES_PER_RUN), len(done))
 
 
 def _effect_sizes(claim: Claim, uri: str) -> dict[str, float]:

@@ -81,7 +81,7 @@ class Replication:
             self._writer.log_texts(parent_id, {"claim.toml": claim.text})
             self._writer.set_description(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
             for run in self._recorder.reconcile():
-                self._writer.end_run(run.id, "interrupted", "its process died")
+                self._writer.end_left_open(run)
             self._run(_missing_tuning(claim, self._children(parent_id)), eta)
             if not self.stopped and not _missing_tuning(claim, children := self._children(parent_id)):
                 self._record_chosen_lr(parent_id)

@@ -91,7 +91,8 @@ def _check_answer(uri: str) -> None:
     name = f"MLFLOW_TRACKING_URI is {without_password(uri)!r}"
     try:
         with urlopen(f"{without_user(uri).rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER) as answer:  # noqa: S310  # http or https, as checked
-            if answer.headers.get_content_type() == "text/html":
+            is_page = answer.headers.get_content_type() == "text/html"
+            if is_page and answer.read(_LARGEST_ANSWER).strip() != b"OK":  # MLflow's own, from some of its servers
                 raise UserError(
                     f"{name}: a web page answers there, not MLflow's server; it may be the login of a proxy: log in"
                     " there, or use the address of the server itself"

@@ -24,7 +24,6 @@ from harness.tracking.schema import (
     NOTE,
     RESTORED,
     STATE,
-    STATUS,
     TRIAL,
     UID,
     Kind,
@@ -62,13 +61,11 @@ class Coordinator:
         open_runs = self._recorder.reconcile()
         for run in open_runs:
             uid = run.tags.get(UID, run.id)
-            if uid in outcomes:
+            if uid in outcomes and STATE not in run.tags:
                 self._end_run(outcomes[uid])
                 self._recorder.writer.seal(run.id)
-            elif run.tags.get(STATE) in STATUS:  # it had ended, and somebody set its status
-                self._recorder.writer.end_run(run.id, run.tags[STATE], run.tags.get(NOTE, ""))  # type: ignore[arg-type]
             else:
-                self._recorder.writer.end_run(run.id, "interrupted", "its process died")
+                self._recorder.writer.end_left_open(run)
         return len(open_runs)
 
     def compare_stores(self) -> None:
@@ -195,10 +192,12 @@ class Coordinator:
         """Write the run of a trial again, as far as the study knows it."""
         assert trial.outcome is not None
         outcome, name, writer = trial.outcome, f"trial {trial.number}", self._recorder.writer
-        tags = {TRIAL: str(trial.number), RESTORED: "from the study in Optuna"}
+        tags, runs = {TRIAL: str(trial.number), RESTORED: "from the study in Optuna"}, {}
         if outcome.same_as is not None:
-            tags[DUPLICATE_OF] = f"trial {outcome.same_as}"
-        run = writer.start_run(self._recorder.parent_id, name, "trial", self._job(name, trial).config, tags)
+            first = next(other for other in self._study.trials() if other.number == outcome.same_as)
+            runs = {DUPLICATE_OF: first.outcome.run_id} if first.outcome else {}
+        config = self._job(name, trial).config
+        run = writer.start_run(self._recorder.parent_id, name, "trial", config, tags, runs, outcome.run_id)
         if outcome.same_as is None:
             epochs = enumerate(outcome.accuracies, start=1)
             writer.log_readings(run, [Reading("val_accuracy", epoch, accuracy) for epoch, accuracy in epochs])

@@ -10,7 +10,7 @@ from harness.data.choice import DataChoice
 from harness.engines.choice import EngineOptions
 from harness.storage.checks import check_name, check_stores, tracking_uri
 
-MOST_FRESH_SEEDS = 100  # of each kind
+MOST_FRESH_SEEDS = 100  # of each kind: those that test follow the study's seed, those that confirm follow these
 _GREATEST_SEED = 2**32 - 1 - 2 * MOST_FRESH_SEEDS  # the seeds above it test and confirm
 
 

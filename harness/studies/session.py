@@ -14,13 +14,14 @@ from harness.storage.process import describe_owner
 from harness.studies.coordinator import Coordinator
 from harness.studies.finals import Finals
 from harness.studies.fresh_runs import FreshRuns
+from harness.studies.gain import Gain
 from harness.studies.guessing import best_guess
 from harness.studies.request import SearchRequest
 from harness.studies.study import Study
 from harness.studies.summary import Summary, markdown, summarise
 from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import TRIALS, WINNER, State
+from harness.tracking.schema import CONFIRMED, FRESH_SEEDS, TRIALS, WINNER, State
 
 PAGE = "study.html"
 
@@ -137,13 +138,18 @@ class SearchSession:
         writer, parent_id = self._recorder.writer, self._recorder.parent_id
         writer.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
         writer.set_description(parent_id, markdown(summary))
-        # NaN replaces the mean of an earlier winner, because MLflow cannot delete a metric.
+        # NaN replaces the numbers of an earlier winner, because MLflow cannot delete a metric.
         accuracy = math.nan if summary.diverged else statistics.mean(summary.test_accuracies)
+        gain = summary.gain or Gain(0, math.nan, math.nan, math.nan)
         metrics = {"val_accuracy": summary.best.value, "test_accuracy": accuracy}
-        if gain := summary.gain:
-            metrics |= {"test_gain": gain.mean, "test_gain_low": gain.low, "test_gain_high": gain.high}
+        metrics |= {"test_gain": gain.mean, "test_gain_low": gain.low, "test_gain_high": gain.high}
         writer.log_metrics(parent_id, metrics)
-        writer.set_tags(parent_id, {TRIALS: _count_run(summary.trials), WINNER: str(summary.best.number)})
+        final = summary.final
+        tags = {TRIALS: _count_run(summary.trials), WINNER: str(final.winner.number)}
+        tags[CONFIRMED] = " ".join(str(candidate.trial.number) for candidate in final.candidates)
+        confirm_seeds = self._request.finals.confirm_seeds
+        tags[FRESH_SEEDS] = f"{confirm_seeds} {len(final.tested)}"
+        writer.set_tags(parent_id, tags)
 
     def _stopped(self, caught: list[int]) -> Stopped:
         done, total = self._study.done, self._request.trials

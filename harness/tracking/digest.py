@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.core.metrics import Reading
-from harness.tracking.schema import DIGEST, DUPLICATE_OF, HISTORIES, OWNER, UID
+from harness.tracking.schema import DIGEST, DUPLICATE_OF, HISTORIES, OWNER, RESTORED, UID
 
 _PREFIX = "harness."
-_NOT_COVERED = (DIGEST, HISTORIES, DUPLICATE_OF, OWNER, UID)  # not known when a run ends, or changed later
+_NOT_COVERED = (DIGEST, HISTORIES, DUPLICATE_OF, OWNER, RESTORED, UID)  # not known when a run ends, or changed later
 _DIGITS = 16
 
 

@@ -4,6 +4,7 @@ Does not import MLflow itself, because `harness.ui` uses this too.
 """
 
 import logging
+import os
 import re
 import sqlite3
 import subprocess
@@ -15,8 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock
+
 from harness.cli.command import python
 from harness.core.errors import UserError
+from harness.storage.sqlite import writable
 from harness.storage.tables import check_tables, read_value
 from harness.storage.urls import kind, sqlite_file, without_password
 
@@ -58,7 +62,9 @@ def check_schema(uri: str) -> None:
             f"{shown} was made by an older MLflow (schema {found}): back it up, then migrate it with: {python()} -m"
             f" mlflow db upgrade {shown}"
         )
-    _migrate(path, uri, f"{path} was made by an older MLflow (schema {found})")
+    with writable(path), FileLock(path.with_name(f".{path.name}.lock")):
+        if read_value(uri, "SELECT version_num FROM alembic_version") == found:  # no other process has migrated it
+            _migrate(path, uri, f"{path} was made by an older MLflow (schema {found})")
 
 
 @cache
@@ -76,8 +82,11 @@ def installed_schemas() -> Schemas:
 def _migrate(path: Path, uri: str, why: str) -> None:
     backup = path.with_name(f"{path.name}.before-mlflow-{version('mlflow')}")
     if not backup.exists():
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as copy:
+        partial = path.with_name(f".{backup.name}")
+        partial.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
+        os.replace(partial, backup)
     _log.warning("%s: it is migrated to MLflow %s; as it was, it is kept in %s", why, version("mlflow"), backup)
     done = subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri], capture_output=True, text=True)
     if done.returncode:

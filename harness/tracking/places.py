@@ -40,7 +40,8 @@ def relocate(path: Path) -> Relocation:
 
     Raises `UserError` if nothing has to be mended, or if `path` is no database of MLflow.
     """
-    check = watch(sqlite_url(path.absolute()))
+    path = path.resolve()
+    check = watch(sqlite_url(path))
     new = path.with_name(f".{path.name}.relocated")
     backup = path.with_name(f"{path.name}.before-relocation")
     if backup.exists():
@@ -50,7 +51,7 @@ def relocate(path: Path) -> Relocation:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(new)) as copy:
             source.backup(copy)
             source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            experiments, changed = _move(copy, path.resolve())
+            experiments, changed = _move(copy, path)
             copy.execute("PRAGMA journal_mode=WAL")
         if not experiments:
             raise UserError(f"{path} was neither moved nor copied: nothing has to be mended")
@@ -80,7 +81,7 @@ def _move(database: sqlite3.Connection, path: Path) -> tuple[int, list[tuple[str
             of_it = f"FROM {table} WHERE experiment_id = ?"
             for (place,) in database.execute(f"SELECT DISTINCT {column} {of_it}", [experiment_id]).fetchall():
                 new = _moved(place, old, path.parent)
-                if new != place:
+                if new != place and (table == "experiments" or not _is_only(place, new)):
                     database.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [new, place])  # noqa: S608
                     changed.append((table, new))
         database.execute(
@@ -95,6 +96,12 @@ def _moved(place: str, old: Path, new: Path) -> str:
     """The place below the new folder, as a URL, which means the same whatever signs the folder's name has."""
     path = _path(place)
     return (new / path.relative_to(old)).as_uri() if path and path.is_relative_to(old) else place
+
+
+def _is_only(place: str, new: str) -> bool:
+    """Whether there are artifacts at this place, and none at the new one."""
+    old_path, new_path = _path(place), _path(new)
+    return bool(old_path and new_path and old_path.exists() and not new_path.exists())
 
 
 def _path(place: str) -> Path | None:

@@ -81,6 +81,8 @@ def _check_kind(run: TrackedRun) -> None:
         raise UserError(
             f"run {run.id} was not trained, it repeats run {run.tags[schema.DUPLICATE_OF]}: replay that one"
         )
+    if schema.RESTORED in run.tags:
+        raise UserError(f"run {run.id} was written again from Optuna's record, which is too little to compare")
     if state not in _RESULTS:
         why = f"it failed ({run.tags.get(schema.NOTE, '')})" if state else "it has not ended"
         raise UserError(f"run {run.id} cannot be compared: {why}")

@@ -63,10 +63,18 @@ class Spool:
         self._deliver_recovered(folder, f"{stem}-*.spool")
 
     def create_run(
-        self, experiment_id: str, run_name: str, tags: Mapping[str, str], runs: Mapping[str, str] | None = None
+        self,
+        experiment_id: str,
+        run_name: str,
+        tags: Mapping[str, str],
+        runs: Mapping[str, str] | None = None,
+        uid: str = "",
     ) -> str:
-        """The uid of a new run. `runs` are tags that name other runs: uids are replaced by MLflow ids when sent."""
-        uid = f"{UID_PREFIX}{uuid4().hex}"
+        """The uid of a new run. `runs` are tags that name other runs: uids are replaced by MLflow ids when sent.
+
+        `uid`: that of a run which MLflow has lost.
+        """
+        uid = uid if uid.startswith(UID_PREFIX) else f"{UID_PREFIX}{uuid4().hex}"
         start = _now()
         if 0 <= self._started - start < _SECOND:  # runs of one millisecond keep their order
             start = self._started + 1
@@ -136,8 +144,11 @@ class Spool:
         Without `wait`, if the store is unavailable, the operations stay in the file and a warning names it. The next
         process that writes to this store from the same folder sends them.
         """
+        deleted: RunDeletedError | None = None
         try:
             self.flush(None if wait else 0)
+        except RunDeletedError as error:  # all others are in MLflow
+            deleted = error
         except Stopped as stop:
             if wait:
                 raise
@@ -151,6 +162,10 @@ class Spool:
             thread.join()
         if not self._waiting:
             self._file.remove()
+        if deleted and wait:
+            raise deleted
+        if deleted:
+            _log.warning("%s", deleted)
 
     def _put(self, run: str, method: str, **arguments: Any) -> None:
         operation = Operation(run, method, arguments)

@@ -44,7 +44,8 @@ def verify(uri: str, name: str, replays: int, data_dir: Path | None) -> None:
         wrong += verified.wrong
         runs += verified.as_recorded + verified.before
     console.print("a digest stops accidents, not forgers: whoever can change a number can write its digest too")
-    can_replay = [run for run in runs if run.tags[schema.KIND] in TRAINED and schema.DUPLICATE_OF not in run.tags]
+    can_replay = [run for run in runs if run.tags[schema.KIND] in TRAINED]
+    can_replay = [run for run in can_replay if not {schema.DUPLICATE_OF, schema.RESTORED} & run.tags.keys()]
     can_replay = [run for run in can_replay if run.tags[schema.STATE] in ("complete", "pruned", "diverged")]
     for run in random.sample(can_replay, min(replays, len(can_replay))):
         console.print("")

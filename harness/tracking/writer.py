@@ -37,6 +37,7 @@ class ExperimentWriter:
         self._reader = ExperimentReader(uri, experiment)
         self._spool = Spool(uri)
         self._records: dict[str, RunRecord] = {}  # of open child runs
+        self._ended: set[str] = set()
         self._device = device
         data = {schema.DATASET_SHA256: dataset.sha256, schema.DATA: dataset.spec, schema.TARGET: dataset.target}
         data[schema.HEADER] = "" if dataset.header == "auto" else dataset.header
@@ -103,14 +104,16 @@ class ExperimentWriter:
         config: RunConfig,
         tags: Mapping[str, str],
         runs: Mapping[str, str] | None = None,
+        uid: str = "",
     ) -> str:
         """The uid of a new child run. Its config becomes params; numbers also become `p.*` metrics, which sort.
 
-        `runs` are tags whose values are other runs.
+        `runs` are tags whose values are other runs. `uid` is that of a run which MLflow has lost: if its own records
+        come after all, they meet this run.
         """
         own = {schema.PARENT_RUN_ID: parent_id, schema.KIND: kind, schema.CONFIG_HASH: config.content_hash}
         all_tags = self._common_tags | own | dict(tags)
-        run = self._spool.create_run(self._reader.experiment_id, name, all_tags, runs)
+        run = self._spool.create_run(self._reader.experiment_id, name, all_tags, runs, uid)
         self._records[run] = RunRecord(all_tags)
         fields = config.model_dump(exclude_none=True)
         numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
@@ -122,13 +125,24 @@ class ExperimentWriter:
         self, run: str, state: schema.State, note: str = "", metrics: Mapping[str, float] | None = None
     ) -> None:
         """End a run with its state, as a tag and as MLflow's status, and with the digest of all that was written."""
+        if run in self._ended:
+            return
         tags = {schema.STATE: state} | ({schema.NOTE: note} if note else {})
+        if record := self._records.pop(run, None):
+            self._ended.add(run)
+            record.add([Reading(name, 0, value) for name, value in (metrics or {}).items()], tags=tags)
+            tags |= record.tags()
         try:
             self._log(run, metrics or {}, tags=tags)
-            if record := self._records.pop(run, None):
-                self._log(run, tags=record.tags())
         finally:  # an error that it raises may be about another run
             self._spool.set_status(run, schema.STATUS[state])
+
+    def end_left_open(self, run: TrackedRun) -> None:
+        """End a run that MLflow shows as RUNNING though its process died, or though somebody set its status so."""
+        if run.tags.get(schema.STATE) in schema.STATUS:
+            self._spool.set_status(run.id, schema.STATUS[run.tags[schema.STATE]])  # type: ignore[index]
+        else:
+            self.end_run(run.id, "interrupted", "its process died")
 
     def seal(self, run_id: str) -> None:
         """Give an ended run its digest from what MLflow holds of it: its process died before it could.

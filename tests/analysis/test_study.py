@@ -30,7 +30,7 @@ def tracking(store):
 @pytest.fixture
 def parent(tracking):
     """A finished study of four trials, one of them with an interrupted first attempt, and its winner, trial 2."""
-    parent = tracking.open_parent("study", "study", {})
+    parent = tracking.open_parent("study", "study", {"seed": 420})
     add_trial(tracking, parent, 2, "interrupted", [0.6])
     for number, state in STATES.items():
         add_trial(tracking, parent, number, state, CURVES[number])
@@ -90,6 +90,23 @@ def test_the_report_names_the_trial_that_won_its_confirmation_and_its_gain(track
     assert "gain  2.3 points [-1.5, 6.1] over the lesson's setting, which may be chance" in told
     page = Path("reports/study.html").read_text()
     assert "gain 2.3 points" in page and "0.3000 with 2 fresh seeds" in page
+
+
+def test_only_what_the_last_command_asked_for_is_reported(tracking, parent, report):
+    """More seeds were confirmed and tested before, another trial was confirmed, and another one had won."""
+    add_fresh(tracking, parent, "confirmation", {521: 0.6, 522: 0.1}, trial=2)
+    add_fresh(tracking, parent, "confirmation", {521: 0.9}, trial=0)
+    add_fresh(tracking, parent, "baseline", {421: 0.69, 422: 0.70, 423: 0.10})
+    add_winner(tracking, parent, 0)
+    tags = {"harness.winner": "2", "harness.confirmed": "2", "harness.fresh_seeds": "1 2"}
+    tracking.set_tags(parent, tags)
+    tracking.close(wait=True)
+    told = report("--study", "study").stdout
+    assert "confirmed  trial 2: 0.8000 in the search, 0.6000 with 1 fresh seeds" in told
+    assert "confirmed  trial 0" not in told
+    assert "test  accuracy 0.7100" in told and "2 fresh seeds" in told
+    assert "gain  1.5 points" in told
+    assert "Trial 0 had won before" in told
 
 
 def test_a_seed_counts_once_whoever_recorded_it(store, tracking, parent):

@@ -274,6 +274,8 @@ def test_a_study_whose_mlflow_database_is_lost_is_written_again_from_optuna(sear
         assert (params, state, status) == (now[name][0], *now[name][2:])
         assert {metric: now[name][1][metric] for metric in now[name][1]}.items() <= histories.items(), name
         assert "val_accuracy" in now[name][1] or "val_accuracy" not in histories
+    verified = command("harness.verify", "digits-420", "--replay", "3")
+    assert verified.returncode == 0, verified.stdout
     report = command("analysis.study")
     assert report.returncode == 0
     assert report.stdout.startswith("warning: 12 trials are written again from Optuna's record: MLflow had lost their")

@@ -170,6 +170,7 @@ def answering(status, kind, body):
         (403, "text/plain", b"Invalid Host header - possible DNS rebinding", "start it with --allowed-hosts 127.0.0.1"),
         (407, "text/plain", b"", "asks for a login; add it to the proxy's address"),
         (200, "text/plain", b"OK", ""),
+        (200, "text/html; charset=utf-8", b"OK", ""),  # as MLflow's server answers under gunicorn
         (401, "text/plain", b"", ""),
         (403, "text/plain", b"not yours", ""),
     ],

@@ -153,3 +153,31 @@ def test_an_experiment_of_earlier_code_gets_that_tag(recorded):
     client.rename_experiment(client.get_experiment_by_name("search/digits").experiment_id, "my searches")
     assert ExperimentReader(uri(), "search/digits").parents("study")[0].id == run
     assert folder.exists()
+
+
+def test_a_link_to_a_moved_database_is_kept_and_the_database_mended(recorded, tmp_path, monkeypatch):
+    folder, run = recorded
+    new = tmp_path / "new"
+    shutil.move(folder, new)
+    (tmp_path / "by link").mkdir()
+    monkeypatch.chdir(tmp_path / "by link")
+    Path("mlflow.db").symlink_to(new / "mlflow.db")
+    done = relocate(Path("mlflow.db"))
+    assert Path("mlflow.db").is_symlink() and done.backup == new / "mlflow.db.before-relocation"
+    assert not done.backup.is_symlink()
+    assert note(run, sqlite_url(new / "mlflow.db")) == "as it was"
+
+
+def test_artifacts_that_were_not_copied_are_still_found_where_they_are(recorded, tmp_path, monkeypatch):
+    folder, run = recorded
+    new = tmp_path / "database only"
+    new.mkdir()
+    shutil.copy(folder / "mlflow.db", new)
+    monkeypatch.chdir(new)
+    relocate(Path("mlflow.db"))
+    assert note(run, uri()) == "as it was"
+    writer = ExperimentWriter(uri(), "search/digits", RECORD, "cpu")
+    more = writer.open_parent("another study", "study", {})
+    writer.log_texts(more, {"more.txt": "written here"})
+    writer.close(wait=True)
+    assert (new / "mlruns/search/digits" / more / "artifacts/more.txt").exists()

@@ -12,7 +12,11 @@ from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.storage.process import this_process
-from harness.tracking.reader import ExperimentReader
+from harness.tracking.delivery import Sender
+from harness.tracking.operations import Operation
+from harness.tracking.reader import ExperimentReader, check_digest
+from harness.tracking.retry import RetryingClient
+from harness.tracking.schema import RESTORED
 from harness.tracking.writer import ExperimentWriter
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images", "digits")
@@ -155,3 +159,31 @@ def test_a_value_that_is_no_number_is_no_second_value(tracking, parent):
     tracking.log_metrics(run, {"loss": math.nan})
     tracking.log_metrics(run, {"loss": math.nan})
     assert math.isnan(history(tracking, tracking.id_of(run), "loss")[0])
+
+
+def test_a_run_that_has_ended_keeps_its_state_and_digest_whoever_ends_it_again(tracking, parent):
+    run = tracking.start_run(parent, "a", "trial", CONFIG, {})
+    tracking.end_run(run, "complete", metrics={"best": 1.0})
+    tracking.end_run(run, "interrupted", "stopped during an epoch")
+    ended = tracking.read().run(tracking.id_of(run))
+    check_digest(ended)
+    assert (ended.tags["harness.state"], ended.status) == ("complete", "FINISHED")
+    MlflowClient(tracking.uri).update_run(ended.id, status="RUNNING")
+    tracking.end_left_open(tracking.read().run(ended.id))
+    check_digest(tracking.read().run(ended.id))
+    assert tracking.read().run(ended.id).status == "FINISHED"
+    died = tracking.start_run(parent, "b", "trial", CONFIG, {})
+    tracking.end_left_open(tracking.read().run(tracking.id_of(died)))
+    assert tracking.read().run(tracking.id_of(died)).tags["harness.state"] == "interrupted"
+
+
+def test_records_that_come_late_meet_the_run_that_was_written_again(tracking, parent, store):
+    """A spool file in another folder is delivered after the run was restored from Optuna."""
+    late = Operation("uid-late", "create_run", {
+        "experiment_id": tracking.read().experiment_id, "run_name": "trial 0", "start_time": 1, "tags": {}, "runs": {},
+    })  # fmt: skip
+    restored = tracking.start_run(parent, "trial 0", "trial", CONFIG, {RESTORED: "yes"}, uid="uid-late")
+    tracking.end_run(restored, "complete")
+    tracking.close(wait=True)
+    Sender(RetryingClient(store)).send(late, may_exist=True)
+    assert [run.name for run in tracking.read().children(parent)] == ["trial 0"]
