@@ -74,15 +74,17 @@ class Coordinator:
         Raises `UserError` if MLflow holds a trial of this study with other hyperparameters.
         """
         reader, parent_id = self._recorder.writer.read(), self._recorder.parent_id
-        recorded = {
-            int(run.tags[TRIAL]): run
-            for run in reader.children(parent_id, "trial")
-            if run.tags.get(STATE) in get_args(EndState)
-        }
+        runs = reader.children(parent_id, "trial")
+        recorded = {int(run.tags[TRIAL]): run for run in runs if run.tags.get(STATE) in get_args(EndState)}
+        by_uid = {run.tags[UID]: run.id for run in runs if UID in run.tags}
         deleted = {int(run.tags[TRIAL]) for run in reader.children(parent_id, "trial", deleted=True)}
         known = [trial for trial in self._study.trials() if trial.outcome]
         self._only_in_mlflow = {number: recorded[number] for number in recorded.keys() - {one.number for one in known}}
-        lost = [trial for trial in known if trial.number not in recorded.keys() | deleted]
+        unrecorded = [trial for trial in known if trial.number not in recorded.keys() | deleted]
+        for outcome in (trial.outcome for trial in unrecorded if trial.outcome and trial.outcome.run_id in by_uid):
+            self._end_run(outcome)  # its last records did not arrive
+            self._recorder.writer.seal(by_uid[outcome.run_id])
+        lost = [trial for trial in unrecorded if trial.outcome and trial.outcome.run_id not in by_uid]
         for trial in lost:
             self._restore_run(trial)
         if lost:
@@ -227,10 +229,8 @@ class Coordinator:
         metrics = outcome.best_metrics
         if outcome.same_as is not None and outcome.accuracies:
             metrics["val_accuracy"] = outcome.accuracies[-1]
-        writer = self._recorder.writer
-        if not outcome.learned:
-            writer.set_tags(outcome.run_id, {LEARNED: "false"})
-        writer.end_run(outcome.run_id, outcome.state, outcome.note, metrics)
+        tags = {} if outcome.learned else {LEARNED: "false"}
+        self._recorder.writer.end_run(outcome.run_id, outcome.state, outcome.note, metrics, tags)
 
     def _job(self, name: str, trial: Trial) -> Job:
         return Job(name, self._defaults.config(trial.params, "search"))

@@ -99,10 +99,11 @@ class SearchSession:
             state = "interrupted"
             raise
         except OSError as error:
-            if error.errno != errno.EIO or not recorder.stopped:
+            if error.errno != errno.EIO:
                 raise
-            state = "interrupted"  # its terminal was closed while it printed
-            raise self._stopped(caught) from None
+            state = "interrupted"  # its terminal was closed while it printed, maybe before SIGHUP came
+            stopped = self._stopped(caught)
+            raise Stopped(f"{stopped} ({error.strerror})", stopped.status or 1) from None
         except Stopped as error:
             if not recorder.stopped or state == "interrupted":
                 raise

@@ -122,12 +122,17 @@ class ExperimentWriter:
         return run
 
     def end_run(
-        self, run: str, state: schema.State, note: str = "", metrics: Mapping[str, float] | None = None
+        self,
+        run: str,
+        state: schema.State,
+        note: str = "",
+        metrics: Mapping[str, float] | None = None,
+        more_tags: Mapping[str, str] | None = None,
     ) -> None:
         """End a run with its state, as a tag and as MLflow's status, and with the digest of all that was written."""
         if run in self._ended:
             return
-        tags = {schema.STATE: state} | ({schema.NOTE: note} if note else {})
+        tags = {schema.STATE: state} | ({schema.NOTE: note} if note else {}) | dict(more_tags or {})
         if record := self._records.pop(run, None):
             self._ended.add(run)
             record.add([Reading(name, 0, value) for name, value in (metrics or {}).items()], tags=tags)
@@ -151,6 +156,8 @@ class ExperimentWriter:
         """
         reader = self.read()
         run = reader.run(run_id)
+        older = (schema.DIGEST, schema.HISTORIES)  # of an end that another one replaced
+        run = run._replace(tags={name: value for name, value in run.tags.items() if name not in older})
         record = RunRecord(run.tags)
         for metric in run.metrics:
             record.add([Reading(metric, step, value) for step, value in reader.history(run, metric).items()])

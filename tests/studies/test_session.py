@@ -1,11 +1,14 @@
 """How a session ends, without training."""
 
+import errno
+
 import pytest
 from rich.console import Console as RichConsole
 
 from harness.cli.console import Console
 from harness.core.defaults import LESSON, MatmulBackend
 from harness.core.errors import Stopped
+from harness.core.metrics import Reading
 from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
 from harness.data.dataset import record_of
@@ -17,7 +20,8 @@ from harness.studies.request import FinalsPlan, SearchRequest
 from harness.studies.session import SearchSession
 from harness.studies.space import read_space
 from harness.studies.study import Study
-from harness.studies.trial import StudyDefaults
+from harness.studies.trial import Outcome, StudyDefaults
+from harness.tracking.reader import check_digest
 from harness.tracking.recorder import Recorder
 from harness.tracking.writer import ExperimentWriter
 
@@ -96,3 +100,36 @@ def test_nothing_is_recorded_as_final_once_the_lock_is_lost(digits, store):
     held = FreshRuns(recorder, digits, lambda: None)
     assert held.train(wanted, "runs") == 0
     assert held.recorded(wanted, recorder.parent_id)[wanted[0]].metrics["test_accuracy"] == 0.5
+
+
+def test_a_terminal_that_is_closed_while_it_prints_ends_the_search_as_a_stop(session, monkeypatch):
+    def run_trials(total, round_size):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(session._coordinator, "run_trials", run_trials)
+    with pytest.raises(Stopped, match=r"^stopped with 0 of 2 trials done; .*\(Input/output error\)"):
+        session.search({})
+    parent = session.recorder.writer.parent("s", "study")
+    assert (parent.status, parent.tags["harness.state"]) == ("KILLED", "interrupted")
+
+
+def test_a_run_whose_last_records_did_not_arrive_ends_with_the_outcome_of_its_trial(session, monkeypatch):
+    """A store that fails just as a trial ends: the outcome is in Optuna, and the run was closed as interrupted."""
+    (trial,) = session._study.open_round(1, 1)
+    writer = session.recorder.writer
+    session.recorder.open("s", "study", {})
+    run = writer.start_run(session.recorder.parent_id, "trial 0", "trial", config_of(trial), {"harness.trial": "0"})
+    writer.log_readings(run, [Reading("train_loss", 1, 0.5), Reading("val_accuracy", 1, 0.8)])
+    session._study.record_outcome(trial, Outcome("pruned", "", (0.8,), 1.0, run))
+    writer.end_run(run, "interrupted", "stopped during an epoch")
+    writer._ended.clear()  # what follows is another process
+    monkeypatch.setattr(session._coordinator, "run_trials", lambda total, round_size: session.recorder.stop())
+    with pytest.raises(Stopped):
+        session.search({})
+    (found,) = writer.read().children(session.recorder.parent_id)
+    assert (found.tags["harness.state"], found.status, found.metrics["train_loss"]) == ("pruned", "KILLED", 0.5)
+    check_digest(found)
+
+
+def config_of(trial):
+    return StudyDefaults(420, "digits", "float32").config(trial.params, "search")
