@@ -16,21 +16,19 @@ from harness.core.errors import UserError
 from harness.data.dataset import training_size
 from harness.data.load import load
 from harness.engines.cost import cost
-from harness.storage.urls import sqlite_file
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, parents_anywhere
 from harness.tracking.schema import EFFECT_SIZE
 
 _ENOUGH_POWER = 0.8
-# Of a core of Zen 4 and of a run of the lesson's claims; used where no claim was replicated yet.
-_IMAGES_PER_SECOND, _BYTES_PER_RUN = 400_000.0, 60_000
+# Measured on the runs of a quick replication of `momentum` on two cores of an Intel Xeon, 2026-11-27.
+_IMAGES_PER_SECOND, _BYTES_PER_RUN = 260_000.0, 71_000
 _RUNS_TO_TIME = 200
 
 
 class Pace(NamedTuple):
-    """How fast runs are made here. `runs`: how many recorded runs it is taken from, 0 for none."""
+    """How many images a worker trains per second, and the number of recorded runs that say so (0: another machine)."""
 
     images_per_second: float
-    bytes_per_run: float
     runs: int
 
 
@@ -63,14 +61,16 @@ def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Cons
     todo, whole = missing_tasks(claim, children), missing_tasks(claim, [])
     pace = _pace(claim, uri, images)
     seconds = sum(task.cost(images) for task in todo) / pace.images_per_second / workers
-    source = f"by {pace.runs} runs recorded here" if pace.runs else "no run is recorded here: by a core of Zen 4"
+    source = (
+        f"by {pace.runs} runs recorded here" if pace.runs else "no run is recorded here: by a core of an Intel Xeon"
+    )
     pairs = min(arm.seeds for arm in claim.arms.values())
     console.print("")
     console.print(f"{claim.name}: {claim.title}")
     fields = {
         "runs": f"{_count(whole)}; {len(whole) - len(todo)} are recorded, {len(todo)} to make",
         "time": f"about {_minutes(seconds)} on {workers} workers ({source})",
-        "disk": f"about {len(todo) * pace.bytes_per_run / 1e6:.0f} MB",
+        "disk": f"about {len(todo) * _BYTES_PER_RUN / 1e6:.0f} MB",
         "smallest p": f"{smallest_p(pairs):.2g} with {pairs} seeds{_too_few(pairs)}",
     }
     sizes = _effect_sizes(claim, uri)
@@ -116,15 +116,13 @@ def _pace(claim: Claim, uri: str, images: int) -> Pace:
                 reader = ExperimentReader(uri, experiment)
                 timed = [run for run in reader.children(parent.id, "arm") if "training_seconds" in run.metrics]
                 done += [run for run in timed if run.params.get("dataset") == claim.dataset]
-        rate = [cost(config_of(run), images) for run in done]
+        costs = [cost(config_of(run), images) for run in done]
     except UserError:  # nothing is recorded yet, or a record was altered
         done = []
     seconds = sum(run.metrics["training_seconds"] for run in done)
     if not seconds:
-        return Pace(_IMAGES_PER_SECOND, _BYTES_PER_RUN, 0)
-    path = sqlite_file(uri)
-    size = path.stat().st_size / len(done) if path and path.exists() else _BYTES_PER_RUN
-    return Pace(sum(rate) / seconds, min(size, 2 * _BYTES_PER_RUN), len(done))
+        return Pace(_IMAGES_PER_SECOND, 0)
+    return Pace(sum(costs) / seconds, len(done))
 
 
 def _effect_sizes(claim: Claim, uri: str) -> dict[str, float]:

@@ -17,8 +17,8 @@ from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.defaults import LESSON, MatmulBackend
-from harness.core.errors import UserError
 from harness.core.seeds import derive
+from harness.studies.acceptance import OUTCOME, check_study, check_trials
 from harness.studies.cached_study import CachedStudy
 from harness.studies.sampler import Sampler
 from harness.studies.space import Space
@@ -26,10 +26,7 @@ from harness.studies.storage import open_storage
 from harness.studies.trial import Outcome, Trial
 
 # Keys of Optuna's user attributes.
-_OUTCOME = "outcome"
-_SETTINGS = "settings"
 _MATMUL_BACKEND = "products"
-_OPTIONS = {"cohort": "stack", "round": "round-size"}  # recorded setting → name of its option
 _PRUNER = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
 # A diverged trial is told as pruned, because Optuna's samplers learn from pruned trials and ignore failed ones.
 _TOLD_AS = {
@@ -52,14 +49,8 @@ class Study:
         self.space = space
         self._seed = seed
         self._study = CachedStudy(open_storage(url), name, _PRUNER)
-        directions = [direction.name.lower() for direction in self._study.stored.directions]
-        if directions != ["maximize"]:
-            raise UserError(
-                f"study {name!r} is of other code: it should {' and '.join(directions)}, and a search should maximize;"
-                " start another study with --study NAME"
-            )
-        self._check_settings(settings | {"seed": seed, "space": space.model_dump(mode="json")})
-        self._check_trials()
+        check_study(self._study.stored, settings | {"seed": seed, "space": space.model_dump(mode="json")})
+        check_trials(name, self._study.trials(), space.distributions(), self._parse)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self._study.stored.set_metric_names(["val_accuracy"])
@@ -136,7 +127,7 @@ class Study:
         done = self.finished()
         run_here = [trial for trial in done if trial.outcome]  # others were added through Optuna by hand
         begun = len(run_here) % size
-        all_ended = len(waiting) > 0 and all(_OUTCOME in frozen.user_attrs for frozen in waiting)
+        all_ended = len(waiting) > 0 and all(OUTCOME in frozen.user_attrs for frozen in waiting)
         members = len(waiting) if all_ended else min(size - begun, total - len(done))
         if members > 0:
             self._study.hide([trial.number for trial in run_here[len(run_here) - begun :]])
@@ -156,7 +147,7 @@ class Study:
 
     def record_outcome(self, trial: Trial, outcome: Outcome) -> None:
         """Store how a trial ended. From here on, a crash does not make it run again."""
-        self._study.set_user_attr(trial.number, _OUTCOME, json.dumps(outcome._asdict()))
+        self._study.set_user_attr(trial.number, OUTCOME, json.dumps(outcome._asdict()))
         self.numbers_with_outcome.add(trial.number)
 
     def close_round(self, trials: Sequence[Trial]) -> list[Trial]:
@@ -220,45 +211,10 @@ class Study:
         return trial
 
     def _parse(self, frozen: FrozenTrial) -> Trial:
-        text = frozen.user_attrs.get(_OUTCOME)
+        text = frozen.user_attrs.get(OUTCOME)
         fields = json.loads(text) if text else None
         outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None
         return Trial(frozen.number, self.space.fixed | frozen.params, outcome)
-
-    def _check_trials(self) -> None:
-        space = self.space.distributions()
-        for frozen in self._study.trials():
-            try:
-                self._parse(frozen)
-            except (ValueError, TypeError, KeyError):
-                outcome = _short(frozen.user_attrs[_OUTCOME])
-                raise UserError(
-                    f"trial {frozen.number} of study {self.name!r} is of other code: its outcome is {outcome}; start"
-                    " another study with --study NAME"
-                ) from None
-            for name, distribution in frozen.distributions.items():
-                if space.get(name) != distribution:
-                    raise UserError(
-                        f"trial {frozen.number} of study {self.name!r} is of other code: its {name} is from"
-                        f" {distribution}, which is not in the search space; start another study with --study NAME"
-                    )
-
-    def _check_settings(self, settings: dict[str, Any]) -> None:
-        stored = self._study.stored.user_attrs.get(_SETTINGS)
-        if stored is None:
-            self._study.stored.set_user_attr(_SETTINGS, settings)
-            return
-        if not isinstance(stored, dict):
-            raise UserError(
-                f"study {self.name!r} is of other code: its settings are {_short(stored)}; use --study NAME"
-            )
-        for key, value in settings.items():
-            if key in stored and stored[key] != value:
-                name = _OPTIONS.get(key, key)
-                raise UserError(
-                    f"study {self.name!r} was made with {name} {_short(stored[key])}, not {_short(value)};"
-                    f" keep {name} as it was, or start another study with --study NAME"
-                )
 
 
 def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -267,9 +223,4 @@ def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 def _is_discarded(frozen: FrozenTrial) -> bool:
     """Whether the trial was failed by hand, through Optuna, before it ran."""
-    return frozen.state is TrialState.FAIL and _OUTCOME not in frozen.user_attrs
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return frozen.state is TrialState.FAIL and OUTCOME not in frozen.user_attrs

@@ -8,7 +8,7 @@ import base64
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from itertools import islice
@@ -25,9 +25,10 @@ from harness.core.errors import REMEDY, Stopped
 from harness.storage.urls import sqlite_file, without_password
 from harness.tracking import retry
 from harness.tracking.delivery import UID_PREFIX, RunDeletedError, Sender, mergeable, merged
+from harness.tracking.leftovers import deliver_left
 from harness.tracking.operations import Operation
 from harness.tracking.retry import RetryingClient, store_name
-from harness.tracking.spool_file import SpoolFile, recover
+from harness.tracking.spool_file import SpoolFile
 
 _LOOK_AHEAD = 10_000  # operations
 _SECOND = 1_000  # milliseconds
@@ -60,7 +61,7 @@ class Spool:
         self._error_was_raised = False
         self._started = 0
         self._is_closing = False
-        self._deliver_recovered(folder, f"{stem}-*.spool")
+        deliver_left(uri, folder, f"{stem}-*.spool")
 
     def create_run(
         self,
@@ -231,26 +232,6 @@ class Spool:
         if self._error is not None and not self._error_was_raised:
             self._error_was_raised = True
             raise self._error
-
-    def _deliver_recovered(self, folder: Path, pattern: str) -> None:
-        sender = Sender(RetryingClient(self._uri))
-        for path in sorted(folder.glob(pattern)):
-            with recover(path) as operations:
-                if operations:
-                    _log.warning(
-                        "%d records that a process left in %s are written to MLflow now", len(operations), path
-                    )
-                left_out: Counter[str] = Counter()
-                for operation in operations:
-                    try:
-                        sender.send(operation, may_exist=True)
-                    except RunDeletedError as error:
-                        left_out[str(error)] += 1
-                    except MlflowException as error:
-                        why = " ".join(str(error).split())[:300]
-                        raise Stopped(f"the records in {path} are refused by MLflow ({why}); {REMEDY}", 1) from None
-                for why, count in left_out.items():
-                    _log.warning("%d of them are left out: %s", count, why)
 
 
 def _now() -> int:
