@@ -25,7 +25,7 @@ from harness.studies.space import Space
 from harness.studies.storage import open_storage
 from harness.studies.trial import Outcome, Trial
 
-# Keys of Optuna's user attributes.
+# Key of Optuna's user attributes.
 _MATMUL_BACKEND = "products"
 _PRUNER = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
 # A diverged trial is told as pruned, because Optuna's samplers learn from pruned trials and ignore failed ones.
