@@ -155,11 +155,14 @@ def test_a_disk_that_is_full_stops_a_search_which_goes_on_when_there_is_room(sea
         while process.poll() is None:
             os.write(ballast, bytes(1))
     _output, errors = process.communicate(timeout=120)
-    os.close(ballast)
     assert process.returncode == 1
     assert errors
     for line in errors.splitlines():
         assert re.search("disk is full|No space left", line)
+    with pytest.raises(OSError, match="No space left"):
+        while True:  # what the search freed when it ended
+            os.write(ballast, bytes(1))
+    os.close(ballast)
     still_full = start(small_disk, *TWELVE)
     _output, errors = still_full.communicate(timeout=120)
     assert still_full.returncode in (1, 2)
