@@ -13,6 +13,13 @@ from harness.core.errors import REMEDY, Stopped
 from harness.tracking.operations import ARGUMENTS, Operation
 
 
+class NotWrittenError(Stopped):
+    """An operation is not in the file, because the disk is full."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} cannot be written ({why}); {REMEDY}", 1)
+
+
 class SpoolFile:
     """The file of this process. It is locked as long as it exists."""
 
@@ -22,7 +29,7 @@ class SpoolFile:
         self._descriptor: int | None = None
 
     def append(self, operation: Operation) -> None:
-        """Write one line, completely or not at all. Raises `Stopped` if the disk is full."""
+        """Write one line, completely or not at all. Raises `NotWrittenError` if the disk is full."""
         line = json.dumps(operation).encode() + b"\n"
         before = 0
         try:
@@ -38,7 +45,7 @@ class SpoolFile:
                 os.ftruncate(self._descriptor, before)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise Stopped(f"{self.path} cannot be written ({error.strerror}); {REMEDY}", 1) from None
+            raise NotWrittenError(self.path, str(error.strerror)) from None
 
     def clear(self) -> None:
         """Remove all lines."""

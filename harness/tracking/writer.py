@@ -16,6 +16,7 @@ from harness.tracking.experiments import create_experiment, open_store
 from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_not_deleted
 from harness.tracking.spool import Spool
+from harness.tracking.spool_file import NotWrittenError
 
 _log = logging.getLogger("harness")
 _LARGEST_BATCH = 1_000  # metrics of one MLflow call
@@ -137,10 +138,15 @@ class ExperimentWriter:
             self._ended.add(run)
             record.add([Reading(name, 0, value) for name, value in (metrics or {}).items()], tags=tags)
             tags |= record.tags()
+        is_written = True
         try:
             self._log(run, metrics or {}, tags=tags)
-        finally:  # an error that it raises may be about another run
-            self._spool.set_status(run, schema.STATUS[state])
+        except NotWrittenError:  # the run stays RUNNING, so that the next command ends it
+            is_written = False
+            raise
+        finally:  # any other error may be about another run
+            if is_written:
+                self._spool.set_status(run, schema.STATUS[state])
 
     def end_left_open(self, run: TrackedRun) -> None:
         """End a run that MLflow shows as RUNNING though its process died, or though somebody set its status so."""

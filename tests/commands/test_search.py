@@ -412,7 +412,7 @@ def test_searches_started_at_the_same_instant_in_an_empty_folder(tmp_path, store
     processes = [start(tmp_path, "--trials", "2", "--workers", "1", "--seed", seed) for seed in "12341"]
     outputs = [process.communicate() for process in processes]
     statuses = [process.returncode for process in processes]
-    assert sorted(statuses) == [0, 0, 0, 0, 2], outputs
+    assert sorted(statuses) == [0, 0, 0, 0, 2], [errors for _, errors in outputs]
     assert statuses[1:4] == [0, 0, 0]
     assert "study 'digits-1' is being run by another process" in outputs[statuses.index(2)][1]
     parents = records(tmp_path).parents("study")

@@ -9,7 +9,7 @@ from support.paths import PROJECT
 
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
-from harness.core.errors import UserError
+from harness.core.errors import Stopped, UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.storage.process import this_process
 from harness.tracking.delivery import Sender
@@ -17,6 +17,7 @@ from harness.tracking.operations import Operation
 from harness.tracking.reader import ExperimentReader, check_digest
 from harness.tracking.retry import RetryingClient
 from harness.tracking.schema import RESTORED
+from harness.tracking.spool_file import NotWrittenError, SpoolFile
 from harness.tracking.writer import ExperimentWriter
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images", "digits")
@@ -187,3 +188,27 @@ def test_records_that_come_late_meet_the_run_that_was_written_again(tracking, pa
     tracking.close(wait=True)
     Sender(RetryingClient(store)).send(late, may_exist=True)
     assert [run.name for run in tracking.read().children(parent)] == ["trial 0"]
+
+
+def test_a_run_whose_state_cannot_be_written_is_left_open(tracking, parent, monkeypatch):
+    """The disk is full for the record of its state, and not for the shorter one of its status."""
+    run = tracking.start_run(parent, "a", "trial", CONFIG, {})
+    tracking.read()
+    append = SpoolFile.append
+
+    def full(file, operation):
+        if operation.method == "log_batch":
+            raise NotWrittenError(file.path, "No space left on device")
+        append(file, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpoolFile, "append", full)
+        with pytest.raises(Stopped, match="cannot be written \\(No space left on device\\)"):
+            tracking.end_run(run, "complete")
+        tracking.end_run(run, "interrupted")
+    left = tracking.read().run(tracking.id_of(run))
+    assert (left.status, "harness.state" in left.tags) == ("RUNNING", False)
+    tracking._ended.clear()  # what follows is another process
+    tracking.end_left_open(left)
+    left = tracking.read().run(left.id)
+    assert (left.status, left.tags["harness.state"]) == ("KILLED", "interrupted")
