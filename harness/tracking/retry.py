@@ -32,6 +32,7 @@ SECONDS = 600.0
 _SECONDS_BETWEEN = 2.0
 _SERVER_ERROR, _TOO_MANY_REQUESTS = 500, 429
 _NO_ACCESS = (401, 403)
+_UNIQUE_VIOLATIONS = ("UNIQUE constraint failed", "UniqueViolation")  # of SQLite, of PostgreSQL
 _log = logging.getLogger("harness")
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class RetryingClient:
             retry_error_callback=self._give_up,
         )
         try:
-            result = retrying(action, self._client)
+            result = retrying(_past_conflicts, action, self._client)
         except (MlflowException, OSError) as error:
             raise self._full_disk(error) or self._no_access(error) or error from None
         if self.unavailable:
@@ -145,6 +146,19 @@ class RetryingClient:
     def _give_up(self, state: RetryCallState) -> NoReturn:
         self._gave_up = True
         raise Stopped(f"{store_name(self.uri)} does not answer ({_reason(state)}); {REMEDY}", 1) from None
+
+
+def _past_conflicts(action: Callable[[MlflowClient], T], client: MlflowClient) -> T:
+    """The result of `action`, tried once more if another process wrote the same row at the same instant.
+
+    MLflow looks whether the row of a dataset or tag is there before it inserts it, and does so anew the second time.
+    """
+    try:
+        return action(client)
+    except MlflowException as error:
+        if not any(name in str(error) for name in _UNIQUE_VIOLATIONS):
+            raise
+    return action(client)
 
 
 def store_name(uri: str) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import NullPool, create_engine, inspect
+from support.conflicts import log_a_dataset_at_once
 from support.processes import program
 from support.search_helpers import wait_for, wait_for_runs
 
@@ -198,6 +199,11 @@ def test_a_server_that_is_not_there_is_one_line_without_its_password(tmp_path):
     with pytest.raises(UserError, match=shown) as error, locked(url, "study 'a'"):
         pass
     assert "secret" not in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_row_that_another_process_wrote_at_the_same_instant_is_no_refusal(databases):
+    open_store(databases[1])
+    assert log_a_dataset_at_once(databases[1]) == [["digits"], ["digits"]]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from support.conflicts import log_a_dataset_at_once
 
 from harness.core.errors import Stopped, UserError
 from harness.tracking import retry
@@ -64,3 +65,7 @@ def test_what_the_server_refuses_is_not_waited_for(proxy):
     with pytest.raises(Exception, match="not found"):
         RetryingClient(proxy.address).call(lambda plain: plain.get_run("0" * 32))
     assert time.monotonic() - begun < 2.0
+
+
+def test_a_row_that_another_process_wrote_at_the_same_instant_is_no_refusal(store):
+    assert log_a_dataset_at_once(store) == [["digits"], ["digits"]]
