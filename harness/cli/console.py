@@ -1,20 +1,31 @@
 """What the user sees while runs train: a live display on a terminal, plain lines anywhere else. Decides nothing."""
 
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console as RichConsole
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 _STATE_STYLE = {"complete": "green", "pruned": "yellow", "diverged": "red", "failed": "red", "interrupted": "yellow"}
+_SHORT_NAMES = {"batch_size": "batch", "batch_norm": "norm"}
+_NAME_WIDTH, _STATE_WIDTH, _RESULT_WIDTH, _VALUE_WIDTH = 20, 11, 28, 9
+_INDENT = "    "
+_NO_BREAK = "\xa0"
+_NARROW = 80  # columns
 
 
-def format_params(params: Mapping[str, Any]) -> str:
-    """`lr 0.15 · gamma 0 · …`, with four significant digits."""
-    return " · ".join(f"{name} {_format(value)}" for name, value in params.items())
+def format_params(params: Mapping[str, Any], short: bool = False) -> str:
+    """`lr 0.15 · gamma 0 · …`, with four significant digits; `short` cuts names."""
+    return " · ".join(
+        f"{_SHORT_NAMES.get(name, name) if short else name} {_format(value)}" for name, value in params.items()
+    )
 
 
 class Console:
@@ -22,18 +33,11 @@ class Console:
 
     def __init__(self, rich_console: RichConsole | None = None) -> None:
         self._rich = rich_console or RichConsole(highlight=False, soft_wrap=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[suffix]}"),
-            console=self._rich,
-        )
-        self._task = self._progress.add_task("trials", total=None, rate="", suffix="")
+        self._progress = _Display(self._rich)
+        self._task = self._progress.add_task("trials", total=None, rate="", left="")
         self._epochs = 0
         self._start = time.monotonic()
+        self._header: tuple[str, ...] = ()
 
     def __enter__(self) -> "Console":
         if self._rich.is_terminal:
@@ -49,13 +53,13 @@ class Console:
         """Seconds since this console was made."""
         return time.monotonic() - self._start
 
-    def print(self, line: str, style: str = "") -> None:
-        """Print one line."""
-        self._rich.print(escape(line), style=style or None)
+    def print(self, line: str, has_command: bool = False) -> None:
+        """Print one line. With `has_command`, a terminal breaks it anywhere, so that the command can be copied."""
+        self._print_lines([line] if has_command else self._wrapped(line))
 
     def warn(self, line: str) -> None:
         """Print a line that starts with "warning: "."""
-        self.print(f"warning: {line}", style="bold yellow")
+        self._print_lines(self._wrapped(f"warning: {line}"), "bold yellow")
 
     def print_reading(self, reading: str, warnings: Sequence[str]) -> None:
         """Print how the data were understood, if they come from a file, and what is wrong with them."""
@@ -64,25 +68,48 @@ class Console:
         for warning in warnings:
             self.warn(warning)
 
-    def print_run(self, name: str, state: str, result: str, params: Mapping[str, Any]) -> None:
-        """Print one line for a run that has ended."""
-        style = _STATE_STYLE[state]
-        self._rich.print(f"{name:<20} [{style}]{state:<11}[/] {escape(result):<34} {escape(format_params(params))}")
+    def print_run(self, name: str, state: str, result: str, params: Mapping[str, Any], note: str = "") -> None:
+        """Print a run that has ended: a row of a table if the terminal has room, two lines if not.
 
-    def print_fields(self, fields: Mapping[str, str]) -> None:
-        """Print names and values in two columns. A value may have several lines."""
+        Outside a terminal it is always one line.
+        """
+        if not self._rich.is_terminal:
+            result = " · ".join(filter(None, (result, note)))
+            line = f"{name:<{_NAME_WIDTH}} {state:<{_STATE_WIDTH}} {result:<34} {format_params(params)}"
+            self._print_lines([line.rstrip()])
+            return
+        row = self._row(name, state, result, params)
+        if row is None:
+            line = f"{name}  [{_STATE_STYLE[state]}]{state}[/]  {escape(result)}"
+            self._rich.print(line.rstrip(), soft_wrap=False)
+            self._print_lines(self._indented(format_params(params, short=self._rich.width < _NARROW)))
+        else:
+            if tuple(params) != self._header:
+                self._header = tuple(params)
+                self._rich.print(self._grid(["run", "state", "result", *params], params), style="dim")
+            self._rich.print(row)
+        self._print_lines(self._indented(note), "dim")
+
+    def print_fields(self, fields: Mapping[str, str], are_commands: bool = False) -> None:
+        """Print names and values in two columns. A value may have several lines.
+
+        `are_commands`: a terminal breaks the values anywhere, so that they can be copied.
+        """
         width = max(map(len, fields))
         for name, value in fields.items():
-            lines = value.replace("\n", "\n" + " " * (width + 2))
-            self._rich.print(f"[bold]{escape(name):<{width}}[/]  {escape(lines)}")
+            lines = value.split("\n")
+            if not are_commands:
+                lines = [part for line in lines for part in self._wrapped(line, width + 2)]
+            value = ("\n" + " " * (width + 2)).join(lines)
+            self._rich.print(f"[bold]{escape(name):<{width}}[/]  {escape(value)}")
 
-    def set_progress(self, done: int, total: int, what: str = "trials") -> None:
-        """Show `done` of `total` in the progress bar."""
-        self._progress.update(self._task, completed=done, total=total, description=what)
+    def set_progress(self, done: int, total: int, what: str = "trials", left: str = "") -> None:
+        """Show `done` of `total` in the progress bar, and how long the rest will take."""
+        self._progress.update(self._task, completed=done, total=total, description=what, left=left)
 
-    def advance(self, remaining: str) -> None:
+    def advance(self, left: str) -> None:
         """Count one more run as done, and show how long the rest will take."""
-        self._progress.update(self._task, advance=1, suffix=remaining)
+        self._progress.update(self._task, advance=1, left=left)
 
     def count_epoch(self) -> None:
         """Count one epoch that a worker has finished."""
@@ -90,8 +117,73 @@ class Console:
         self._progress.update(self._task, rate=f"{self._epochs / max(self.seconds, 1e-9):.1f} epochs/s")
 
     def show_best(self, value: float, params: Mapping[str, Any]) -> None:
-        """Show the best trial so far beside the progress bar."""
-        self._progress.update(self._task, suffix=f"best {value:.4f}: {format_params(params)}")
+        """Show the best trial so far below the progress bar."""
+        self._progress.best = f"best {value:.4f}", params
+
+    def _row(self, name: str, state: str, result: str, params: Mapping[str, Any]) -> Table | None:
+        """A row with a column for each hyperparameter; None if the terminal is too narrow for it."""
+        columns = (_NAME_WIDTH, _STATE_WIDTH, _RESULT_WIDTH, *map(_value_width, params))
+        if sum(columns) + len(columns) - 1 > self._rich.width or len(result) > _RESULT_WIDTH:
+            return None
+        return self._grid([name, Text(state, _STATE_STYLE[state]), result, *map(_format, params.values())], params)
+
+    def _grid(self, cells: Sequence[RenderableType], params: Iterable[str]) -> Table:
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        for width in (_NAME_WIDTH, _STATE_WIDTH, _RESULT_WIDTH):
+            grid.add_column(width=width, no_wrap=True)
+        for name in params:
+            grid.add_column(width=_value_width(name), no_wrap=True, justify="right")
+        grid.add_row(*cells)
+        return grid
+
+    def _indented(self, text: str) -> list[str]:
+        return [_INDENT + line for line in self._wrapped(text, len(_INDENT))] if text else []
+
+    def _wrapped(self, text: str, indent: int = 0) -> list[str]:
+        """The text in lines that fit beside `indent` columns; outside a terminal it is one line."""
+        return _wrap(text, max(self._rich.width - indent, 20)) if self._rich.is_terminal else [text]
+
+    def _print_lines(self, lines: Sequence[str], style: str = "") -> None:
+        for line in lines:
+            self._rich.print(escape(line), style=style or None)
+
+
+class _Display(Progress):
+    """The progress bar, and below it the best trial. It leaves nothing on the screen when it stops."""
+
+    def __init__(self, console: RichConsole) -> None:
+        self.best: tuple[str, Mapping[str, Any]] | None = None
+        is_narrow = console.width < _NARROW
+        rate = [] if is_narrow else [TextColumn("{task.fields[rate]}")]
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=10 if is_narrow else 24),
+            MofNCompleteColumn(),
+            *rate,
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The lines of the display, drawn again several times a second."""
+        yield self.make_tasks_table(self.tasks)
+        if self.best:
+            value, params = self.best
+            whole, short = (f"{value}: {format_params(params, short)}" for short in (False, True))
+            yield Text("\n".join(_wrap(whole if len(whole) < self.console.width else short, self.console.width)))
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Lines of this width. `lr 0.1 ·` is not broken."""
+    parts = [part.replace(" ", _NO_BREAK) if part.count(" ") < 2 else part for part in text.split(" · ")]
+    lines = textwrap.wrap(f"{_NO_BREAK}· ".join(parts), width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_NO_BREAK, " ") for line in lines] or [""]
+
+
+def _value_width(name: str) -> int:
+    return max(len(name), _VALUE_WIDTH)
 
 
 def _format(value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import get_args
 
+from harness.cli.progress import Eta
 from harness.core.errors import UserError
 from harness.core.metrics import EpochMetrics, Reading
 from harness.engines.base import Job
@@ -46,7 +47,8 @@ class Coordinator:
         self._defaults = defaults
         self._guess = guess
         self._check_lock = check_lock
-        self._total = 0
+        self._total = self._done = 0
+        self._eta = Eta(0)
         self._only_in_mlflow: dict[int, TrackedRun] = {}
         self._pruned: set[str] = set()
 
@@ -76,14 +78,15 @@ class Coordinator:
         reader, parent_id = self._recorder.writer.read(), self._recorder.parent_id
         runs = reader.children(parent_id, "trial")
         recorded = {int(run.tags[TRIAL]): run for run in runs if run.tags.get(STATE) in get_args(EndState)}
-        by_uid = {run.tags[UID]: run.id for run in runs if UID in run.tags}
+        by_uid = {run.tags[UID]: run for run in runs if UID in run.tags}
         deleted = {int(run.tags[TRIAL]) for run in reader.children(parent_id, "trial", deleted=True)}
         known = [trial for trial in self._study.trials() if trial.outcome]
         self._only_in_mlflow = {number: recorded[number] for number in recorded.keys() - {one.number for one in known}}
         unrecorded = [trial for trial in known if trial.number not in recorded.keys() | deleted]
         for outcome in (trial.outcome for trial in unrecorded if trial.outcome and trial.outcome.run_id in by_uid):
             self._end_run(outcome)  # its last records did not arrive
-            self._recorder.writer.seal(by_uid[outcome.run_id])
+            self._recorder.writer.seal(by_uid[outcome.run_id].id)
+            self._recorder.writer.restore_name(by_uid[outcome.run_id])
         lost = [trial for trial in unrecorded if trial.outcome and trial.outcome.run_id not in by_uid]
         for trial in lost:
             self._restore_run(trial)
@@ -100,6 +103,8 @@ class Coordinator:
     def run_trials(self, total: int, round_size: int) -> None:
         """Run rounds until the study has `total` trials or the recorder is stopped."""
         self._total = total
+        self._done = self._study.done
+        self._eta = Eta(total - self._done)
         self._show_progress()
         self._check_lock()
         while not self._recorder.stopped and (trials := self._study.open_round(round_size, total)):
@@ -164,7 +169,7 @@ class Coordinator:
         self._show_progress()
         result = f"{accuracies[-1]:.4f} at epoch {len(accuracies)}, {record.seconds:.1f} s" if accuracies else ""
         shown = record.result.note if state == "interrupted" else note
-        self._console.print_run(name, state, " · ".join(filter(None, (result, shown))), trial.params)
+        self._console.print_run(name, state, result, trial.params, shown)
 
     def _take_over(self, trial: Trial, earlier: int | None) -> None:
         """Record the outcome that MLflow holds of this trial, without training it again."""
@@ -223,7 +228,7 @@ class Coordinator:
         outcome = earlier.outcome._replace(note=note, run_id=run, same_as=earlier_number, seconds=0.0)
         self._study.record_outcome(trial, outcome)
         self._end_run(outcome)
-        self._console.print_run(name, outcome.state, note, trial.params)
+        self._console.print_run(name, outcome.state, "", trial.params, note)
 
     def _end_run(self, outcome: Outcome) -> None:
         metrics = outcome.best_metrics
@@ -236,7 +241,10 @@ class Coordinator:
         return Job(name, self._defaults.config(trial.params, "search"))
 
     def _show_progress(self) -> None:
-        self._console.set_progress(self._study.done, self._total)
+        newly_done = self._study.done - self._done
+        self._eta.advance(newly_done)
+        self._done += newly_done
+        self._console.set_progress(self._done, self._total, left=self._eta.text())
         best = self._study.best()
         if best:
             self._console.show_best(best.value, best.params)

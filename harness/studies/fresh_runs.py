@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
+from harness.cli.progress import Eta
 from harness.core.config import RunConfig
 from harness.data.dataset import Dataset
 from harness.engines.base import Job
@@ -73,6 +74,7 @@ class FreshRuns:
         if model_of in missing.values():
             import_in_background()
         recorder.console.set_progress(len(done), len(wanted), what)
+        eta = Eta(sum(cost(job.config) for job in jobs))
         failed = 0
         kinds: dict[str, Kind] = {name: run.kind for name, run in missing.items()}
         tags = {name: {} if run.trial is None else {TRIAL: str(run.trial)} for name, run in missing.items()}
@@ -84,13 +86,14 @@ class FreshRuns:
                 self._check_lock()
                 self._end_run(record, run)
                 failed += record.result.state == "failed"
-                recorder.console.set_progress(count, len(wanted), what)
+                eta.advance(cost(record.job.config))
+                recorder.console.set_progress(count, len(wanted), what, eta.text())
         return failed
 
     def _end_run(self, record: RecordedJob, run: FreshRun) -> None:
         result, writer = record.result, self._recorder.writer
         state: State = "interrupted" if result.state == "stopped" else result.state
-        text, metrics = result.note, {}
+        text, metrics = "", {}
         if result.test is not None:
             metrics = {"test_loss": result.test[0], "test_accuracy": result.test[1]}
             text = f"test accuracy {result.test[1]:.4f}, {record.seconds:.1f} s"
@@ -98,7 +101,7 @@ class FreshRuns:
             text = f"{record.epochs[-1].val_accuracy:.4f} at epoch {len(record.epochs)}, {record.seconds:.1f} s"
         writer.end_run(record.run, state, result.note, metrics)
         searched = record.job.config.model_dump(include={"lr", "gamma", "batch_size", "epochs", "batch_norm"})
-        self._recorder.console.print_run(run.name, state, text, searched)
+        self._recorder.console.print_run(run.name, state, text, searched, result.note)
 
     def _log_model(self, record: RecordedJob, weights: Mapping[str, Any]) -> None:
         model = initial_model(record.job.config, self._dataset)

@@ -54,6 +54,7 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
         defaults = StudyDefaults(request.seed, dataset.name, request.precision)
         session = SearchSession(study, Recorder(engine, writer, console), dataset, defaults, request, lock)
         summary = session.finished()
+        was_finished = summary is not None
         if summary:
             has = texts.counted(len(summary.trials), "trial")
             console.print(f"study {name!r} has {has} and its winner: nothing is left to do")
@@ -68,7 +69,7 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
             artifacts = {"search.toml": read_small(request.space_file)}
             with console:
                 summary = session.search(artifacts)
-    _show(console, summary, record)
+    _show(console, summary, record, was_finished)
 
 
 def _matmul_backend(study: Study, device: str) -> MatmulBackend:
@@ -91,8 +92,9 @@ def _fitted(space: Space, dataset: Dataset, console: Console, is_default: bool) 
     return fitting
 
 
-def _show(console: Console, summary: Summary, record: DatasetRecord) -> None:
+def _show(console: Console, summary: Summary, record: DatasetRecord, was_finished: bool) -> None:
     python = command.python()
+    training = f"{summary.training_seconds:.0f} s of training in all trials"
     best, confirmed = summary.best, texts.confirmed_lines(summary.final.candidates)
     console.print("")
     console.print_fields(
@@ -105,8 +107,7 @@ def _show(console: Console, summary: Summary, record: DatasetRecord) -> None:
             "gain": texts.gain_line(summary),
             "trials": texts.states_text(summary),
             "importances": texts.importances_text(summary),
-            "time": f"{console.seconds:.0f} s here, {summary.training_seconds:.0f} s of training in all trials",
-            "model": next((run.model for run in summary.final.tested if run.model), "none"),
+            "time": training if was_finished else f"{console.seconds:.0f} s here, {training}",
         }
     )
     for line in texts.warnings(summary):
@@ -117,5 +118,7 @@ def _show(console: Console, summary: Summary, record: DatasetRecord) -> None:
             "MLflow UI": f"{python} -m harness.ui   (or make ui)",
             "report": f"{python} -m analysis.study --study {summary.name}",
             "more trials": f"--trials {len(summary.trials) + 10} adds ten",
-        }
+            "model": next((run.model for run in summary.final.tested if run.model), "none"),
+        },
+        are_commands=True,
     )

@@ -15,7 +15,18 @@ from harness.core.metrics import EpochMetrics
 from harness.engines.base import Engine, Epoch, Finished, Job, JobResult, Proceed, Started, WorkerLost
 from harness.tracking.delivery import RunDeletedError
 from harness.tracking.reader import TrackedRun
-from harness.tracking.schema import ATTEMPT, CONFIG_HASH, MATMUL_BACKEND, PROBES, STACK, Kind, State
+from harness.tracking.schema import (
+    ARM,
+    ATTEMPT,
+    CONFIG_HASH,
+    KIND,
+    MATMUL_BACKEND,
+    PROBES,
+    STACK,
+    TRIAL,
+    Kind,
+    State,
+)
 from harness.tracking.writer import ExperimentWriter
 
 
@@ -45,7 +56,7 @@ class Recorder:
         self.parent_id = ""
         self.stopped = False
         self._engine = engine
-        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._attempts: Counter[tuple[str | None, ...]] = Counter()
         self._deadline = math.inf
         self._has_ended_one = False
 
@@ -71,7 +82,7 @@ class Recorder:
         """The runs that a dead process left open. Also counts earlier attempts of unfinished runs."""
         open_runs = []
         for run in self.writer.read().children(self.parent_id, unfinished=True):
-            self._attempts[run.name, run.tags[CONFIG_HASH]] += 1
+            self._attempts[_identity(run.tags)] += 1
             if run.status == "RUNNING":
                 open_runs.append(run)
         return open_runs
@@ -121,7 +132,7 @@ class Recorder:
 
     def _start_run(self, started: Started, kind: Kind, tags: Mapping[str, str]) -> str:
         job = started.job
-        key = (job.name, job.config.content_hash)
+        key = _identity({**tags, KIND: kind, CONFIG_HASH: job.config.content_hash})
         self._attempts[key] += 1
         own = {ATTEMPT: str(self._attempts[key])}
         if job.probes:
@@ -129,3 +140,8 @@ class Recorder:
         if started.stack:
             own |= {STACK: str(started.stack), MATMUL_BACKEND: started.matmul_backend}
         return self.writer.start_run(self.parent_id, job.name, kind, job.config, own | dict(tags))
+
+
+def _identity(tags: Mapping[str, str]) -> tuple[str | None, ...]:
+    """What the attempts of one job share; its name may have been changed by hand."""
+    return tuple(tags.get(name) for name in (KIND, TRIAL, ARM, CONFIG_HASH))

@@ -70,7 +70,7 @@ class RetryingClient:
             retry_error_callback=self._give_up,
         )
         try:
-            result = retrying(_past_conflicts, action, self._client)
+            result: T = retrying(_past_conflicts, action, self._client)
         except (MlflowException, OSError) as error:
             raise self._full_disk(error) or self._no_access(error) or error from None
         if self.unavailable:

@@ -39,6 +39,7 @@ ENVIRONMENT = "harness.environment."  # followed by python, torch, …, processo
 
 # Tags of MLflow.
 PARENT_RUN_ID, DESCRIPTION = "mlflow.parentRunId", "mlflow.note.content"
+RUN_NAME = "mlflow.runName"  # writing it renames the run
 SOURCE_NAME, SOURCE_TYPE, USER = "mlflow.source.name", "mlflow.source.type", "mlflow.user"
 MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.context"
 

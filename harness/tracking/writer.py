@@ -20,6 +20,7 @@ from harness.tracking.spool_file import NotWrittenError
 
 _log = logging.getLogger("harness")
 _LARGEST_BATCH = 1_000  # metrics of one MLflow call
+_INTERRUPTED = ", interrupted"
 
 
 class ExperimentWriter:
@@ -38,6 +39,7 @@ class ExperimentWriter:
         self._reader = ExperimentReader(uri, experiment)
         self._spool = Spool(uri)
         self._records: dict[str, RunRecord] = {}  # of open child runs
+        self._names: dict[str, str] = {}  # of open child runs
         self._ended: set[str] = set()
         self._device = device
         data = {schema.DATASET_SHA256: dataset.sha256, schema.DATA: dataset.spec, schema.TARGET: dataset.target}
@@ -116,6 +118,7 @@ class ExperimentWriter:
         all_tags = self._common_tags | own | dict(tags)
         run = self._spool.create_run(self._reader.experiment_id, name, all_tags, runs, uid)
         self._records[run] = RunRecord(all_tags)
+        self._names[run] = name
         fields = config.model_dump(exclude_none=True)
         numbers = {f"p.{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
         self._log(run, numbers, params=self._data_params() | fields)
@@ -130,10 +133,16 @@ class ExperimentWriter:
         metrics: Mapping[str, float] | None = None,
         more_tags: Mapping[str, str] | None = None,
     ) -> None:
-        """End a run with its state, as a tag and as MLflow's status, and with the digest of all that was written."""
+        """End a run with its state, as a tag and as MLflow's status, and with the digest of all that was written.
+
+        An interrupted run, which MLflow shows like a pruned one, is renamed.
+        """
         if run in self._ended:
             return
         tags = {schema.STATE: state} | ({schema.NOTE: note} if note else {}) | dict(more_tags or {})
+        name = self._names.pop(run, "")
+        if state == "interrupted" and name:
+            tags[schema.RUN_NAME] = f"{name}{_INTERRUPTED}"
         if record := self._records.pop(run, None):
             self._ended.add(run)
             record.add([Reading(name, 0, value) for name, value in (metrics or {}).items()], tags=tags)
@@ -153,7 +162,13 @@ class ExperimentWriter:
         if run.tags.get(schema.STATE) in schema.STATUS:
             self._spool.set_status(run.id, schema.STATUS[run.tags[schema.STATE]])  # type: ignore[index]
         else:
+            self._names[run.id] = run.name
             self.end_run(run.id, "interrupted", "its process died")
+
+    def restore_name(self, run: TrackedRun) -> None:
+        """Give a run back the name that it had before `end_run` ended it as interrupted."""
+        if run.name.endswith(_INTERRUPTED):
+            self._log(run.id, tags={schema.RUN_NAME: run.name.removesuffix(_INTERRUPTED)})
 
     def seal(self, run_id: str) -> None:
         """Give an ended run its digest from what MLflow holds of it: its process died before it could.

@@ -12,7 +12,7 @@ from harness.core.metrics import Reading
 from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
 from harness.data.dataset import record_of
-from harness.engines.base import Finished, JobResult, Started
+from harness.engines.base import Finished, Job, JobResult, Started
 from harness.engines.choice import EngineOptions
 from harness.storage.locks import Lock
 from harness.studies.fresh_runs import FreshRun, FreshRuns
@@ -128,8 +128,25 @@ def test_a_run_whose_last_records_did_not_arrive_ends_with_the_outcome_of_its_tr
         session.search({})
     (found,) = writer.read().children(session.recorder.parent_id)
     assert (found.tags["harness.state"], found.status, found.metrics["train_loss"]) == ("pruned", "KILLED", 0.5)
+    assert found.name == "trial 0"
     check_digest(found)
 
 
 def config_of(trial):
     return StudyDefaults(420, "digits", "float32").config(trial.params, "search")
+
+
+def test_an_attempt_counts_whatever_its_run_is_called(session, monkeypatch):
+    recorder, writer = session.recorder, session.recorder.writer
+    (trial,) = session._study.open_round(1, 1)
+    recorder.open("s", "study", {})
+    run = writer.start_run(
+        recorder.parent_id, "trial 0", "trial", config_of(trial), {"harness.trial": "0", "harness.attempt": "1"}
+    )
+    writer.end_run(run, "interrupted")
+    job = Job("trial 0", config_of(trial))
+    monkeypatch.setattr(recorder._engine, "execute", lambda jobs, proceed: iter([Started(job, 1, 0, "")]))
+    recorder.reconcile()
+    assert list(recorder.run([job], {"trial 0": "trial"}, None, {"trial 0": {"harness.trial": "0"}})) == []
+    attempts = {child.tags["harness.attempt"] for child in writer.read().children(recorder.parent_id)}
+    assert attempts == {"1", "2"}

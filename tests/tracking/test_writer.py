@@ -178,6 +178,20 @@ def test_a_run_that_has_ended_keeps_its_state_and_digest_whoever_ends_it_again(t
     assert tracking.read().run(tracking.id_of(died)).tags["harness.state"] == "interrupted"
 
 
+def test_an_interrupted_run_is_told_from_a_pruned_one_by_its_name(tracking, parent):
+    pruned, stopped, died = (tracking.start_run(parent, f"trial {number}", "trial", CONFIG, {}) for number in range(3))
+    tracking.end_run(pruned, "pruned")
+    tracking.end_run(stopped, "interrupted")
+    tracking.end_left_open(tracking.read().run(tracking.id_of(died)))
+    runs = {run.name: run for run in tracking.read().children(parent)}
+    assert sorted(runs) == ["trial 0", "trial 1, interrupted", "trial 2, interrupted"]
+    assert {run.status for run in runs.values()} == {"KILLED"}
+    for run in runs.values():
+        check_digest(run)
+        tracking.restore_name(run)
+    assert sorted(run.name for run in tracking.read().children(parent)) == ["trial 0", "trial 1", "trial 2"]
+
+
 def test_records_that_come_late_meet_the_run_that_was_written_again(tracking, parent, store):
     """A spool file in another folder is delivered after the run was restored from Optuna."""
     late = Operation("uid-late", "create_run", {
