@@ -158,7 +158,11 @@ def _parent(records: ExperimentReader, claim: Claim) -> TrackedRun:
                 f"claim {claim.name!r}: its runs were made under another text of the claim"
                 f" ({texts}, now {claim.sha256[:8]}); {again}"
             )
-        raise UserError(f"claim {claim.name!r}: no {'quick' if claim.quick else 'full'} replication; {again}")
+        kinds = ("quick", "full") if claim.quick else ("full", "quick")
+        if records.parents("claim", parent_name(claim._replace(quick=not claim.quick))):
+            option = "leave out --quick" if claim.quick else "add --quick"
+            again = f"there is a {kinds[1]} one: {option} to judge that, or {again}"
+        raise UserError(f"claim {claim.name!r}: no {kinds[0]} replication; {again}")
     if len(named) > 1:
         raise UserError(f"claim {claim.name!r} has {len(named)} replications called {named[0].name!r}: delete one")
     parent = named[0]

@@ -53,11 +53,23 @@ class Bounds(NamedTuple):
     side: int
 
 
+class Lost(NamedTuple):
+    """Pairs without a number: `diverged` hold a run that diverged, `unreached` one that ended before it got there.
+
+    `updates`: how many updates the longest of the latter has.
+    """
+
+    diverged: int
+    unreached: int
+    updates: int
+
+
 class Verdict(NamedTuple):
     """The verdict on one estimand. `effect`, `low` and `high` are in `unit`, a factor "×" for a log ratio.
 
     `differences`: by seed, on the scale of the test (logarithms for a ratio). `holm`: p adjusted over the primary
-    estimands of a report, else NaN. `needed`: the seeds that would settle an inconclusive verdict, else 0.
+    estimands of a report, else NaN. `needed`: the seeds that would settle an inconclusive verdict, else 0. `lost`: why
+    pairs have no number.
     """
 
     claim: str
@@ -73,6 +85,7 @@ class Verdict(NamedTuple):
     holm: float
     needed: int
     differences: "pd.Series[float]"
+    lost: Lost
 
 
 def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
@@ -110,6 +123,7 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
         math.nan,
         needed,
         differences,
+        _lost(evidence, estimand, differences),
     )
 
 
@@ -193,6 +207,16 @@ def published_verdict(claim: Claim) -> tuple[Label, str]:
     if others:
         text += f"; not counted, as no reproduction was found: {', '.join(others)}"
     return ("reproduced" if best.test_accuracy >= claim.claimed_accuracy else "not reproduced"), text
+
+
+def _lost(evidence: Evidence, estimand: Estimand, differences: "pd.Series[float]") -> Lost:
+    runs = evidence.of(evidence.claim.arm_names(estimand.arms))
+    finite = [seed for seed, value in differences.items() if math.isfinite(value)]
+    lost = runs[~runs["seed"].isin(finite)]
+    diverged = set(lost[lost["state"] == "diverged"]["seed"])
+    unreached = lost[~lost["seed"].isin(diverged)]
+    updates = [int(evidence.curve(str(run_id), "epoch_updates").sum()) for run_id in unreached["run_id"]]
+    return Lost(len(diverged), unreached["seed"].nunique(), max(updates, default=0))
 
 
 def _log(value: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.judging.verdicts import Finding, Verdict, bounds
 from harness.claims.claim import Arm, Claim
-from harness.claims.estimands import Estimand
+from harness.claims.estimands import MEASURES, Estimand
 
 QUESTIONS = {
     "lesson": "Without tuning: what the lesson shows",
@@ -42,8 +42,10 @@ _ELSEWHERE: dict[Finding, str] = {
     "reversed": "is reversed",
     "undecided": "is open",
 }
-QUICK = "a quick run: one third of the stated epochs and updates; not evidence"
-LOST = "a run that diverged or never reached its target"
+QUICK = (
+    "a quick run: 3 seeds, a third of the stated epochs and updates, and the lowest loss that all runs reach as target;"
+    " not evidence"
+)
 _BUT = "but:"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
@@ -81,11 +83,22 @@ def sentence(verdict: Verdict) -> str:
     if math.isfinite(result.estimate):
         text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.estimate)) + "."
     else:
-        lost = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
-        text = f"{_filled(estimand.words, estimand, '…', '…')}: no number, as {lost}."
+        text = f"{_filled(estimand.words, estimand, '…', '…')}: no number, as {lost(verdict)}."
     if verdict.needed:
         text += f" About {verdict.needed} seeds would settle it."
     return text
+
+
+def lost(verdict: Verdict) -> str:
+    """Why pairs have no number: `2 of 3 pairs hold a run that diverged`."""
+    diverged, unreached, updates = verdict.lost
+    target = f"a loss of {verdict.estimand.at:g}" if MEASURES[verdict.estimand.measure].at == "loss" else "its target"
+    parts = [
+        (diverged, "a run that diverged"),
+        (unreached, f"a run that did not reach {target} within {updates:,} updates"),
+    ]
+    n = verdict.result.n
+    return " and ".join(f"{count} of {n} pairs hold {what}" for count, what in parts if count)
 
 
 def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
@@ -99,7 +112,7 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
         if estimand.when is not None:
             text = effect(verdict)
             if not math.isfinite(result.estimate):
-                text = f"{result.infinite + result.undefined} of {result.n} pairs hold {LOST}"
+                text = lost(verdict)
             found[_ELSEWHERE[verdict.finding]].append(f"{condition(estimand)}: {text}")
         elif estimand.question == "lesson" and not estimand.primary and verdict.finding != "as claimed":
             found[_BUT].append(sentence(verdict).rstrip("."))

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from analysis.judging.verdicts import Verdict, bounds, shown
-from analysis.rendering.formatting import LOST, condition
+from analysis.rendering.formatting import condition, lost
 from analysis.rendering.style import PALETTE
 
 VERDICT_COLOURS = {
@@ -119,9 +119,7 @@ def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
         if math.isfinite(estimate):
             axes.plot([verdict.effect], [position], "o", color=colour, markersize=11, zorder=4)
         else:
-            lost = verdict.result.infinite + verdict.result.undefined
-            text = f"{lost} of {verdict.result.n} pairs hold {LOST}"
-            axes.text(0.99, position, text, color=colour, fontsize="x-small", ha="right", va="center",
+            axes.text(0.99, position, lost(verdict), color=colour, fontsize="x-small", ha="right", va="center",
                       backgroundcolor="white", transform=axes.get_yaxis_transform())  # fmt: skip
         edges = [shown(estimand, edge) for edge in (limits.low, limits.high)]
         _claimed_span(axes, edges, position, is_ratio)

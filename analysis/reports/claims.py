@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from analysis.evidence.claims import claim_evidence, exact_checks
+from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
 from analysis.rendering.page import Check, Page, text_table, write
 from analysis.rendering.section import Judged
@@ -37,6 +38,8 @@ def judge_claim(claim: Claim, uri: str) -> Judged:
     if not claim.arms:
         return Judged(claim, None, [], published_section(claim))
     evidence = claim_evidence(ExperimentReader(uri, f"claims/{claim.name}", claim.command), claim)
+    if claim.quick:
+        set_nearer_targets(evidence)
     verdicts = judge_all(evidence)
     return Judged(evidence.claim, evidence, verdicts, section_of(evidence, verdicts))
 

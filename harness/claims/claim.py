@@ -176,7 +176,11 @@ class Claim(NamedTuple):
         return self._replace(seeds=Seeds(first=self.seeds.first, count=count), arms=arms)
 
     def quickened(self) -> "Claim":
-        """A quick look: three seeds, a third of the epochs and updates, less tuning. It is not evidence."""
+        """A quick look: three seeds, a third of the epochs and updates, less tuning. It is not evidence.
+
+        An lr is tuned by the validation loss at the end, as runs so short may not reach a target. `analysis/` judges
+        it by a target that they reach.
+        """
         arms = {}
         for name, arm in self.arms.items():
             shorter = {
@@ -184,7 +188,9 @@ class Claim(NamedTuple):
                 for field in ("epochs", "updates")
                 if arm.fields.get(field) is not None
             }
-            arms[name] = arm._replace(fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS))
+            arms[name] = arm._replace(
+                fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS), tune_to_loss=None
+            )
         quick = self._replace(seeds=Seeds(first=self.seeds.first, count=QUICK_SEEDS), arms=arms, quick=True)
         if self.tuning is not None:
             tried = self.tuning.lr[::2] if len(self.tuning.lr) > 3 else self.tuning.lr
@@ -193,8 +199,12 @@ class Claim(NamedTuple):
 
     def _within_reach(self, estimand: Estimand) -> Estimand:
         """The estimand, measured no later than its shortest arm ends."""
-        field = LENGTH.get(MEASURES[estimand.measure].at)
-        lengths = [self.arms[name].fields.get(field) for name in self.arm_names(estimand.arms)] if field else []
+        at = MEASURES[estimand.measure].at
+        arms = [self.arms[name].fields for name in self.arm_names(estimand.arms)]
+        if at == "examples":
+            lengths = [fields["updates"] and fields["updates"] * fields["batch_size"] for fields in arms]
+        else:
+            lengths = [fields.get(LENGTH.get(at, "")) for fields in arms]
         known = [float(length) for length in lengths if length is not None]
         if estimand.at is None or not known:
             return estimand

@@ -122,6 +122,21 @@ def test_a_quick_look_is_shorter_and_looks_no_later_than_it_lasts(tmp_path):
     assert quick.estimands[0].at == 2
 
 
+def test_a_quick_look_counts_no_more_examples_than_it_trains_on(tmp_path):
+    text = SMALL.replace('measure = "updates_to_loss"\nat = 0.5', 'measure = "path_ratio_by_examples"\nat = 4096')
+    text = text.replace('probes = ["loss"]', 'probes = ["path"]\nupdates = 90').replace("epochs = 4\n", "")
+    claim = read(tmp_path, text)
+    assert (claim.estimands[0].at, claim.quickened().estimands[0].at) == (4096, 30 * 128)
+
+
+def test_a_quick_look_tunes_by_the_last_validation_loss_as_it_may_not_reach_a_target(tmp_path):
+    tuning = "[tuning]\nlr = [0.1, 0.2]\nseeds = [60]\n\n"
+    tuned = f'{tuning}[[arms]]\nname = "tuned"\nlr = "tuned"\ntune_to_loss = 0.5\n\n[seeds]'
+    claim = read(tmp_path, SMALL.replace("[seeds]", tuned))
+    assert (claim.arms["tuned"].tune_to_loss, claim.quickened().arms["tuned"].tune_to_loss) == (0.5, None)
+    assert claim.quickened().arms["tuned"].tuned
+
+
 def test_a_quick_look_tunes_on_every_other_lr_and_one_seed(tmp_path):
     tuning = "[tuning]\nlr = [0.1, 0.2, 0.3, 0.4, 0.5]\nseeds = [60, 61]\n\n[seeds]"
     quick = read(tmp_path, SMALL.replace("[seeds]", tuning)).quickened()

@@ -135,7 +135,15 @@ def test_a_replication_that_has_not_ended_is_refused(store):
 
 
 def test_quick_evidence_is_no_full_evidence(recorded):
-    with pytest.raises(UserError, match=r"no quick replication; run: python -m harness.replicate .*tiny.toml --quick"):
+    with pytest.raises(UserError, match=r"or run: python -m harness.replicate .*tiny.toml --quick"):
+        evidence(recorded, tiny().quickened())
+
+
+def test_a_quick_replication_that_is_there_is_named_where_there_is_no_full_one_and_the_reverse(recorded, store):
+    record(store, claim=tiny().quickened(), lines=[])
+    with pytest.raises(UserError, match="no full replication; there is a quick one: add --quick to judge that, or run"):
+        evidence(store)
+    with pytest.raises(UserError, match="no quick replication; there is a full one: leave out --quick to judge that"):
         evidence(recorded, tiny().quickened())
 
 

@@ -43,9 +43,11 @@ class Synthetic:
 
     def of(self, arms):
         rows = [(*name.split(), name, "complete") for name in self.curves if name.split()[0] in arms]
-        return pd.DataFrame(rows, columns=["arm", "seed", "run_id", "state"])
+        return pd.DataFrame(rows, columns=["arm", "seed", "run_id", "state"]).astype({"seed": int})
 
     def curve(self, run_id, metric):
+        if metric == "epoch_updates":
+            return pd.Series({1: float(UPDATES[-1])})
         assert metric == "probe_loss"
         return self.curves[run_id]
 

@@ -57,12 +57,10 @@ def test_the_rule_of_verdicts(low, high, limits, equivalent, finding, label):
     assert RULE[finding][0] == label
 
 
-def test_pairs_without_a_value_are_named_where_they_leave_it_open(monkeypatch):
+def test_pairs_without_a_value_are_named_where_they_leave_it_open():
     evidence = Evidence(
         {"a": dict.fromkeys(range(10), math.inf), "b": {s: math.inf if s < 9 else 1.0 for s in range(10)}}
     )
-    monkeypatch.setattr(evidence, "name", "c", raising=False)
-    monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
     verdict = verdicts.judge(evidence, estimand(compare="log_ratio", claimed=2.0, margin=0.5))
     assert verdict.label == "inconclusive"
     assert verdict.reason == "too few pairs have a number; 9 of 10 pairs have no value"
@@ -79,18 +77,32 @@ def test_bounds_of_a_ratio_are_logarithms_and_are_told_as_factors():
 class Evidence:
     """Typed-in values in the place of tracked runs: arm → seed → value."""
 
-    def __init__(self, values, along=None):
+    name = "c"
+
+    def __init__(self, values, along=None, diverged=()):
         self.values = values
         self.along = along or {}
+        self.diverged = diverged
         self.claim = self
 
     def arm_names(self, patterns):
         return [arm for arm in self.values if arm in patterns]
 
     def of(self, arms):
+        rows = [(arm, seed) for arm in arms for seed in self.values[arm]]
         return pd.DataFrame(
-            {"batch_size": [self.along.get(arm) for arm in arms], "lr": [self.along.get(arm) for arm in arms]}
+            {
+                "batch_size": [self.along.get(arm) for arm, _ in rows],
+                "lr": [self.along.get(arm) for arm, _ in rows],
+                "seed": [seed for _, seed in rows],
+                "state": ["diverged" if row in self.diverged else "complete" for row in rows],
+                "run_id": [f"{arm} {seed}" for arm, seed in rows],
+            }
         )
+
+    def curve(self, run_id, metric):
+        assert metric == "epoch_updates"
+        return pd.Series({1: 30.0, 2: float(run_id.split()[1])})
 
 
 @pytest.fixture(autouse=True)
@@ -122,10 +134,8 @@ def test_a_ratio_of_what_has_no_logarithm_is_undefined():
     assert math.isnan(found[1]) and found[2] == -math.inf
 
 
-def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_were(monkeypatch):
+def test_an_inconclusive_verdict_asks_for_more_seeds_than_there_were():
     evidence = Evidence({"a": {s: 0.7 + 0.95 * (-1) ** s for s in range(10)}, "b": dict.fromkeys(range(10), 0.0)})
-    monkeypatch.setattr(evidence, "name", "c", raising=False)
-    monkeypatch.setattr(evidence, "of", lambda arms: pd.DataFrame({"run_id": ["id"], "arm": ["a"]}), raising=False)
     verdict = verdicts.judge(evidence, estimand(claimed=None, margin=None, smallest_effect=1.2))
     assert (verdict.label, verdict.needed) == ("inconclusive", 11)
 
@@ -150,3 +160,14 @@ def test_published_results_without_a_reproduction_give_no_verdict():
     assert (label, "96.91 %" in why) == ("not reproduced", True)
     believed = tuple(result.model_copy(update={"unreproduced": ""}) for result in claim.published)
     assert published_verdict(claim._replace(published=believed))[0] == "reproduced"
+
+
+def test_pairs_without_a_number_are_counted_by_their_reason():
+    """Seed 1: a run diverged. Seeds 2 and 3: a run did not get there. Seed 4 has a number."""
+    values = {"a": {1: math.inf, 2: math.inf, 3: 8.0, 4: 8.0}, "b": {1: math.inf, 2: 4.0, 3: math.inf, 4: 4.0}}
+    found = verdicts.judge(
+        Evidence(values, diverged=[("a", 1)]), estimand(compare="log_ratio", claimed=2.0, margin=0.5)
+    )
+    assert found.lost == (1, 2, 33)
+    whole = Evidence({"a": {1: 8.0, 2: 9.0}, "b": {1: 4.0, 2: 4.0}}, diverged=[("a", 1)])
+    assert verdicts.judge(whole, estimand(compare="log_ratio", claimed=2.0, margin=0.5)).lost == (0, 0, 0)

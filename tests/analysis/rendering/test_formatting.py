@@ -4,23 +4,26 @@ import pandas as pd
 import pytest
 
 from analysis.judging.stats import Effect
-from analysis.judging.verdicts import RULE, Verdict
-from analysis.rendering.formatting import claimed, effect, elsewhere, number, p_value, sentence, signed
+from analysis.judging.verdicts import RULE, Lost, Verdict
+from analysis.rendering.formatting import claimed, effect, elsewhere, lost, number, p_value, sentence, signed
 from harness.claims.estimands import Estimand
+
+NONE_LOST = Lost(0, 0, 0)
 
 
 def verdict(
-    finding="as claimed", value=5.0, when=None, needed=0, infinite=0, at=None, compare="difference", question="lesson"
-):
+    finding="as claimed", value=5.0, when=None, needed=0, lost=NONE_LOST, at=None, compare="difference",
+    question="lesson", measure="train_accuracy",
+):  # fmt: skip
     estimand = Estimand(
-        name="e", words="Norm adds {effect} points", when=when, question=question, measure="train_accuracy",
+        name="e", words="Norm adds {effect} points", when=when, question=question, measure=measure,
         at=at, compare=compare, arms=["a", "b"], claimed=5.0, margin=1.0,
     )  # fmt: skip
-    result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, infinite, 0)
+    result = Effect(10, value, 1.0, value - 1, value + 1, "mean, t", 0.002, 1.0, 0, 0)
     unit = "×" if compare == "log_ratio" else "points"
     label, reason = RULE[finding]
     return Verdict("c", estimand, finding, label, reason, value, value - 1, value + 1, unit, result, math.nan, needed,
-                   pd.Series([value]))  # fmt: skip
+                   pd.Series([value]), lost)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -34,10 +37,8 @@ def test_a_number_has_three_digits(value, text):
 def test_a_sentence_holds_the_effect_and_says_what_is_missing():
     assert sentence(verdict()) == "Norm adds 5 points."
     assert sentence(verdict("undecided", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
-    lost = sentence(verdict("reversed", -math.inf, infinite=10))
-    assert (
-        lost == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged or never reached its target."
-    )
+    told = sentence(verdict("reversed", -math.inf, lost=Lost(10, 0, 0)))
+    assert told == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged."
     assert effect(verdict()) == "5 points [4, 6]"
 
 
@@ -50,7 +51,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("negligible", 0.2, when="at lr 1"),
             verdict("too small", 0.3, when="at batch 4"),
             verdict("larger", 9.0, when="at lr 0.01"),
-            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, infinite=10),
+            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, lost=Lost(10, 0, 0)),
             verdict("smaller", 1.0),
             verdict("undecided", 2.0, needed=31),
             verdict("smaller", 1.0, question="control"),
@@ -61,7 +62,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
         ("is larger", "at lr 0.01: 9 points [8, 10]"),
         ("is too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
         ("vanishes", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
-        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged or never reached its target"),
+        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged"),
         ("but:", "Norm adds 1 points. Norm adds 2 points. About 31 seeds would settle it"),
     ]
 
@@ -82,3 +83,14 @@ def test_what_was_claimed_is_told_with_its_side_and_unit():
 def test_a_p_value_is_told_with_holms_where_there_is_one():
     assert p_value(verdict()) == "0.002"
     assert p_value(verdict()._replace(holm=0.014)) == "0.002 (Holm 0.014)"
+
+
+def test_a_run_that_diverged_is_told_from_one_that_did_not_get_there():
+    both = verdict(value=math.nan, measure="updates_to_loss", at=0.6, lost=Lost(1, 2, 1564))
+    assert lost(both) == (
+        "1 of 10 pairs hold a run that diverged and 2 of 10 pairs hold a run that did not reach a loss of 0.6 within"
+        " 1,564 updates"
+    )
+    assert lost(verdict(value=math.nan, lost=Lost(0, 2, 30))) == (
+        "2 of 10 pairs hold a run that did not reach its target within 30 updates"
+    )
