@@ -2,24 +2,23 @@
 
 import sys
 
-from harness.cli.command import report_errors
-from harness.cli.listing import show_commands
+from harness.cli.command import command_line, report_errors
+from harness.cli.commands import COMMANDS, Command, check_name, show_commands
+
+_CLAIMS = {
+    "momentum": "does momentum speed training?",
+    "batch_noise": "do small batches make noisier paths?",
+    "batch_norm": "does BatchNorm add 5 %?",
+    "learning_rate": "is there a best lr between too small and too large?",
+    "minibatch_cost": "do mini-batches make training cheaper?",
+    "epochs": "are more epochs always better?",
+    "escape": "does mini-batch noise leave local minima?",
+    "ninety_nine": "do mature networks easily reach 99 %?",
+}
 
 with report_errors(debug=False):
-    show_commands(
-        "analysis",
-        {
-            "report": "judge the claims, and write one page",
-            "study": "report a search",
-            "walkthrough": "the lesson's worked examples on one page",
-            "momentum": "does momentum speed training?",
-            "batch_noise": "do small batches make noisier paths?",
-            "batch_norm": "does BatchNorm add 5 %?",
-            "learning_rate": "is there a best lr between too small and too large?",
-            "minibatch_cost": "do mini-batches make training cheaper?",
-            "epochs": "are more epochs always better?",
-            "escape": "does mini-batch noise leave local minima?",
-            "ninety_nine": "do mature networks easily reach 99 %?",
-        },
-        sys.argv[1:],
-    )
+    commands = {name: found for name, found in COMMANDS.items() if found.module.startswith("analysis.")}
+    commands |= {name: Command(f"analysis.{name}", text) for name, text in _CLAIMS.items()}
+    if sys.argv[1:] and sys.argv[1:] not in (["--help"], ["-h"]):
+        check_name(sys.argv[1], commands)
+    show_commands({name: command_line(found.module) for name, found in commands.items()}, commands)

@@ -13,7 +13,9 @@ app = command.new_app()
 
 @app.command()
 def main(
-    run_id: Annotated[str, typer.Argument(help="The id of a trial, a winner, an arm or a tuning run in MLflow.")],
+    run_id: Annotated[
+        str, typer.Argument(help="The id of a trial, a winner, an arm or a tuning run in MLflow, or its beginning.")
+    ],
     data_dir: DataDirOption = None,
     debug: DebugOption = False,
 ) -> None:

@@ -28,6 +28,9 @@ def main(
     seeds: Annotated[int | None, typer.Option(help="Seeds per arm.", show_default="the claim's")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="3 seeds, shorter runs: to look, not to judge.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Say what it would take and could show; run nothing.")] = False,
+    list_claims: Annotated[
+        bool, typer.Option("--list", help="List the claims: runs, time, and data that fit.")
+    ] = False,
     workers: options.WorkersOption = None,
     dataset: options.OptionalDatasetOption = None,
     target: options.TargetOption = "",
@@ -46,7 +49,7 @@ def main(
     """
     with command.report_errors(debug):
         engine_options = EngineOptions(engine, workers, ray_address, gpus_per_run, device)
-        _check(claims, all, seeds, quick)
+        _check(claims, all or list_claims, seeds, quick)
         engine_options.check()
         check_tracking(tracking_uri())
         chosen = _on(_read(claims, seeds, quick), dataset, target, header)
@@ -54,6 +57,9 @@ def main(
         from harness.cli.console import Console
 
         console = Console()
+        if list_claims:
+            _print_list(chosen, workers, console)
+            return
         if plan:
             _print_plans(chosen, data_dir, workers, console)
             return
@@ -71,6 +77,13 @@ def _print_plans(claims: list[Claim], data_dir: Path | None, workers: int | None
     from harness.engines.machine import usual_workers
 
     print_plans(claims, tracking_uri(), data_dir, workers or usual_workers("cpu"), console)
+
+
+def _print_list(claims: list[Claim], workers: int | None, console: "Console") -> None:
+    from harness.claims.plan import list_claims
+    from harness.engines.machine import usual_workers
+
+    list_claims(claims, workers or usual_workers("cpu"), console)
 
 
 def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool) -> None:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from harness.claims.claim import Arm, Claim, parent_name, tuned_tag
 from harness.claims.tuning import choose_lr
+from harness.cli.command import command_line
 from harness.core.errors import UserError
 from harness.tracking import schema
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_not_deleted, config_of
 
 DIRTY = " with changes"
-FLOAT32 = "python -m harness.replicate --all"
 
 
 class Source(NamedTuple):
@@ -130,14 +130,20 @@ def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
     return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records, children)
 
 
+def made_by(claim: Claim) -> str:
+    """The command that makes the runs of a claim."""
+    return command_line("harness.replicate", claim.arguments)
+
+
 def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
     """The newest run of the exact statements: its id; statement, value found, bound, whether it holds.
 
     Raises `UserError` if they were never checked.
     """
-    newest = next(iter(ExperimentReader(uri, "claims/exact", FLOAT32).parents("exact")), None)
+    command = command_line("harness.replicate", "--all")
+    newest = next(iter(ExperimentReader(uri, "claims/exact", command).parents("exact")), None)
     if newest is None or newest.status != "FINISHED":
-        raise UserError(f"the exact statements were not checked; run: {FLOAT32}")
+        raise UserError(f"the exact statements were not checked; run: {command}")
     names = [name for name in newest.metrics if f"{name}.bound" in newest.metrics]
     checks = []
     for name in names:
@@ -148,7 +154,7 @@ def exact_checks(uri: str) -> tuple[str, list[tuple[str, str, str, bool]]]:
 
 def _parent(records: ExperimentReader, claim: Claim) -> TrackedRun:
     named = records.parents("claim", parent_name(claim))
-    again = f"run: {claim.command}"
+    again = f"run: {made_by(claim)}"
     if not named:
         check_not_deleted(records, "claim", parent_name(claim))
         others = {run.tags.get(schema.CLAIM_SHA256, "")[:8] for run in records.parents("claim")} - {claim.sha256[:8]}

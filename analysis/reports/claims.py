@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from analysis.evidence.claims import claim_evidence, exact_checks
+from analysis.evidence.claims import claim_evidence, exact_checks, made_by
 from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
 from analysis.rendering.page import Check, Page, text_table, write
@@ -37,7 +37,7 @@ def judge_claim(claim: Claim, uri: str) -> Judged:
     """A claim judged by its runs in MLflow, with its section. Raises `UserError` if the evidence is not acceptable."""
     if not claim.arms:
         return Judged(claim, None, [], published_section(claim))
-    evidence = claim_evidence(ExperimentReader(uri, f"claims/{claim.name}", claim.command), claim)
+    evidence = claim_evidence(ExperimentReader(uri, f"claims/{claim.name}", made_by(claim)), claim)
     if claim.quick:
         set_nearer_targets(evidence)
     verdicts = judge_all(evidence)

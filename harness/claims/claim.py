@@ -116,11 +116,11 @@ class Claim(NamedTuple):
         return self.data.name
 
     @property
-    def command(self) -> str:
-        """The command that makes its runs."""
+    def arguments(self) -> str:
+        """The arguments of `harness.replicate` that make its runs."""
         moved = f" {self.data.options}" if self.moved else ""
         quick = " --quick" if self.quick else ""
-        return f"python -m harness.replicate {shlex.quote(self.spec)}{moved}{quick}"
+        return f"{shlex.quote(self.spec)}{moved}{quick}"
 
     @property
     def primary(self) -> Estimand | None:

@@ -22,7 +22,7 @@ from harness.core.files import read_small
 from harness.core.metrics import ProbeName
 from harness.core.paths import CLAIMS
 from harness.core.toml import parse
-from harness.core.validation import suggest
+from harness.core.validation import named, suggest
 from harness.data.choice import DataChoice, data_choice
 
 TUNED = "tuned"
@@ -44,9 +44,9 @@ def find_claim(spec: str) -> Path:
                 f"{spec} is {'a folder' if path.is_dir() else 'not there'}; give the path of a claim's file"
             )
         return path
-    path = CLAIMS / f"{spec}.toml"
-    if not path.is_file():
-        known = [file.stem for file in claim_files()]
+    known = [file.stem for file in claim_files()]
+    path = CLAIMS / f"{named(spec, known)}.toml"
+    if path.stem not in known:
         raise UserError(f"no claim {spec!r}: {suggest(spec, known)}known are {', '.join(known)}; or a .toml file")
     return path
 

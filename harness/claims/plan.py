@@ -10,9 +10,10 @@ from harness.claims.claim import Claim, parent_name
 from harness.claims.power import LEVEL, power, smallest_p
 from harness.claims.replication import missing_tasks
 from harness.claims.task import Task
-from harness.cli.command import python
+from harness.cli.command import command_line
 from harness.cli.console import Console
 from harness.core.errors import UserError
+from harness.data.choice import TRAINING_EXAMPLES
 from harness.data.dataset import training_size
 from harness.data.load import load
 from harness.engines.cost import cost
@@ -42,6 +43,22 @@ def print_plans(claims: Sequence[Claim], uri: str, data_dir: Path | None, worker
         if claim.data not in images:
             images[claim.data] = training_size(load(claim.data, data_dir), "lesson")
         _print_plan(claim, uri, images[claim.data], workers, console)
+
+
+def list_claims(claims: Sequence[Claim], workers: int, console: Console) -> None:
+    """Print a table of claims: title, runs, time by cores of an Intel Xeon, and the training rows that they need."""
+    rows = []
+    for claim in claims:
+        tasks = missing_tasks(claim, [])
+        images = sum(task.cost(TRAINING_EXAMPLES.get(claim.dataset, 0)) for task in tasks)
+        time = _minutes(images / _IMAGES_PER_SECOND / workers) if tasks else "-"
+        batches = [arm.fields["batch_size"] for arm in claim.arms.values() if arm.fields.get("dataset") is None]
+        rows.append((claim.name, claim.title, f"{len(tasks)}", time, f"{max(batches):,}" if batches else "-"))
+    console.print_table(("claim", "title", "runs", "time", "rows"), rows)
+    console.print("")
+    console.print(f"time: about, on {workers} workers as fast as a core of an Intel Xeon; --quick makes fewer runs")
+    examples = ", ".join(f"{name} {count:,}" for name, count in TRAINING_EXAMPLES.items())
+    console.print(f"rows: how many training rows the data of --dataset need; there are {examples}")
 
 
 def cannot_differ(claim: Claim) -> list[str]:
@@ -80,7 +97,7 @@ def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Cons
             short = "" if reached >= _ENOUGH_POWER else f": below {_ENOUGH_POWER:.0%}, so it may well stay inconclusive"
             fields[f"power of {estimand.name}"] = f"{reached:.0%} for the smallest effect that matters{short}"
     if not sizes:
-        fields["power"] = f"unknown until a report was logged, also of --quick runs: {python()} -m analysis.report"
+        fields["power"] = f"unknown until a report was logged, also of --quick runs: {command_line('analysis.report')}"
     console.print_fields(fields)
     for sentence in cannot_differ(claim):
         console.warn(sentence)

@@ -101,7 +101,7 @@ def _replicate_group(
     specs = " ".join(shlex.quote(claim.spec) for claim in claims)
     moved = f" --dataset {shlex.quote(data.spec)}" if any(claim.moved for claim in claims) else ""
     quick = " --quick" if claims[0].quick else ""
-    report = f"{command.python()} -m analysis.report {specs}{moved}{quick}"
+    report = command.command_line("analysis.report", f"{specs}{moved}{quick}")
     console.print(f"complete: {names}; judge with: {report}", has_command=True)
 
 

@@ -8,11 +8,13 @@ import codecs
 import gc
 import os
 import shlex
+import shutil
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -25,12 +27,14 @@ from harness.storage.urls import without_password
 
 _UNEXPECTED, _BAD_INPUT, _CTRL_C = 1, 2, 130
 _LONGEST_LINE = 2_000
+_HELP = {"help_option_names": ["-h", "--help"]}
+_SCRIPT, _DISTRIBUTION = "harness", "lesson11-harness"
 _GC_THRESHOLD = 100_000  # new objects between collections; with Python's 700, imports trigger many
 
 
 def new_app() -> typer.Typer:
     """A typer application with the settings that all commands share."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP)
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -40,7 +44,7 @@ def run(app: typer.Typer) -> NoReturn:
     _forget_warnings_of_the_shell()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = _parse_and_run(app)
+        status = _print_version() if sys.argv[1:] == ["--version"] else _parse_and_run(app)
     except SystemExit as exit_:
         assert isinstance(exit_.code, int)
         status = exit_.code
@@ -48,6 +52,11 @@ def run(app: typer.Typer) -> NoReturn:
     # are nearly as fast, but then nanobind prints pages of leak warnings once Triton was imported.
     atexit._run_exitfuncs()
     os._exit(_flush_output(status))
+
+
+def _print_version() -> int:
+    typer.echo(f"{_DISTRIBUTION} {version(_DISTRIBUTION)}")
+    return 0
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -127,16 +136,41 @@ def report_errors(debug: bool) -> Iterator[None]:
 
 def this_command() -> str:
     """The command as it was typed, without passwords, so that it can be typed again."""
-    module = Path(sys.argv[0]).stem
-    package = Path(sys.argv[0]).parent.name
-    return shlex.join([python(), "-m", f"{package}.{module}", *map(_without_password, sys.argv[1:])])
+    arguments = shlex.join(map(_without_password, sys.argv[1:]))
+    if _is_script():
+        return f"{_script()} {arguments}".rstrip()
+    path = Path(sys.argv[0])
+    name = path.parent.name if path.stem == "__main__" else f"{path.parent.name}.{path.stem}"
+    return f"{python()} -m {name} {arguments}".rstrip()
+
+
+def command_line(module: str, arguments: str = "") -> str:
+    """How to run the command of a module ("harness.search") in the way in which this one was run."""
+    package, _, name = module.partition(".")
+    start = f"{_script()} {name}" if _is_script() else f"{python()} -m {package}.{name}"
+    return f"{start} {arguments}".rstrip()
 
 
 def python() -> str:
-    """The running interpreter, relative to the working directory if it is inside."""
-    here = Path.cwd()
-    executable = Path(sys.executable)
-    return str(executable.relative_to(here)) if executable.is_relative_to(here) else "python"
+    """The running interpreter: `python` if that is it, else its path, relative if it is in the working directory."""
+    here, executable = Path.cwd(), Path(sys.executable)
+    if executable.is_relative_to(here):
+        return shlex.quote(str(executable.relative_to(here)))
+    found = shutil.which("python")
+    return "python" if found and Path(found) == executable else shlex.quote(str(executable))
+
+
+def _is_script() -> bool:
+    return Path(sys.argv[0]).name == _SCRIPT
+
+
+def _script() -> str:
+    """The console script: its name if the shell finds it, else its path."""
+    script = Path(sys.argv[0])
+    found = shutil.which(_SCRIPT)
+    if found and Path(found).samefile(script):
+        return _SCRIPT
+    return shlex.quote(str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script))
 
 
 def _without_password(argument: str) -> str:

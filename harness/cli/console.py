@@ -103,6 +103,15 @@ class Console:
             value = ("\n" + " " * (width + 2)).join(lines)
             self._rich.print(f"[bold]{escape(name):<{width}}[/]  {escape(value)}")
 
+    def print_table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print rows below a header. In a narrow terminal, cells are wrapped, but for those of the first column."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in header:
+            table.add_column(name, no_wrap=name == header[0])
+        for row in rows:
+            table.add_row(*map(escape, row))
+        self._rich.print(table)
+
     def set_progress(self, done: int, total: int, what: str = "trials", left: str = "") -> None:
         """Show `done` of `total` in the progress bar, and how long the rest will take."""
         self._progress.update(self._task, completed=done, total=total, description=what, left=left)

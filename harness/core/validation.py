@@ -38,5 +38,16 @@ def describe(name: str, error: "ErrorDetails") -> str:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """`did you mean momentum? `, or "" if no known name is close."""
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
-    return f"did you mean {close[0]}? " if close else ""
+    by_plain = {plain(one): one for one in known}
+    close = difflib.get_close_matches(plain(name), by_plain, n=1)
+    return f"did you mean {by_plain[close[0]]}? " if close else ""
+
+
+def plain(name: str) -> str:
+    """A name without what is forgiven when it is typed: capital letters, and - in place of _."""
+    return name.strip().lower().replace("-", "_")
+
+
+def named(name: str, known: Iterable[str]) -> str:
+    """The known name that is meant; `name` itself if there is none."""
+    return next((one for one in known if plain(one) == plain(name)), name)

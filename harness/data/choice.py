@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from harness.core.defaults import Header
 from harness.core.errors import UserError
+from harness.core.validation import named, suggest
 
-NAMED = ("auto", "fashion-mnist", "digits", "breast-cancer")
+# The examples that a claim trains on.
+TRAINING_EXAMPLES = {"fashion-mnist": 60_000, "digits": 1_497, "breast-cancer": 475}
+NAMED = ("auto", *TRAINING_EXAMPLES)
 
 _CSV = "csv:"
 _MAX_NAME = 60
@@ -56,9 +59,11 @@ class DataChoice(NamedTuple):
 
 def data_choice(spec: str, target: str = "", header: Header = "auto") -> DataChoice:
     """A validated choice. Raises `UserError` if it is not valid."""
-    choice = DataChoice(spec, target, header)
-    if choice.path is None and spec not in NAMED:
-        raise UserError(f"dataset is {spec!r}: it should be one of {', '.join(NAMED)}, or csv:PATH")
+    choice = DataChoice(named(spec, NAMED), target, header)
+    if choice.path is None and choice.spec not in NAMED:
+        raise UserError(
+            f"dataset is {spec!r}: {suggest(spec, NAMED)}it should be one of {', '.join(NAMED)}, or csv:PATH"
+        )
     if choice.path is not None and spec == _CSV:
         raise UserError("dataset is 'csv:': the path of the file is missing")
     if "\0" in spec:

@@ -1,5 +1,6 @@
 """Runs a search: loads the data, runs trials and winner, prints the result."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 from harness.cli import command
@@ -93,7 +94,6 @@ def _fitted(space: Space, dataset: Dataset, console: Console, is_default: bool) 
 
 
 def _show(console: Console, summary: Summary, record: DatasetRecord, was_finished: bool) -> None:
-    python = command.python()
     training = f"{summary.training_seconds:.0f} s of training in all trials"
     best, confirmed = summary.best, texts.confirmed_lines(summary.final.candidates)
     console.print("")
@@ -115,8 +115,8 @@ def _show(console: Console, summary: Summary, record: DatasetRecord, was_finishe
     console.print("")
     console.print_fields(
         {
-            "MLflow UI": f"{python} -m harness.ui   (or make ui)",
-            "report": f"{python} -m analysis.study --study {summary.name}",
+            "MLflow UI": command.command_line("harness.ui"),
+            "report": command.command_line("analysis.study", f"--study {shlex.quote(summary.name)}"),
             "more trials": f"--trials {len(summary.trials) + 10} adds ten",
             "model": next((run.model for run in summary.final.tested if run.model), "none"),
         },

@@ -9,7 +9,7 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from harness.cli.command import python
+from harness.cli.command import command_line, python
 from harness.core.errors import UserError
 from harness.storage.checks import ARTIFACTS
 from harness.storage.sqlite import create_atomically
@@ -95,7 +95,7 @@ def check_place(client: RetryingClient, experiment_id: str) -> None:
         return  # older code kept the artifacts in the working folder, and the database elsewhere
     raise UserError(
         f"{path.resolve()} was moved or copied from {made}, where its artifacts are still looked for; mend this copy"
-        f" with: {python()} -m harness.relocate"
+        f" with: {command_line('harness.relocate')}"
     )
 
 

@@ -14,7 +14,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
-from harness.cli.command import python
+from harness.cli.command import command_line, python
 from harness.core.config import RunConfig
 from harness.core.errors import UserError
 from harness.storage.checks import check_exists
@@ -23,6 +23,8 @@ from harness.tracking.digest import is_as_recorded, is_history_as_recorded
 from harness.tracking.experiments import check_place, find_experiment
 from harness.tracking.retry import RetryingClient
 from harness.tracking.schema import CONFIG_HASH, ENVIRONMENT, KIND, NAME, PARENT_RUN_ID, Kind
+
+_SHOWN_IDS = 3
 
 
 class TrackedRun(NamedTuple):
@@ -71,15 +73,16 @@ def environment_of(tags: Mapping[str, str]) -> dict[str, str]:
 class ExperimentReader:
     """Reads one MLflow experiment. Raises `UserError` if there is no such experiment at `uri`.
 
-    `made_by` is the command that creates it, for the error message.
+    `made_by` is the command that creates it, for the error message; "" for a search.
     """
 
-    def __init__(self, uri: str, experiment: str, made_by: str = "python -m harness.search") -> None:
+    def __init__(self, uri: str, experiment: str, made_by: str = "") -> None:
         check_exists(uri)
         self.uri = uri
         self.client = RetryingClient(uri)
         found = find_experiment(self.client, experiment)
         if found is None:
+            made_by = made_by or command_line("harness.search")
             raise UserError(
                 f"no {experiment!r} in {without_password(uri)}; run: {made_by}   (or set MLFLOW_TRACKING_URI)"
             )
@@ -167,25 +170,43 @@ def parents_anywhere(uri: str, kind: Kind, deleted: bool = False) -> list[tuple[
     """
     check_exists(uri)
     client = RetryingClient(uri)
-    experiments = _all_pages(client, lambda plain, token: plain.search_experiments(page_token=token))
-    names = {found.experiment_id: found.name for found in experiments}
+    names = _experiment_names(client)
     runs = _search_runs(client, list(names), f"tags.`{KIND}` = '{kind}'", ["attributes.start_time DESC"], deleted)
     return [(names[run.info.experiment_id], _tracked(run)) for run in runs]
 
 
 def find_run(uri: str, run_id: str) -> tuple[ExperimentReader, TrackedRun]:
-    """A run by its id, and a reader of its experiment. Raises `UserError` if there is no such run."""
+    """A run by its id or the beginning of it, and a reader of its experiment.
+
+    Raises `UserError` if there is no such run, or if several begin so.
+    """
     check_exists(uri)
     client = RetryingClient(uri)
+    names = _experiment_names(client)
     try:
-        run = client.call(lambda plain: plain.get_run(run_id))
+        found = [client.call(lambda plain: plain.get_run(run_id))]
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             why = " ".join(str(error).split())[:300]
             raise UserError(f"{without_password(uri)} refuses to answer: {why}") from None
-        raise UserError(f"there is no run {run_id!r} in {without_password(uri)}; the MLflow UI shows the ids") from None
-    experiment = client.call(lambda plain: plain.get_experiment(run.info.experiment_id))
-    return ExperimentReader(uri, experiment.name), _tracked(run)
+        found = _runs_that_begin_with(client, list(names), run_id)
+    if len(found) > 1:
+        ids = ", ".join(run.info.run_id for run in found[:_SHOWN_IDS]) + ", …" * (len(found) > _SHOWN_IDS)
+        raise UserError(f"{len(found)} runs begin with {run_id!r} ({ids}): give more of the id")
+    if not found:
+        raise UserError(f"there is no run {run_id!r} in {without_password(uri)}; the MLflow UI shows the ids")
+    return ExperimentReader(uri, names[found[0].info.experiment_id]), _tracked(found[0])
+
+
+def _experiment_names(client: RetryingClient) -> dict[str, str]:
+    experiments = _all_pages(client, lambda plain, token: plain.search_experiments(page_token=token))
+    return {found.experiment_id: found.name for found in experiments}
+
+
+def _runs_that_begin_with(client: RetryingClient, experiment_ids: list[str], start: str) -> list[Run]:
+    if not start.isalnum():
+        return []
+    return list(_search_runs(client, experiment_ids, f"attributes.run_id LIKE '{start.lower()}%'", []))
 
 
 def _search_runs(
