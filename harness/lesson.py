@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from harness.cli import command
-from harness.cli.options import DataDirOption, DatasetOption, DebugOption, HeaderOption, TargetOption
+from harness.cli.options import (
+    DataDirOption,
+    DatasetOption,
+    DebugOption,
+    HeaderOption,
+    IgnoreOption,
+    TargetOption,
+)
 from harness.core.defaults import LESSON, LESSON_SEED
 from harness.data.choice import data_choice
 
@@ -26,6 +33,7 @@ def main(
     dataset: DatasetOption = "auto",
     target: TargetOption = "",
     header: HeaderOption = "auto",
+    ignore: IgnoreOption = None,
     data_dir: DataDirOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -33,7 +41,7 @@ def main(
     with command.report_errors(debug):
         from harness.core.config import make_config
 
-        choice = data_choice(dataset, target, header)
+        choice = data_choice(dataset, target, header, ignore)
         config = make_config(
             lr=lr, gamma=gamma, batch_size=batch_size, epochs=epochs, batch_norm=batch_norm, seed=seed,
             dataset=choice.name, split="lesson",

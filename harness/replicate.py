@@ -35,6 +35,7 @@ def main(
     dataset: options.OptionalDatasetOption = None,
     target: options.TargetOption = "",
     header: options.HeaderOption = "auto",
+    ignore: options.IgnoreOption = None,
     data_dir: options.DataDirOption = None,
     device: options.DeviceOption = "auto",
     engine: options.EngineOption = "local",
@@ -52,7 +53,7 @@ def main(
         _check(claims, all or list_claims, seeds, quick)
         engine_options.check()
         check_tracking(tracking_uri())
-        chosen = _on(_read(claims, seeds, quick), dataset, target, header)
+        chosen = _on(_read(claims, seeds, quick), dataset, target, header, ignore)
 
         from harness.cli.console import Console
 
@@ -105,14 +106,16 @@ def _read(claims: list[str] | None, seeds: int | None, quick: bool) -> list[Clai
     return [claim.with_seeds(seeds) for claim in read] if seeds else read
 
 
-def _on(claims: list[Claim], dataset: str | None, target: str, header: Header) -> list[Claim]:
+def _on(claims: list[Claim], dataset: str | None, target: str, header: Header, ignore: list[str] | None) -> list[Claim]:
     if dataset is None and target:
         raise UserError(f"--target is {target!r}: it needs --dataset csv:PATH")
     if dataset is None and header != "auto":
         raise UserError(f"--header is {header!r}: it needs --dataset csv:PATH")
+    if dataset is None and ignore:
+        raise UserError(f"--ignore is {ignore[0]!r}: it needs --dataset csv:PATH")
     if dataset == "auto":
         raise UserError("--dataset is 'auto': a replication names its data")
-    return claims if dataset is None else [claim.on(data_choice(dataset, target, header)) for claim in claims]
+    return claims if dataset is None else [claim.on(data_choice(dataset, target, header, ignore)) for claim in claims]
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def _grid_ends(one: Judged) -> list[str]:
         return []
     ends = (min(one.claim.tuning.lr), max(one.claim.tuning.lr))
     return [
-        f"{one.claim.name}: the lr chosen for {arm}, {lr:g}, is at an end of its grid; a better one may lie beyond."
+        f"{one.claim.name}: the lr chosen for {arm!r}, {lr:g}, is at an end of its grid; a better one may lie beyond."
         for arm, lr in one.evidence.chosen.items()
         if lr in ends
     ]

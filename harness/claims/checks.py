@@ -65,7 +65,7 @@ def _check_names(claim: Claim, estimand: Estimand, position: int) -> None:
     patterns = estimand.compare in ("slope", "valley")
     for spec in estimand.arms:
         if not claim.arm_names([spec]) or not (patterns or spec in claim.arms):
-            known = ", ".join(claim.arms) or "none"
+            known = ", ".join(map(repr, claim.arms)) or "none"
             raise ClaimError(f"arms names {spec!r}: there are {known}", "estimands", position, "arms")
     named = claim.arm_names(estimand.arms)
     if patterns and len(named) < 3:

@@ -118,9 +118,8 @@ class Estimand(Strict):
             raise ValueError(f"arms is {self.arms}: a value is that of one arm")
         least = self.smallest_effect if self.claimed is None else self.claimed - (self.margin or 0.0)
         if self.compare == "log_ratio" and (least is None or least <= 0):
-            raise ValueError(
-                "claimed minus margin, or smallest_effect, should be above 0: effects of a log ratio are factors"
-            )
+            what = "smallest_effect" if self.claimed is None else "claimed minus margin"
+            raise ValueError(f"{what} is {least}: it should be above 0, because effects of a log ratio are factors")
         nothing = 1.0 if self.compare == "log_ratio" else 0.0
         for name, value in (("smallest_effect", self.smallest_effect), ("claimed", self.claimed)):
             if value == nothing:

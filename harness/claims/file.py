@@ -115,6 +115,7 @@ class _File(Strict):
     dataset: str = "fashion-mnist"
     target: str = ""
     header: Header = "auto"
+    ignore: list[str] = Field(default_factory=list)
     seeds: Seeds = Seeds(first=1, count=10)
     settings: _Settings = _Settings()
     tuning: Tuning | None = None
@@ -168,7 +169,7 @@ def _data(file: _File, folder: Path) -> DataChoice:
     if file.dataset == "auto":
         raise ClaimError('dataset is "auto": a claim names its data', "dataset")
     try:
-        return data_choice(file.dataset, file.target, file.header).beside(folder)
+        return data_choice(file.dataset, file.target, file.header, file.ignore).beside(folder)
     except UserError as error:
         raise ClaimError(str(error), str(error).split(" ", 1)[0]) from None
 

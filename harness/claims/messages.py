@@ -30,7 +30,8 @@ def complaint(error: ValidationError, fields: Mapping[str, Sequence[str]]) -> tu
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     place = first["loc"] if first["type"] == "extra_forbidden" else _place(first)
     name = ".".join(part for part in place if isinstance(part, str))
-    return _message(first, name, [one for one in errors if _place(one) == place], fields), place
+    message = _message(first, name, [one for one in errors if _place(one) == place], fields)
+    return message, (*place, *_field_named(message, place, fields))
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
@@ -47,6 +48,15 @@ def line_of(text: str, place: Sequence[str | int]) -> int:
     if len(names) == 1:
         return start
     return _field_line(lines, start, names[1]) or start
+
+
+def _field_named(message: str, place: Sequence[str | int], fields: Mapping[str, Sequence[str]]) -> list[str]:
+    """The field that a message about a whole table names first: `estimands: at is 9, …`."""
+    tables = [part for part in place if isinstance(part, str)]
+    if len(tables) != 1 or tables[0] not in fields:
+        return []
+    named = re.match(r"(?:\w+: )?(\w+) ", message)
+    return [named[1]] if named and named[1] in fields[tables[0]] else []
 
 
 def _place(error: ErrorDetails) -> tuple[str | int, ...]:

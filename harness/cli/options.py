@@ -14,6 +14,10 @@ DatasetOption = Annotated[str, typer.Option(help=_DATASET_HELP)]
 OptionalDatasetOption = Annotated[str | None, typer.Option(help=_DATASET_HELP, show_default="each claim's")]
 TargetOption = Annotated[str, typer.Option(help="Column of labels in a CSV file.", show_default="the last column")]
 HeaderOption = Annotated[Header, typer.Option(help="Whether the first row of a CSV file holds names.")]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", help="Column of a CSV file to leave out; may be repeated.", show_default=False),
+]
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder that contains FashionMNIST/raw.", show_default="HARNESS_DATA_DIR, or data")
 ]

@@ -67,7 +67,7 @@ def best_epoch(accuracies: Sequence[float]) -> dict[str, float]:
 class DatasetRecord(NamedTuple):
     """What is recorded of a run's data. `fallback` is the reason why it is not the requested dataset, or "".
 
-    `spec`, `target` and `header` are the `DataChoice` that loads the same data again.
+    `spec`, `target`, `header` and `ignored` are the `DataChoice` that loads the same data again.
     """
 
     name: str
@@ -78,3 +78,4 @@ class DatasetRecord(NamedTuple):
     spec: str
     target: str = ""
     header: str = "auto"
+    ignored: tuple[str, ...] = ()

@@ -22,6 +22,9 @@ _BOUNDS = {
 }
 
 
+_CLOSE = 0.65  # "iris" is not digits
+
+
 def describe(name: str, error: "ErrorDetails") -> str:
     """`lr is -1: it should be greater than 0`, or the text of a validator's own ValueError."""
     context = error.get("ctx", {})
@@ -39,7 +42,7 @@ def describe(name: str, error: "ErrorDetails") -> str:
 def suggest(name: str, known: Iterable[str]) -> str:
     """`did you mean momentum? `, or "" if no known name is close."""
     by_plain = {plain(one): one for one in known}
-    close = difflib.get_close_matches(plain(name), by_plain, n=1)
+    close = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=_CLOSE)
     return f"did you mean {by_plain[close[0]]}? " if close else ""
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +20,14 @@ _MAX_NAME = 60
 
 
 class DataChoice(NamedTuple):
-    """`spec` is one of `NAMED` or `csv:PATH`. Of a CSV file, `target` is the column of labels, "" for the last one, and
-    `header` says whether its first row holds names.
+    """`spec` is one of `NAMED` or `csv:PATH`. Of a CSV file, `target` is the column of labels, "" for the last one,
+    `header` says whether its first row holds names, and `ignored` columns are left out.
     """
 
     spec: str
     target: str = ""
     header: Header = "auto"
+    ignored: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -50,16 +52,19 @@ class DataChoice(NamedTuple):
         """The command-line options that choose it."""
         target = f" --target {shlex.quote(self.target)}" if self.target else ""
         header = f" --header {self.header}" if self.header != "auto" else ""
-        return f"--dataset {shlex.quote(self.spec)}{target}{header}"
+        ignored = "".join(f" --ignore {shlex.quote(column)}" for column in self.ignored)
+        return f"--dataset {shlex.quote(self.spec)}{target}{header}{ignored}"
 
     def beside(self, folder: Path) -> "DataChoice":
         """The same choice with a path relative to `folder`."""
         return self if self.path is None else self._replace(spec=f"{_CSV}{folder / self.path}")
 
 
-def data_choice(spec: str, target: str = "", header: Header = "auto") -> DataChoice:
+def data_choice(
+    spec: str, target: str = "", header: Header = "auto", ignored: Sequence[str] | None = None
+) -> DataChoice:
     """A validated choice. Raises `UserError` if it is not valid."""
-    choice = DataChoice(named(spec, NAMED), target, header)
+    choice = DataChoice(named(spec, NAMED), target, header, tuple(ignored or ()))
     if choice.path is None and choice.spec not in NAMED:
         raise UserError(
             f"dataset is {spec!r}: {suggest(spec, NAMED)}it should be one of {', '.join(NAMED)}, or csv:PATH"
@@ -72,4 +77,6 @@ def data_choice(spec: str, target: str = "", header: Header = "auto") -> DataCho
         raise UserError(f"target is {target!r}: it needs --dataset csv:PATH")
     if header != "auto" and choice.path is None:
         raise UserError(f"header is {header!r}: it needs --dataset csv:PATH")
+    if ignored and choice.path is None:
+        raise UserError(f"ignore is {ignored[0]!r}: it needs --dataset csv:PATH")
     return choice

@@ -3,23 +3,27 @@
 import csv
 import re
 import warnings
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import pandas as pd
 
 from harness.core.errors import UserError
 
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # spreadsheets write it before the table
+SEPARATORS = {"\t": "tabs", ";": "';'", ",": "commas"}
+_SNIFFED_ROWS = 20
 
 
 class CsvFile(NamedTuple):
-    """`first`: the cells of the first row of the table. `skipped`: the lines before it."""
+    """`first`: the cells of the first row of the table. `skipped`: the lines before it. `separator`: between cells."""
 
     path: Path
     first: list[str]
     skipped: int
+    separator: str
 
     def rows(self, names: list[str], label: str, has_header: bool) -> pd.DataFrame:
         """The rows below the header, if there is one, under these names; the column `label` as text.
@@ -30,7 +34,8 @@ class CsvFile(NamedTuple):
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 frame = pd.read_csv(
-                    self.path, names=names, header=0 if has_header else None, skiprows=self.skipped, index_col=False,
+                    self.path, sep=self.separator, names=names, header=0 if has_header else None,
+                    skiprows=self.skipped, index_col=False,
                     dtype={label: str}, keep_default_na=False, na_values=[""], skipinitialspace=True, low_memory=False,
                     encoding="utf-8-sig",
                 )  # fmt: skip
@@ -55,7 +60,7 @@ class CsvFile(NamedTuple):
         Raises `UserError` if that row is too short, because then the fault is not the cell.
         """
         with self.path.open(newline="", encoding="utf-8-sig") as text:
-            lines = islice(enumerate(csv.reader(text, skipinitialspace=True), start=1), self.skipped, None)
+            lines = islice(enumerate(_cells(text, self.separator), start=1), self.skipped, None)
             rows = ((number, len(row)) for number, row in lines if not _is_blank(row))
             try:
                 row, width = next(islice(rows, position + has_header, None), (0, len(self.first)))
@@ -75,13 +80,15 @@ def open_csv(path: Path) -> CsvFile:
         raise UserError(f"{path} is a device or a pipe; give the path of a CSV file after csv:")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            separator = _SEPARATOR_LINE.fullmatch(file.readline(10))
-            if separator and separator[1] != ",":
-                raise UserError(f"{path} is separated by {separator[1]!r}: save it with commas")
-            if not separator:
+            named = _SEPARATOR_LINE.fullmatch(file.readline(10))
+            if named and named[1] not in SEPARATORS:
+                raise UserError(f"{path} is separated by {named[1]!r}: save it with {_or(SEPARATORS.values())}")
+            if not named:
                 file.seek(0)
-            rows = csv.reader(file, skipinitialspace=True)
-            first = next((row for row in rows if not _is_blank(row)), [])
+            start = file.tell()
+            separator = named[1] if named else _sniffed(file, start)
+            file.seek(start)
+            first = next((row for row in _cells(file, separator) if not _is_blank(row)), [])
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); give the path of a CSV file after csv:") from None
     except UnicodeDecodeError:
@@ -91,8 +98,35 @@ def open_csv(path: Path) -> CsvFile:
     if not first:
         raise UserError(f"{path} is empty")
     if len(first) < 2:
-        raise UserError(f"{path} has one column: it should have features and a label, separated by commas")
-    return CsvFile(path, [cell.strip() for cell in first], int(separator is not None))
+        raise UserError(
+            f"{path} has one column: it should have features and a label, separated by {_or(SEPARATORS.values())}"
+        )
+    return CsvFile(path, [cell.strip() for cell in first], int(named is not None), separator)
+
+
+def _cells(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
+
+
+def _sniffed(file: TextIO, start: int) -> str:
+    """The separator that gives each of the first rows as many cells, two or more; commas if none does.
+
+    Commas are tried last, because they may be decimal ones in a file with another separator.
+    """
+    for separator in SEPARATORS:
+        file.seek(start)
+        try:
+            widths = {len(row) for row in islice(_cells(file, separator), _SNIFFED_ROWS) if not _is_blank(row)}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and widths.pop() > 1:
+            return separator
+    return ","
+
+
+def _or(choices: Iterable[str]) -> str:
+    *others, last = choices
+    return f"{', '.join(others)} or {last}"
 
 
 def _is_blank(row: list[str]) -> bool:

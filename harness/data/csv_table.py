@@ -3,6 +3,8 @@
 A cell that is not a number, or not a class, is refused by row and column, counted as in a spreadsheet. No torch.
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +14,14 @@ from numpy.typing import NDArray
 
 from harness.core.defaults import Header
 from harness.core.errors import UserError
-from harness.data.csv_file import CsvFile, open_csv
+from harness.core.validation import suggest
+from harness.data.csv_file import SEPARATORS, CsvFile, open_csv
 from harness.data.header import holds_names, is_number
 from harness.data.labels import classes_in, first_fraction
 
 _LARGEST = float(np.finfo(np.float32).max) / 2  # so that differences are finite
 _NO_LABEL = ("", "nan", "null")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _PLAUSIBLE = 3  # with so few columns, a first row 0, 1, … may be data
 _LEVELS = 2**16  # of float32 across the range of a column; with fewer, the table is kept in float64
 
@@ -50,26 +54,34 @@ def breast_cancer() -> LabelledTable:
     )
 
 
-def read_csv(path: Path, target: str = "", header: Header = "auto") -> LabelledTable:
-    """The table in a CSV file. `target` is the column of labels, by default the last one.
+def read_csv(path: Path, target: str = "", header: Header = "auto", ignored: Sequence[str] = ()) -> LabelledTable:
+    """The table in a CSV file. `target` is the column of labels, by default the last one. `ignored` are left out.
 
     `header`: whether the first row holds names; "auto" decides by whole columns (see `header.py`). Without names,
-    columns are called "column 1", …, and `target` may be such a name or its number. Labels are words or whole numbers;
-    every other column holds numbers. Raises `UserError`, which names row and column, if the file is not such a table.
+    columns are called "column 1", …, and `target` and `ignored` may be such names or their numbers. Labels are words or
+    whole numbers; every other column holds numbers. Raises `UserError`, which names row and column, if the file is not
+    such a table.
     """
     file = open_csv(path)
     has_header = _has_header(file, target, header)
     names = file.first if has_header else _numbered(file)
-    label = _label_column(file, target, has_header)
+    left_out = [_column(file, name, has_header, "ignore") for name in ignored]
+    label = _column(file, target, has_header, "target") if target else _last(names, left_out)
+    if label in left_out:
+        raise UserError(f"ignore is {label!r}: that is the target of {file.path}")
     if has_header:
         _check_names(file)
     frame = file.rows(names, label, has_header)
     source = _Source(file, has_header, may_be_target=has_header and not target)
-    columns = [name for name in names if name != label]
+    columns = [name for name in names if name != label and name not in left_out]
+    if not columns:
+        raise UserError(f"{file.path}: no column is left to be a feature")
     features, notes = _features(source, frame[columns])
     labels, classes = _classes(source, frame[label])
     what = f"row {file.skipped + 1} holds the names" if has_header else "no row of names"
+    what = what if file.separator == "," else f"separated by {SEPARATORS[file.separator]}; {what}"
     reading = f"{path.name}: {what}; the label is {label!r}, the features are {_some(columns)}"
+    reading += f"; ignored: {_some(left_out)}" if left_out else ""
     return LabelledTable(features, labels, tuple(columns), classes, reading, notes)
 
 
@@ -103,19 +115,25 @@ def _position(target: str, numbered: list[str]) -> str | None:
     return next((name for name in numbered if target in (name, name.removeprefix("column "))), None)
 
 
-def _label_column(file: CsvFile, target: str, has_header: bool) -> str:
+def _last(names: list[str], left_out: list[str]) -> str:
+    """The last column that is not left out; the last one if all are."""
+    return next((name for name in reversed(names) if name not in left_out), names[-1])
+
+
+def _column(file: CsvFile, name: str, has_header: bool, option: str) -> str:
+    """The column that an option ("target") names. Raises `UserError` if there is none."""
     names = file.first if has_header else _numbered(file)
-    if not target:
-        return names[-1]
     if has_header:
-        if target not in names:
-            raise UserError(f"target is {target!r}: the columns of {file.path} are {_some(names)}")
-        return target
-    if found := _position(target, names):
+        if name not in names:
+            raise UserError(
+                f"{option} is {name!r}: {suggest(name, names)}the columns of {file.path} are {_some(names)}"
+            )
+        return name
+    if found := _position(name, names):
         return found
     raise UserError(
-        f"target is {target!r}, but {file.path} has no header: its first row holds numbers; without names the target is"
-        f" {names[0]!r} to {names[-1]!r}, by default the last one"
+        f"{option} is {name!r}, but {file.path} has no header: its first row holds numbers; without names the columns"
+        f" are {names[0]!r} to {names[-1]!r}"
     )
 
 
@@ -176,11 +194,14 @@ def _numbers(source: _Source, column: "pd.Series[Any]") -> NDArray[np.float64]:
         cell = column.iloc[position]
         found = "empty" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
         names = "" if source.has_header or position else "; if row 1 holds names, say --header yes"
+        where = source.place(position, column.name)
+        if isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell.strip()):
+            raise UserError(f"{where} is {found}, with a decimal comma: write all numbers with a point, as 1.5")
         if source.may_be_target and isinstance(cell, str):
             names = "; if these are the labels, name the column as the target"
         raise UserError(
-            f"{source.place(position, column.name)} is {found}: it should be a number up to {_LARGEST:.1e} in size;"
-            f" fill it in, or leave the row or the column out{names}"
+            f"{where} is {found}: it should be a number up to {_LARGEST:.1e} in size;"
+            f" fill it in, or leave out the row or, by --ignore, the column{names}"
         )
     return values
 

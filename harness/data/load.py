@@ -18,9 +18,18 @@ _DIGITS_TEST_SHARE = 6
 _SHOWN_CLASSES = 5
 
 
-def load_dataset(spec: str, target: str = "", data_dir: Path | None = None, header: Header = "auto") -> Dataset:
-    """The dataset called `spec`: auto, fashion-mnist, digits, breast-cancer or csv:PATH. See `load`."""
-    return load(data_choice(spec, target, header), data_dir)
+def load_dataset(
+    spec: str,
+    target: str = "",
+    data_dir: Path | None = None,
+    header: Header = "auto",
+    ignore: Sequence[str] = (),
+) -> Dataset:
+    """The dataset called `spec`: auto, fashion-mnist, digits, breast-cancer or csv:PATH. See `load`.
+
+    Of a CSV file, the columns in `ignore` are left out.
+    """
+    return load(data_choice(spec, target, header, ignore), data_dir)
 
 
 def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
@@ -30,7 +39,7 @@ def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
     """
     if choice.path is not None:
         path = choice.path.resolve()
-        table = csv_table.read_csv(choice.path, choice.target, choice.header)
+        table = csv_table.read_csv(choice.path, choice.target, choice.header, choice.ignored)
         return _from_table(table, path.as_uri(), choice._replace(spec=f"csv:{path}"))
     if choice.spec == "breast-cancer":
         return _from_table(csv_table.breast_cancer(), "sklearn.datasets.load_breast_cancer", choice)

@@ -1,5 +1,6 @@
 """Trains a tracked run again from what MLflow recorded of it, and compares every metric. Writes nothing."""
 
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,9 @@ def _check_kind(run: TrackedRun) -> None:
 
 def _load(run: TrackedRun, data_dir: Path | None) -> Dataset:
     header: Any = run.tags.get(schema.HEADER, "auto")
-    choice = DataChoice(run.tags.get(schema.DATA, run.params["dataset"]), run.tags.get(schema.TARGET, ""), header)
+    ignored = tuple(json.loads(run.tags.get(schema.IGNORED, "[]")))
+    spec, target = run.tags.get(schema.DATA, run.params["dataset"]), run.tags.get(schema.TARGET, "")
+    choice = DataChoice(spec, target, header, ignored)
     if choice.path is not None and not choice.path.exists():
         raise UserError(f"{choice.path}, on which the run was trained, does not exist any more: restore it")
     dataset = load(choice, data_dir)

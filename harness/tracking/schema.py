@@ -29,7 +29,8 @@ RESTORED = "harness.restored"  # of a run that is written again from Optuna's re
 LEARNED = "harness.learned"  # "false" on a trial whose network only guesses
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
 MODEL = "harness.model"
-DATA, TARGET, HEADER = "harness.data", "harness.target", "harness.header"  # the choice that loads the same data again
+# The choice that loads the same data again; IGNORED is a JSON list.
+DATA, TARGET, HEADER, IGNORED = "harness.data", "harness.target", "harness.header", "harness.ignored"
 CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
 PROBES = "harness.probes"
 EFFECT_SIZE = "harness.effect_size"  # of a report, followed by claim and estimand: smallest effect that matters over sd

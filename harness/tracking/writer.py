@@ -44,6 +44,7 @@ class ExperimentWriter:
         self._device = device
         data = {schema.DATASET_SHA256: dataset.sha256, schema.DATA: dataset.spec, schema.TARGET: dataset.target}
         data[schema.HEADER] = "" if dataset.header == "auto" else dataset.header
+        data[schema.IGNORED] = json.dumps(dataset.ignored) if dataset.ignored else ""
         self._common_tags = source_tags(source) | {name: tag for name, tag in data.items() if tag}
         self._common_tags[schema.OWNER] = this_process()
         if dataset.fallback:

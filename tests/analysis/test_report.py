@@ -70,7 +70,7 @@ def test_the_page_shows_what_tuning_tried_and_warns_of_the_end_of_its_grid(recor
         and "<td>0.45</td>" in page
         and "<td>0.5</td>" in page
     )
-    assert "tiny: the lr chosen for tuned, 0.2, is at an end of its grid" in page
+    assert "tiny: the lr chosen for &#39;tuned&#39;, 0.2, is at an end of its grid" in page
 
 
 def test_runs_link_to_the_server_where_one_is_known(recorded):

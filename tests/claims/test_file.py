@@ -190,7 +190,7 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
             "epochs and updates both say how long a run is",
         ),
         ('words = "w {effect}"', 'words = "w {effect} {effct}"', 33, "has a {} that is none of {effect}, {at} and"),
-        ('words = "w {effect}"', 'words = "w {effect} {tenfold}"', 29, "only a slope has such a factor"),
+        ('words = "w {effect}"', 'words = "w {effect} {tenfold}"', 33, "only a slope has such a factor"),
         (
             'measure = "updates_to_loss"\nat = 0.5\ncompare = "log_ratio"\narms = ["lr 0.1", "lr 0.2"]',
             'measure = "train_loss"\nat = 4\ncompare = "value"\narms = ["momentum"]',
@@ -211,26 +211,36 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ('name = "momentum"', 'name = "m {probes[0]}"', 24, "no field fills"),
         ('name = "momentum"', 'name = "m {lr:d}"', 24, "no field fills"),
         ('name = "momentum"', 'name = "m {lr"', 24, "no field fills"),
-        ('measure = "updates_to_loss"', 'measure = "speed"', 29, "measure is 'speed': known are updates_to_loss"),
+        ('measure = "updates_to_loss"', 'measure = "speed"', 34, "measure is 'speed': known are updates_to_loss"),
         ('measure = "updates_to_loss"\nat = 0.5', 'measure = "updates_to_loss"', 29, "at is missing"),
         ('measure = "updates_to_loss"', 'measure = "path_ratio"', 34, "lacks the probe path"),
-        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "lr 0.3"]', 37, "arms names 'lr 0.3': there are lr 0.1"),
+        (
+            'arms = ["lr 0.1", "lr 0.2"]',
+            'arms = ["lr 0.1", "lr 0.3"]',
+            37,
+            "arms names 'lr 0.3': there are 'lr 0.1', 'lr 0.2'",
+        ),
         ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "momentum"]', 37, "differ in their number of seeds"),
-        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1"]', 29, "a log_ratio compares two"),
+        ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1"]', 37, "a log_ratio compares two"),
         ("smallest_effect = 1.5", "claimed = 2.0", 29, "write claimed with margin, or smallest_effect alone"),
-        ("smallest_effect = 1.5", "smallest_effect = 1.0", 29, "says no effect for a log_ratio"),
-        ("smallest_effect = 1.5", "smallest_effect = -1.5", 29, "should be above 0"),
-        ("smallest_effect = 1.5", "claimed = 2.0\nmargin = 3.0", 29, "should be above 0"),
-        ("smallest_effect = 1.5", "claimed = 1.0\nmargin = 0.5", 29, "says no effect for a log_ratio"),
+        ("smallest_effect = 1.5", "smallest_effect = 1.0", 38, "says no effect for a log_ratio"),
+        ("smallest_effect = 1.5", "smallest_effect = -1.5", 38, "smallest_effect is -1.5: it should be above 0"),
+        (
+            "smallest_effect = 1.5",
+            "claimed = 2.0\nmargin = 3.0",
+            38,
+            "claimed minus margin is -1.0: it should be above 0",
+        ),
+        ("smallest_effect = 1.5", "claimed = 1.0\nmargin = 0.5", 38, "says no effect for a log_ratio"),
         ('arms = ["lr 0.1", "lr 0.2"]', 'arms = ["lr 0.1", "mom*"]', 37, "arms names 'mom*'"),
-        ('compare = "log_ratio"', 'compare = "value"', 29, "a value is that of one arm"),
+        ('compare = "log_ratio"', 'compare = "value"', 37, "a value is that of one arm"),
         ("primary = true\n", "", 1, "primary = true"),
         ('probes = ["loss"]', 'probes = ["los"]', 17, "probes"),
         ("count = 3", 'count = "3"', 13, "seeds.count is '3'"),
         ("epochs = 4", 'epochs = 4\ndataset = "digits"', 17, "dataset is not a field"),
-        ("[seeds]", "[tuning]\nlr = [0.1, 0.1]\nseeds = [60]\n\n[seeds]", 11, "should not name a value twice"),
+        ("[seeds]", "[tuning]\nlr = [0.1, 0.1]\nseeds = [60]\n\n[seeds]", 12, "should not name a value twice"),
         ("[seeds]", "[tuning]\nlr = [0.0, 0.1]\nseeds = [60]\n\n[seeds]", 12, "tuning.lr is 0.0"),
-        ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [60, 60]\n\n[seeds]", 11, "should not name a value twice"),
+        ("[seeds]", "[tuning]\nlr = [0.1, 0.2]\nseeds = [60, 60]\n\n[seeds]", 13, "should not name a value twice"),
         (
             'measure = "updates_to_loss"\nat = 0.5',
             'measure = "train_loss"\nat = 5',
@@ -244,7 +254,7 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         (
             'words = "w {effect}"\nmeasure = "updates_to_loss"\nat = 0.5',
             'words = "w {effect} at {at}"\nmeasure = "train_loss"',
-            29,
+            33,
             "has {at}, but at is missing",
         ),
         ('words = "w {effect}"', 'words = "w"', 33, "estimands.words: 'w' should hold {effect}"),
@@ -291,7 +301,7 @@ def test_a_claim_on_other_data_is_another_replication_and_says_so(tmp_path):
     assert parent_name(moved) == parent_name(claim) + "-breast-cancer"
     assert parent_name(moved.quickened()) == parent_name(claim) + "-breast-cancer-quick"
     assert {moved.config(arm, 5).dataset for arm in moved.arms.values()} == {"breast-cancer"}
-    assert moved.command.endswith("small.toml --dataset breast-cancer")
+    assert moved.arguments.endswith("small.toml --dataset breast-cancer")
     assert claim.on(data_choice("fashion-mnist")) == claim
 
 
@@ -311,7 +321,7 @@ def test_a_claim_without_runs_on_data_stays_what_it_is():
 
 def test_the_command_that_makes_its_runs_can_be_typed(tmp_path):
     moved = read(tmp_path, SMALL).on(DataChoice("csv:/my data/wine.csv", "kind")).quickened()
-    assert moved.command.endswith("small.toml --dataset 'csv:/my data/wine.csv' --target kind --quick")
+    assert moved.arguments.endswith("small.toml --dataset 'csv:/my data/wine.csv' --target kind --quick")
 
 
 def test_what_is_no_toml_or_no_file_is_one_line(tmp_path):

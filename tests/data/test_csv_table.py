@@ -167,7 +167,11 @@ def test_a_column_whose_values_scaling_merges_is_named(csv_file):
         (HEAD + "1,2,c\n3,4,NaN\n", "row 3, column 'y' is 'NaN': it should be a label"),
         ("code,2,c\n1,2,c\n3,4,d\n", "row 1, column 'column 1' is 'code': it should be a number"),
         ("code,2,c\n1,2,c\n3,4,d\n", "if row 1 holds names, say --header yes"),
-        ("sep=;\na;b;y\n1;2;c\n", "is separated by ';': save it with commas"),
+        ("sep=|\na|b|y\n1|2|c\n", "is separated by '|': save it with tabs, ';' or commas"),
+        (
+            "a;b;y\n1,5;2,5;c\n3,5;4;d\n",
+            "row 2, column 'a' is '1,5', with a decimal comma: write all numbers with a point",
+        ),
         ("sep=,\n" + HEAD + "1,2,c\n3,x,d\n", "row 4, column 'b' is 'x'"),
         ("0,1,2,kind\n1,2,3,c\n3,4,5,d\n", "its first row is 0, 1, 2, …, as pandas numbers columns"),
         (HEAD + "1,?,c\n3,4,d\n", "row 2, column 'b' is '?'"),
@@ -189,7 +193,7 @@ def test_a_column_whose_values_scaling_merges_is_named(csv_file):
         (HEAD + '1,2,"c\n3,4,d\n', "is no whole table: EOF inside string"),
         ("a,a,y\n1,2,c\n3,4,d\n", "two columns are called 'a'"),
         (",a,y\n0,2,c\n1,4,d\n", "column 1 has no name; if it holds row numbers"),
-        ("a;b;y\n1;2;c\n", "has one column: it should have features and a label, separated by commas"),
+        ("a|b|y\n1|2|c\n", "has one column: it should have features and a label, separated by tabs, ';' or commas"),
         ("", "is empty"),
         (HEAD, "has no rows of data"),
         (HEAD.encode() + b"1,2,caf\xe9\n3,4,d\n", "is no text in UTF-8"),
@@ -216,3 +220,38 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
         read_csv(tmp_path)
     with pytest.raises(UserError, match="/dev/zero is a device or a pipe"):
         read_csv(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("separator", "reading"), [(";", "separated by ';'; "), ("\t", "separated by tabs; "), (",", "")]
+)
+@pytest.mark.parametrize("first", ["", "sep={}\n"])
+def test_the_separator_is_found_and_told(tmp_path, separator, reading, first):
+    rows = [["id", "a", "b", "y"], ["1", "1.5", "2", "c, d"], ["2", "3", "4", "e; f"]]
+    path = tmp_path / "t.csv"
+    cells = [separator.join(cell if separator not in cell else f'"{cell}"' for cell in row) for row in rows]
+    path.write_text(first.format(separator) + "\n".join(cells))
+    table = read_csv(path, ignored=["id"])
+    assert table.features.tolist() == [[1.5, 2.0], [3.0, 4.0]]
+    assert table.classes == ("c, d", "e; f") and table.columns == ("a", "b")
+    row = 2 if first else 1
+    assert table.reading == (
+        f"t.csv: {reading}row {row} holds the names; the label is 'y', the features are a, b; ignored: id"
+    )
+
+
+def test_ignored_columns_are_left_out_and_the_last_of_the_others_is_the_label(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("1,2,c,9\n3,4,d,8\n")
+    table = read_csv(path, ignored=["column 4", "1"])
+    assert (table.features.tolist(), table.classes) == ([[2.0], [4.0]], ("c", "d"))
+    for ignored, message in [
+        (["5"], "ignore is '5', but .* has no header"),
+        (["3", "4", "1", "2"], "ignore is 'column 4': that is the target"),
+        (["1", "2", "4"], "no column is left to be a feature"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            read_csv(path, ignored=ignored)
+    path.write_text("weight,y\n1,c\n2,d\n")
+    with pytest.raises(UserError, match=r"ignore is 'wieght': did you mean weight\? the columns of"):
+        read_csv(path, ignored=["wieght"])

@@ -105,7 +105,7 @@ def test_how_a_file_was_read_is_told_and_read_so_again():
     assert dataset.reading == "spectra.csv: row 1 holds the names; the label is 'kind', the features are 900, 905"
     other = load(DataChoice("csv:spectra.csv", header="yes"))
     assert (other.sha256, load(other.choice).sha256) == (dataset.sha256, dataset.sha256)
-    assert record_of(other)[-1] == "yes"
+    assert record_of(other).header == "yes"
 
 
 def test_a_class_that_is_not_tested_or_not_validated_is_named():

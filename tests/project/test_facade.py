@@ -1,15 +1,20 @@
 """What people import from `harness` and `analysis`, and what `python -m` lists."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from support.paths import PROJECT
 
 import analysis
 import harness
+from harness.cli.command import command_line, this_command
+from harness.cli.commands import COMMANDS
 
 
 def readme_example():
@@ -53,9 +58,52 @@ def test_python_m_lists_every_command_with_one_line_each(command, package):
     entry_points = {
         path.stem
         for path in (PROJECT / package).glob("*.py")
-        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+        if path.stem != "__main__" and 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
     }
     assert done.returncode == 0 and set(listed) == entry_points and len(listed) == len(entry_points)
+
+
+SCRIPT = Path(sys.executable).with_name("harness")
+
+
+def script(folder, *arguments, **variables):
+    env = os.environ | {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"} | variables
+    return subprocess.run([SCRIPT, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_console_script_lists_all_commands_and_names_itself_in_what_it_prints(tmp_path):
+    listed = script(tmp_path).stdout.splitlines()[:-2]
+    assert [line.split()[:2] for line in listed] == [["harness", name] for name in COMMANDS]
+    done = script(tmp_path, "lesson", "--dataset", "digits", "--epochs", "0")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: epochs is 0: it should be greater than or equal to 1")
+
+
+def test_every_command_has_a_short_help_option_and_a_version(tmp_path):
+    for name in COMMANDS:
+        done = script(tmp_path, name, "-h")
+        assert done.returncode == 0 and f"harness {name}" in done.stdout, done.stderr
+    assert script(tmp_path, "--version").stdout == f"lesson11-harness {version('lesson11-harness')}\n"
+
+
+def test_the_shell_completes_commands_and_options(tmp_path):
+    def completed(typed, position):
+        words = {"COMP_WORDS": typed, "COMP_CWORD": str(position)}
+        return script(tmp_path, _HARNESS_COMPLETE="complete_bash", **words).stdout.split()
+
+    assert completed("harness repl", 1) == ["replicate", "replay"]
+    assert completed("harness search --win", 2) == ["--winner-seeds"]
+
+
+def test_the_interpreter_that_runs_is_named_in_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/harness/search.py", "--study", "a b"])
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert this_command() == "python -m harness.search --study 'a b'"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert command_line("analysis.study", "--study s") == f"{sys.executable} -m analysis.study --study s"
+    monkeypatch.chdir(Path(sys.executable).parent.parent)
+    assert command_line("harness.ui") == f"{Path(sys.executable).parent.name}/{Path(sys.executable).name} -m harness.ui"
 
 
 def test_a_command_that_is_none_is_answered_with_the_nearest(command):

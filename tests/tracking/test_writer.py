@@ -144,7 +144,7 @@ def test_more_children_than_a_page_are_all_read(tracking, parent, store):
 
 
 def test_reading_an_experiment_that_is_not_there_names_it(store):
-    with pytest.raises(UserError, match=r"no 'search/nothing' in sqlite:///.*; run: python -m harness.search "):
+    with pytest.raises(UserError, match=r"no 'search/nothing' in sqlite:///.*; run: .*python -m harness.search "):
         ExperimentReader(store, "search/nothing")
 
 
