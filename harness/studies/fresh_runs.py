@@ -109,4 +109,4 @@ class FreshRuns:
         example, columns = self._dataset.train_inputs[:_EXAMPLE_INPUTS].numpy(), self._dataset.columns
         inputs = f"rows, {example.dtype}: {', '.join(columns)}" if columns else "grey levels, uint8"
         metadata = {"classes": list(self._dataset.classes), "input": inputs}
-        log_model(self._recorder.writer, record.run, Classifier(model), example, metadata)
+        log_model(self._recorder.writer, record.run, self._recorder.name, Classifier(model), example, metadata)

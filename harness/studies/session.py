@@ -16,12 +16,15 @@ from harness.studies.finals import Finals
 from harness.studies.fresh_runs import FreshRuns
 from harness.studies.gain import Gain
 from harness.studies.guessing import best_guess
+from harness.studies.model_card import model_card
 from harness.studies.request import SearchRequest
 from harness.studies.study import Study
 from harness.studies.summary import Summary, markdown, summarise
 from harness.studies.trial import StudyDefaults, Trial
+from harness.tracking.model import describe_model
 from harness.tracking.recorder import Recorder
 from harness.tracking.schema import CONFIRMED, FRESH_SEEDS, TRIALS, WINNER, State
+from harness.tracking.views import save_view
 
 PAGE = "study.html"
 
@@ -72,6 +75,8 @@ class SearchSession:
         self._check_owner()
         request, recorder = self._request, self._recorder
         recorder.open(self._study.name, "study", {"seed": self._seed, "round": request.round_size})
+        reader = recorder.writer.read()
+        save_view(reader.client, reader.experiment_id, recorder.parent_id)
         state: State = "failed"
         try:
             with stop_on_signals(recorder.stop, recorder.console) as caught:
@@ -151,6 +156,10 @@ class SearchSession:
         confirm_seeds = self._request.finals.confirm_seeds
         tags[FRESH_SEEDS] = f"{confirm_seeds} {len(final.tested)}"
         writer.set_tags(parent_id, tags)
+        for run in final.tested:
+            if run.model and run.test_accuracy is not None:
+                card = model_card(summary, run, writer.dataset)
+                describe_model(writer, run.run_id, run.model, card, {"test_accuracy": run.test_accuracy})
 
     def _stopped(self, caught: list[int]) -> Stopped:
         done, total = self._study.done, self._request.trials

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 History = Mapping[int, float]
 
-# Seconds differ each time, `p.…` repeat the params, and a tuning score is made of the other metrics.
+# Seconds differ each time, `param/…` (once `p.…`) repeat the params, and a tuning score is made of the other metrics.
 NOT_COMPARED = ("epoch_seconds", "samples_per_second", "training_seconds", "tuning_score")
 
 
@@ -24,7 +24,7 @@ class Difference(NamedTuple):
 
 def is_compared(metric: str) -> bool:
     """Whether a metric of a run should come out the same when it is trained again."""
-    return metric not in NOT_COMPARED and not metric.startswith("p.")
+    return metric not in NOT_COMPARED and not metric.startswith(("param/", "p."))
 
 
 def differences(recorded: Mapping[str, History], replayed: Mapping[str, History]) -> list[Difference]:

@@ -17,9 +17,17 @@ from harness.storage.urls import sqlite_file
 from harness.tracking.migrations import check_schema
 from harness.tracking.places import DATABASE, made_in
 from harness.tracking.retry import RetryingClient, store_name
-from harness.tracking.schema import NAME
+from harness.tracking.schema import DESCRIPTION, NAME
 from harness.tracking.settings import quiet_mlflow
 
+_DESCRIPTIONS = {
+    "search": "Searches on {name}. Each study is a run that holds its page and what it found; below it are its trials"
+    " (tag `harness.kind` = 'trial'), the runs that confirm the best ones, and the tests of the winner and of the"
+    " lesson's setting.",
+    "claims": "Replications of the claim `{name}`. Each one is a run; below it are the runs of its arms under each seed"
+    " (tag `harness.kind` = 'arm') and those that tune an lr ('tuning'). `python -m analysis.report` judges them.",
+    "reports": "Reports: each run holds a page with its verdicts and figures.",
+}
 # Without this tag, MLflow 3 opens an experiment in its view for language models.
 _SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -57,7 +65,7 @@ def create_experiment(client: RetryingClient, name: str) -> str:
         check_place(client, found)
         _tag_older(client, found, name)
         return found
-    tags, location = _SHOWN_AS_TRAINING | {NAME: name}, None
+    tags, location = _SHOWN_AS_TRAINING | {NAME: name} | _description(name), None
     if path := sqlite_file(client.uri):
         tags[DATABASE] = str(path.resolve())
         # MLflow decodes the default place as a URL, so that a folder a%20b would become a b.
@@ -71,11 +79,18 @@ def create_experiment(client: RetryingClient, name: str) -> str:
         raise UserError(f"{store_name(client.uri)} cannot be written: {reason}") from None
 
 
+def _description(name: str) -> dict[str, str]:
+    kind, _, rest = name.partition("/")
+    return {DESCRIPTION: _DESCRIPTIONS[kind].format(name=rest)} if kind in _DESCRIPTIONS else {}
+
+
 def _tag_older(client: RetryingClient, experiment_id: str, name: str) -> None:
-    """Give an experiment that earlier code made the tag by which it is found when it is renamed."""
+    """Give an experiment that earlier code made a description, and the tag by which it is found when it is renamed."""
     experiment = client.call(lambda plain: plain.get_experiment(experiment_id))
-    if NAME not in experiment.tags and experiment.name == name:
-        client.call(lambda plain: plain.set_experiment_tag(experiment_id, NAME, name))
+    if experiment.name == name:
+        for tag, value in ({NAME: name} | _description(name)).items():
+            if tag not in experiment.tags:
+                client.call(lambda plain, tag=tag, value=value: plain.set_experiment_tag(experiment_id, tag, value))  # type: ignore[misc]
 
 
 def _renamed(client: RetryingClient, name: str) -> Experiment | None:

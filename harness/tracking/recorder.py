@@ -45,7 +45,7 @@ class RecordedJob(NamedTuple):
 
 
 class Recorder:
-    """Writes runs below one parent run, which `open` creates or takes over.
+    """Writes runs below one parent run called `name`, which `open` creates or takes over.
 
     Call `reconcile` before `run` if another process may have written there before.
     """
@@ -54,6 +54,7 @@ class Recorder:
         self.writer = writer
         self.console = console
         self.parent_id = ""
+        self.name = ""
         self.stopped = False
         self._engine = engine
         self._attempts: Counter[tuple[str | None, ...]] = Counter()
@@ -63,6 +64,7 @@ class Recorder:
     def open(self, name: str, kind: Kind, params: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> None:
         """Open the parent run called `name`."""
         self.parent_id = self.writer.open_parent(name, kind, params, tags)
+        self.name = name
 
     def finish(self, state: State) -> None:
         """End the parent run."""

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import webbrowser
 
 import psutil
 import typer
@@ -19,6 +20,7 @@ _HOST = "127.0.0.1"
 _DEFAULT_PORT = 5000
 _PORTS_TRIED = 20
 _SECONDS_TO_START = 60
+_LINKED_STUDIES = 3
 # Its input ends when its parent does.
 _END_WITH_PARENT = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGTERM)"
 
@@ -46,8 +48,11 @@ def free_port() -> int:
     raise UserError(f"no port from {_DEFAULT_PORT} to {last} is free; choose one with --port")
 
 
-def serve(uri: str, port: int) -> None:
-    """Serve the store at `uri` until Ctrl-C. Raises `UserError` if the port is held or MLflow does not start."""
+def serve(uri: str, port: int, open_browser: bool) -> None:
+    """Serve the store at `uri` until Ctrl-C, and `show_links`.
+
+    Raises `UserError` if the port is held or MLflow does not start.
+    """
     check_schema(uri)
     _create_database(uri)
     holder = port_holder(port)
@@ -59,6 +64,7 @@ def serve(uri: str, port: int) -> None:
     arguments += ["--default-artifact-root", "./mlruns"] if uri == MLFLOW_DEFAULT else []
     # The address may hold a password, which everybody would see in the list of processes.
     env = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+    env |= {"MLFLOW_LOGGING_LEVEL": "WARNING"}
     # In a session of its own, the server does not receive Ctrl-C, and its workers end with it.
     with subprocess.Popen([sys.executable, *arguments], env=env, start_new_session=True) as server, _ends(server.pid):
         signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
@@ -66,9 +72,28 @@ def serve(uri: str, port: int) -> None:
         try:
             _wait_until_it_answers(server, port)
             typer.echo(f"\nMLflow is at http://{_HOST}:{port} (this machine only). Press Ctrl-C to stop it.\n")
+            show_links(uri, f"http://{_HOST}:{port}", open_browser)
             server.wait()
         except KeyboardInterrupt:
             typer.echo("MLflow has ended")
+
+
+def show_links(uri: str, server: str, open_browser: bool) -> None:
+    """Print links to the newest studies in the store at `uri`, which `server` shows; open the first in a browser."""
+    from mlflow.exceptions import MlflowException  # it takes seconds, in which the server starts
+
+    from harness.tracking.views import newest_studies, study_links
+
+    try:
+        studies = newest_studies(uri, _LINKED_STUDIES)
+    except MlflowException as error:
+        typer.echo(f"no links to studies, as their views cannot be saved: {str(error).partition(chr(10))[0]}")
+        studies = []
+    links = [study_links(server, experiment_id, study) for experiment_id, study in studies]
+    for one in links:
+        typer.echo(f"{one.study}\n  trials  {one.table}\n  charts  {one.charts}")
+    if open_browser:
+        webbrowser.open(links[0].table if links else server)
 
 
 def _ends(group: int) -> "subprocess.Popen[bytes]":

@@ -281,7 +281,7 @@ def test_a_claim_can_be_asked_of_other_data_and_judged_there(claim_file, tmp_pat
     assert {run.params["dataset"] for run in records.children(parent.id)} == {"breast-cancer"}
     assert {run.tags["harness.dataset_sha256"] for run in records.children(parent.id)} == {breast_cancer.sha256}
     refused = command("analysis.report", "hidden_width.toml")
-    assert refused.returncode == 2 and "no full replication; run: python -m harness.replicate" in refused.stderr
+    assert refused.returncode == 2 and "no full replication; run: " in refused.stderr
 
 
 class Engine:

@@ -19,6 +19,7 @@ from support.search_helpers import ENDLESS, LONG, assert_undisturbed, wait_for_a
 
 from benchmarks.searches import DIGITS, optuna_states, records, start, what_was_recorded
 from harness.core.metrics import DatasetRecord
+from harness.tracking.reader import check_digest
 from harness.tracking.writer import ExperimentWriter
 
 
@@ -90,6 +91,24 @@ def test_the_same_command_again_does_nothing_and_says_so(searched):
 
 # MLflow's loader of exported graphs has a predict() without a type hint.
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+def test_the_page_of_the_model_says_how_good_it_is(searched):
+    folder, _ = searched
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    here = records(folder)
+    (parent,) = here.parents("study")
+    tested = next(run for run in here.children(parent.id, "winner") if "harness.model" in run.tags)
+    model = client.get_logged_model(tested.tags["harness.model"].rpartition("/")[2])
+    assert model.name == "digits-420"
+    own = tested.metrics["test_accuracy"]
+    assert model.tags["mlflow.note.content"].startswith(f"**{own:.4f} test accuracy on digits**")
+    (measured,) = [metric for metric in model.metrics if metric.key == "test_accuracy"]
+    assert (measured.value, measured.dataset_name) == (own, "digits")
+    check_digest(tested)
+    experiment = client.get_experiment(here.experiment_id)
+    assert experiment.tags["mlflow.note.content"].startswith("Searches on digits. Each study is a run")
+    assert f"mlflow.sharedViewState.harness-{parent.id[:12]}" in experiment.tags
+
+
 def test_the_model_names_a_class_for_any_number_of_images(searched, digits, monkeypatch):
     import mlflow
 

@@ -6,13 +6,16 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import closing
+from itertools import islice
 
 import psutil
 import pytest
 from support.paths import PROJECT
 from support.search_helpers import wait_for
 
+from harness.core.metrics import DatasetRecord
 from harness.tracking.ui_server import port_holder
+from harness.tracking.writer import ExperimentWriter
 
 
 @pytest.fixture
@@ -42,15 +45,22 @@ def test_a_port_that_is_taken_is_refused_with_its_holder(command, store, held_po
     assert done.stderr.count("\n") == 1
 
 
-def test_a_tracking_server_is_pointed_to(command):
-    done = command("harness.ui", MLFLOW_TRACKING_URI="http://127.0.0.1:5000")
-    assert done.returncode == 2
-    assert "a server already shows these runs; open that address" in done.stderr
+def test_of_a_tracking_server_the_newest_studies_are_linked(command, server):
+    uri = f"http://127.0.0.1:{server}"
+    writer = ExperimentWriter(uri, "search/digits", DatasetRecord("digits", "ab" * 32, "", "", "", "digits"), "cpu")
+    writer.close_parent(writer.open_parent("s", "study", {}), "complete")
+    done = command("harness.ui", MLFLOW_TRACKING_URI=uri)
+    assert done.returncode == 0, done.stderr
+    study, trials, charts = done.stdout.splitlines()[:3]
+    assert study == "s"
+    assert f"{uri}/#/experiments/" in trials and charts.endswith("&compareRunsMode=CHART")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_serves_the_runs_of_this_folder_at_the_address_it_prints(tmp_path, store, number):
+    writer = ExperimentWriter(store, "search/digits", DatasetRecord("digits", "ab" * 32, "", "", "", "digits"), "cpu")
+    writer.close_parent(writer.open_parent("s", "study", {}), "complete")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -62,6 +72,9 @@ def test_it_serves_the_runs_of_this_folder_at_the_address_it_prints(tmp_path, st
         assert ui.stdout is not None
         line = next(line for line in ui.stdout if line.startswith("MLflow is at"))
         assert f"http://127.0.0.1:{port} " in line
+        linked = [line.split() for line in islice(ui.stdout, 4)][1:]
+        assert linked[0] == ["s"] and [name for name, _ in linked[1:]] == ["trials", "charts"]
+        assert all(f"http://127.0.0.1:{port}/#/experiments/1/runs?" in link for _, link in linked[1:])
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
             assert b"MLflow" in page.read()
         processes = [psutil.Process(ui.pid), *psutil.Process(ui.pid).children(recursive=True)]

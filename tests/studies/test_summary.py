@@ -5,8 +5,10 @@ import optuna
 import pytest
 
 from harness.core.defaults import LESSON
+from harness.core.metrics import DatasetRecord
 from harness.studies.finals import Candidate, FinalResults, FinalRun
 from harness.studies.importances import Importance, importances
+from harness.studies.model_card import model_card
 from harness.studies.summary import (
     Summary,
     accuracy_text,
@@ -132,3 +134,16 @@ def test_an_importance_has_an_interval_that_few_trials_widen():
 def test_too_few_trials_or_equal_ones_have_no_importances():
     assert importances(study_of(19, lambda x, y: x)) == {}
     assert importances(study_of(20, lambda x, y: 0.5)) == {}
+
+
+def test_the_model_card_says_how_good_this_model_is_and_how_good_its_settings():
+    record = DatasetRecord("digits", "ab" * 32, "", "", "digits 8×8: 1,251 training images", "digits")
+    card = model_card(SUMMARY, WINNER[0], record)
+    assert card.startswith("**0.8800 test accuracy on digits**: the winner of study `study` (trial 4, seed 421).")
+    for part in ("What it is", "Data", "Training", "Test", "Limits"):
+        assert f"**{part}.**" in card
+    assert "digits 8×8: 1,251 training images. SHA-256 abababababab." in card
+    assert "This model: 0.8800. The same settings with all fresh seeds: 0.8900 ± 0.0100 (0.8800" in card
+    assert "lr 0.99 · gamma 0.5 · batch_size 128 · epochs 3 · batch_norm on" in card
+    assert f"Gain: {gain_line(SUMMARY)}." in card
+    assert "- the best lr (0.99) is at the high edge of its range; widen it.\n" in card

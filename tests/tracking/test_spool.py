@@ -185,7 +185,7 @@ def test_a_model_waits_for_the_server(proxy, tracking, digits):
     proxy.state = "failing"
     threading.Timer(5.0, setattr, (proxy, "state", "open")).start()
     example = digits.test_inputs[:2].numpy()
-    log_model(tracking, run, Classifier(initial_model(CONFIG, digits)), example, {})
+    log_model(tracking, run, "digits-420", Classifier(initial_model(CONFIG, digits)), example, {})
     (winner,) = tracking.read().children(parent)
     assert winner.tags["harness.model"].startswith("models:/m-")
 

@@ -53,9 +53,10 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     }  # fmt: skip
     assert run.metrics == {
         "train_loss": 0.5, "train_accuracy": 0.82, "val_loss": 0.5, "val_accuracy": 0.83, "epoch_seconds": 0.4,
-        "samples_per_second": 125_000.0, "best_val_accuracy": 0.83, "best_epoch": 2.0, "p.lr": 0.15, "p.gamma": 0.0,
-        "p.batch_size": 128.0, "p.epochs": 10.0, "p.batch_norm": 0.0, "p.seed": 420.0, "epoch_updates": 391.0,
-        "p.hidden": 128.0, "p.standardize": 0.0, "p.hidden_batch_norm": 0.0,
+        "samples_per_second": 125_000.0, "best_val_accuracy": 0.83, "best_epoch": 2.0, "epoch_updates": 391.0,
+        "param/lr": 0.15, "param/gamma": 0.0, "param/batch_size": 128.0, "param/epochs": 10.0, "param/seed": 420.0,
+        "param/batch_norm": 0.0,
+        "param/hidden": 128.0, "param/standardize": 0.0, "param/hidden_batch_norm": 0.0,
     }  # fmt: skip
     expected = {
         "harness.kind": "trial", "harness.state": "complete", "harness.trial": "0", "harness.attempt": "1",

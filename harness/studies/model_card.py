@@ -1,0 +1,32 @@
+"""What MLflow shows above the winner's model: what it is, what it was trained on, how it was tested, its limits."""
+
+from harness.cli.console import format_params
+from harness.core.metrics import DatasetRecord
+from harness.studies.finals import FinalRun
+from harness.studies.summary import Summary, accuracy_text, gain_line, warnings
+
+
+def model_card(summary: Summary, tested: FinalRun, record: DatasetRecord) -> str:
+    """Markdown for the model of the run `tested`."""
+    own = "diverged" if tested.test_accuracy is None else f"{tested.test_accuracy:.4f}"
+    cautions = "".join(f"- {warning}.\n" for warning in warnings(summary))
+    return f"""\
+**{own} test accuracy on {record.name}**: the winner of study `{summary.name}` (trial {summary.best.number}, seed \
+{tested.seed}).
+
+**What it is.** The lesson's network, one hidden layer with ReLU. It takes a batch of inputs as they are in the data \
+(they are scaled inside) and returns the position of the class of each; `classes` in the model's metadata names them.
+
+**Data.** {record.profile}. SHA-256 {record.sha256[:12]}.
+
+**Training.** {format_params(summary.best.params)}. SGD with momentum `gamma`, on the training and validation parts \
+together. The settings were chosen by {len(summary.trials)} trials on the validation part.
+
+**Test.** Once on the test part, which chose nothing. This model: {own}. The same settings with all fresh seeds: \
+{accuracy_text(summary)}. Gain: {gain_line(summary)}.
+
+**Limits.**
+
+- It was tested on one dataset. Other images or rows, in other units or scales, are not what it knows.
+- The spread of the seeds does not hold the spread of another test set.
+{cautions}"""

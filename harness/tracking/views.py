@@ -1,0 +1,139 @@
+"""Links into MLflow's UI that land on a study: its trials as a table with the columns that matter, or as charts.
+
+MLflow keeps a shared view of its page of runs in a tag of the experiment, as deflated JSON, and opens it by the tag's
+name. That format is not documented: it is that of `ExperimentPageUIState` in MLflow's page (3.17), and
+tests/tracking/test_views.py looks for its fields there.
+"""
+
+import base64
+import json
+import zlib
+from typing import Any, NamedTuple
+
+from harness.tracking.reader import TrackedRun, parents_anywhere
+from harness.tracking.retry import RetryingClient
+from harness.tracking.schema import KIND, PARENT_RUN_ID, STATE
+
+TAG = "mlflow.sharedViewState."
+_DEFLATED = "deflate;"
+_SORTED_BY = "val_accuracy"
+_SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
+_PIXELS = 105  # of a column
+_SECTION = "trials"
+_KEY_DIGITS = 12
+_PARALLEL = {
+    "type": "PARALLEL",
+    "selectedMetrics": [_SORTED_BY],
+    "selectedParams": list(_SEARCHED),
+    "showAllRuns": True,
+}
+
+
+class StudyLinks(NamedTuple):
+    """Addresses of a study's trials in MLflow's UI, as a table and as charts."""
+
+    study: str
+    table: str
+    charts: str
+
+
+def save_view(client: RetryingClient, experiment_id: str, parent_id: str) -> None:
+    """Save the view of a study's trials as a tag of its experiment, if there is none yet."""
+    key = f"{TAG}{_key(parent_id)}"
+    if key not in client.call(lambda plain: plain.get_experiment(experiment_id)).tags:
+        packed = zlib.compress(json.dumps(_view(parent_id)).encode())
+        value = _DEFLATED + base64.b64encode(packed).decode()
+        client.call(lambda plain: plain.set_experiment_tag(experiment_id, key, value))
+
+
+def study_links(server: str, experiment_id: str, study: TrackedRun) -> StudyLinks:
+    """The links to a study whose view was saved, on the MLflow server at this address."""
+    view = f"?workflowType=machine_learning&viewStateShareKey={_key(study.id)}"
+    runs = f"{server.rstrip('/')}/#/experiments/{experiment_id}/runs{view}"
+    return StudyLinks(study.name, runs, f"{runs}&compareRunsMode=CHART")
+
+
+def newest_studies(uri: str, count: int) -> list[tuple[str, TrackedRun]]:
+    """The newest studies at `uri`, each with the id of its experiment, once their views are saved."""
+    client = RetryingClient(uri)
+    found = []
+    for experiment, study in parents_anywhere(uri, "study")[:count]:
+        experiment_id = client.call(lambda plain, name=experiment: plain.get_experiment_by_name(name)).experiment_id  # type: ignore[misc]
+        save_view(client, experiment_id, study.id)
+        found.append((experiment_id, study))
+    return found
+
+
+def _key(parent_id: str) -> str:
+    return f"harness-{parent_id[:_KEY_DIGITS]}"
+
+
+def _view(parent_id: str) -> dict[str, Any]:
+    params = [f"params.`{name}`" for name in _SEARCHED]
+    columns = [f"metrics.`{_SORTED_BY}`", *params, f"tags.`{STATE}`"]
+    return {
+        "searchFilter": f"tags.`{KIND}` = 'trial' and tags.`{PARENT_RUN_ID}` = '{parent_id}'",
+        "orderByKey": f"metrics.`{_SORTED_BY}`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
+        "columnOrder": [],
+        "columnWidths": dict.fromkeys(columns, _PIXELS),
+        "runsExpanded": {parent_id: True},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "SHOW_ALL",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "isAccordionReordered": False,
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "compareRunCharts": _charts(),
+        "compareRunSections": [_section()],
+    }
+
+
+def _section() -> dict[str, Any]:
+    return {
+        "uuid": _SECTION,
+        "name": "Trials",
+        "display": True,
+        "isReordered": False,
+        "deleted": False,
+        "isGenerated": False,
+        "columns": 2,
+        "cardHeight": 360,
+    }
+
+
+def _charts() -> list[dict[str, Any]]:
+    charts = [_line("val_accuracy"), _line("train_loss"), _PARALLEL, _scatter("lr"), _scatter("gamma")]
+    common = {"deleted": False, "isGenerated": False, "metricSectionId": _SECTION, "runsCountToCompare": 100}
+    return [{"uuid": f"{_SECTION}-{number}", **common, **chart} for number, chart in enumerate(charts)]
+
+
+def _line(metric: str) -> dict[str, Any]:
+    return {
+        "type": "LINE",
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "xAxisKey": "step",
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+        "lineSmoothness": 0,
+        "selectedXAxisMetricKey": "",
+        "useGlobalXaxisKey": True,
+        "range": {},
+    }
+
+
+def _scatter(param: str) -> dict[str, Any]:
+    return {"type": "SCATTER", "xaxis": {"key": param, "type": "PARAM"}, "yaxis": {"key": _SORTED_BY, "type": "METRIC"}}
