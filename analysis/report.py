@@ -11,7 +11,7 @@ from harness.core.errors import UserError
 from harness.data.choice import data_choice
 from harness.storage.checks import check_tracking, tracking_uri
 
-_TITLE = "How a neural network learns: the lesson's claims, tested"
+_TITLE, _OWN_TITLE = "How a neural network learns: the lesson's claims, tested", "Claims, tested"
 
 app = command.new_app()
 
@@ -23,6 +23,10 @@ def main(
     dataset: OptionalDatasetOption = None,
     output_dir: OutputDirOption = Path("reports"),
     log: Annotated[bool, typer.Option(help="Log the report to MLflow.")] = True,
+    export: Annotated[str, typer.Option(help="Tables to write too: some of csv,json,tex.", show_default=False)] = "",
+    check: Annotated[
+        Path | None, typer.Option(help="Only compare with a JSON export: exit status 1 if a verdict differs.")
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Judge all claims, or those named, and write the report as one HTML page and as Markdown."""
@@ -32,20 +36,30 @@ def main(
             raise UserError("--dataset is 'auto': a replication names its data")
         data = data_choice(dataset) if dataset else None
 
+        from analysis.rendering.export import formats_of
+
+        formats = formats_of(export)
+
         from harness.claims.file import claim_files, find_claim, read_claim
 
         paths = dict.fromkeys(map(find_claim, claims) if claims else claim_files())
         chosen = [read_claim(path) for path in paths]
 
-        from analysis.reports.claims import write_report
+        from analysis.reports.claims import check_verdicts, write_report
         from analysis.sections.registry import ORDER
 
         chosen.sort(key=lambda claim: ORDER.index(claim.name) if claim.name in ORDER else len(ORDER))
         chosen = [claim.on(data) if data else claim for claim in chosen]
         chosen = [claim.quickened() if quick else claim for claim in chosen]
+        if check is not None:
+            check_verdicts(chosen, check)
+            return
         name = "-".join(claim.name for claim in chosen) if claims else "report"
         name += f"-on-{chosen[0].dataset}" if dataset else ""
-        write_report(chosen, output_dir, f"quick-{name}" if quick else name, _TITLE, with_exact=not claims, log=log)
+        title = _TITLE if any(claim.section for claim in chosen) else _OWN_TITLE
+        title = chosen[0].title if len(chosen) == 1 else title
+        page = f"quick-{name}" if quick else name
+        write_report(chosen, output_dir, page, title, not claims, log, formats)
 
 
 if __name__ == "__main__":

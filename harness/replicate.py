@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.claims.claim import Claim
-from harness.claims.file import claim_files, find_claim, read_claim
+from harness.claims.file import claim_files, find_claim, read_claim, write_template
 from harness.cli import command, options
 from harness.core.defaults import Header
 from harness.core.errors import UserError
@@ -31,6 +31,9 @@ def main(
     list_claims: Annotated[
         bool, typer.Option("--list", help="List the claims: runs, time, and data that fit.")
     ] = False,
+    new_claim: Annotated[
+        str | None, typer.Option("--new-claim", metavar="NAME", help="Write NAME.toml, a claim of your own to change.")
+    ] = None,
     workers: options.WorkersOption = None,
     dataset: options.OptionalDatasetOption = None,
     target: options.TargetOption = "",
@@ -49,6 +52,10 @@ def main(
     The same command again resumes, or reports that nothing is left. python -m analysis.report judges the runs.
     """
     with command.report_errors(debug):
+        if new_claim is not None:
+            path = write_template(new_claim)
+            typer.echo(f"wrote {path}; run it with: {command.command_line('harness.replicate', str(path))}")
+            return
         engine_options = EngineOptions(engine, workers, ray_address, gpus_per_run, device)
         _check(claims, all or list_claims, seeds, quick)
         engine_options.check()

@@ -8,8 +8,8 @@ from analysis.judging.verdicts import Finding, Verdict, bounds
 from harness.claims.claim import Arm, Claim
 from harness.claims.estimands import MEASURES, Estimand
 
-QUESTIONS = {
-    "lesson": "Without tuning: what the lesson shows",
+_QUESTIONS = {
+    "lesson": "Without tuning",
     "tuned": "Each arm at its own best lr: what is left of it",
     "control": "Controls and further measures",
 }
@@ -29,7 +29,7 @@ LEGEND = {
     " bootstrap, of a median where runs never reached the target.",
     "units": "an update is one step of descent; a point is one per cent of the images; nats measure the loss (2.3 for"
     " guessing among ten classes); × is a factor; a slope is an exponent.",
-    "lr, momentum": "the learning rate; momentum 0.9 is the lesson's γ = 0.9.",
+    "lr, momentum": "the learning rate; momentum 0.9 is γ = 0.9 (gamma).",
 }
 _ELSEWHERE: dict[Finding, str] = {
     "as claimed": "holds",
@@ -48,6 +48,11 @@ QUICK = (
 )
 _BUT = "but:"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
+
+
+def questions(claim: Claim) -> dict[str, str]:
+    """The heading of each group of estimands."""
+    return _QUESTIONS | ({"lesson": "Without tuning: what the lesson shows"} if claim.section else {})
 
 
 def number(value: float) -> str:

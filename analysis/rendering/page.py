@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from analysis.judging.verdicts import Verdict, published_verdict
 from analysis.rendering import formatting
 from analysis.rendering.section import Judged, Picture, Table
+from harness.claims.claim import Claim
 from harness.core.errors import UserError
 from harness.core.files import write_atomically
 
@@ -81,7 +82,7 @@ def text_table(judged: Judged) -> str:
     """The verdicts of one claim for a terminal."""
     claim = judged.claim
     quick = f": {formatting.QUICK}" if claim.quick else ""
-    lines = [f"{claim.title} (§{claim.section}){quick}", f"  {claim.statement}"]
+    lines = [f"{claim.heading}{quick}", f"  {claim.statement}"]
     if not claim.arms:
         label, why = published_verdict(claim)
         return "\n".join([*lines, f"  {label}: {why}"])
@@ -100,6 +101,7 @@ def _context(page: Page) -> dict[str, Any]:
         "made": page.made,
         "warnings": page.warnings,
         "legend": formatting.LEGEND.items(),
+        "has_lesson": any(claim["section"] for claim in claims),
         "claims": claims,
         "exact": page.checks,
         "exact_run": page.checks_run,
@@ -148,7 +150,7 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "effect": formatting.effect(primary),
         "n": primary.result.n,
         "done": formatting.done(claim, source.dataset),
-        "groups": _groups(judged.verdicts),
+        "groups": _groups(claim, judged.verdicts),
         "arms": _arms(judged, server),
         "provenance": (
             f"Replication {source.parent_id}; claim file SHA-256 {claim.sha256[:12]}; data SHA-256"
@@ -175,9 +177,9 @@ def tuning_tables(judged: Judged) -> list[Table]:
     return [Table(caption, pd.DataFrame(rows))]
 
 
-def _groups(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+def _groups(claim: Claim, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     groups = []
-    for question, heading in formatting.QUESTIONS.items():
+    for question, heading in formatting.questions(claim).items():
         rows = [_row(verdict) for verdict in verdicts if verdict.estimand.question == question]
         if rows:
             groups.append({"heading": heading, "rows": rows})

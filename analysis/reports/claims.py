@@ -9,14 +9,17 @@ import typer
 from analysis.evidence.claims import claim_evidence, exact_checks, made_by
 from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
-from analysis.rendering.page import Check, Page, text_table, write
+from analysis.rendering.export import exported, read_verdicts, verdict_tables
+from analysis.rendering.page import Check, Page, text_table, write, write_files
 from analysis.rendering.section import Judged
+from analysis.reports.comparison import compare
 from analysis.sections.across import adjusted, warnings, with_own_training
 from analysis.sections.default import published_section
 from analysis.sections.registry import section_of
 from harness.claims.claim import Claim
 from harness.claims.file import find_claim, read_claim
 from harness.cli import command
+from harness.core.errors import Stopped, UserError
 from harness.storage import checks
 from harness.storage.urls import without_user
 from harness.tracking import schema
@@ -44,17 +47,51 @@ def judge_claim(claim: Claim, uri: str) -> Judged:
     return Judged(evidence.claim, evidence, verdicts, section_of(evidence, verdicts))
 
 
-def write_report(claims: Sequence[Claim], out: Path, name: str, title: str, with_exact: bool, log: bool) -> None:
-    """Judge these claims, print their verdicts, write the page and log it.
+def judge_claims(claims: Sequence[Claim]) -> list[Judged]:
+    """The claims as they stand on one page. Raises `UserError` if the evidence of one is not acceptable."""
+    uri = checks.tracking_uri()
+    return with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
+
+
+def check_verdicts(claims: Sequence[Claim], export: Path) -> None:
+    """Judge these claims, and compare their verdicts with those of a JSON export that names them.
+
+    Raises `Stopped` with exit status 1 if one differs, `UserError` if the evidence is not acceptable.
+    """
+    names = {claim.name for claim in claims}
+    old = [row for row in read_verdicts(export) if row["claim"] in names]
+    if not old:
+        raise UserError(f"{export} has no verdict on {', '.join(sorted(names))}")
+    recorded = {row["claim"] for row in old}
+    new = verdict_tables(judge_claims([claim for claim in claims if claim.name in recorded]))["verdicts"]
+    found = compare(old, new.to_dict("records"))  # type: ignore[arg-type]  # its keys are the names of columns
+    for sentence in found.effects:
+        typer.echo(sentence)
+    if found.verdicts:
+        typer.echo("\n".join(found.verdicts))
+        raise Stopped(f"{len(found.verdicts)} of {len(old)} verdicts differ from {export}", 1)
+    typer.echo(f"{len(old)} verdicts are those of {export}")
+
+
+def write_report(
+    claims: Sequence[Claim],
+    out: Path,
+    name: str,
+    title: str,
+    with_exact: bool,
+    log: bool,
+    formats: Sequence[str] = (),
+) -> None:
+    """Judge these claims, print their verdicts, write the page and the exports in these formats, and log them.
 
     Raises `UserError`, and writes nothing, if the evidence of a claim is not acceptable.
     """
     uri = checks.tracking_uri()
-    judged = with_own_training(adjusted([judge_claim(claim, uri) for claim in claims]))
+    judged = judge_claims(claims)
     checks_run, exact = exact_checks(uri) if with_exact else ("", [])
     page = Page(
         title=title,
-        made=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}.",
+        made=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command(portable=True)}.",
         warnings=warnings(judged),
         judged=judged,
         checks=[Check(*check) for check in exact],
@@ -66,6 +103,10 @@ def write_report(claims: Sequence[Claim], out: Path, name: str, title: str, with
         typer.echo(f"warning: {warning}")
     files = write(page, out, name)
     typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
+    if formats:
+        tables = write_files(out, exported(name, verdict_tables(judged), formats))
+        typer.echo(f"exported: {', '.join(map(str, tables))}")
+        files += tables
     if log:
         tags = {f"{schema.CLAIM_SHA256}.{one.claim.name}": one.claim.sha256 for one in judged} | _effect_sizes(judged)
         typer.echo(f"logged to MLflow: run {log_report(uri, name, out, files, tags)} of the experiment reports")

@@ -1,6 +1,7 @@
 """The report of a search: a table on the screen and one page. Every number comes from MLflow, with its run ids."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import typer
 from analysis.evidence.studies import StudyFrames, study_frames
 from analysis.judging.stats import MeanInterval, mean_interval
 from analysis.rendering import study_plots
+from analysis.rendering.export import exported
 from analysis.rendering.page import environment, inline, png_of, write_files
 from harness.core.defaults import LESSON, SEARCHED
 from harness.core.errors import UserError
@@ -34,14 +36,17 @@ class _Best(NamedTuple):
     test: MeanInterval
 
 
-def write_report(study: str, out: Path) -> None:
-    """Print the report of a study (the newest if `study` is "") and write its page.
+def write_report(study: str, out: Path, formats: Sequence[str] = ()) -> None:
+    """Print the report of a study (the newest if `study` is "") and write its page, and its trials in these formats.
 
     Raises `UserError` if there is no such study, or if its records are not acceptable.
     """
     frames = _read(tracking_uri(), study)
     typer.echo(_text(frames))
     typer.echo(f"\npage: {_write_page(frames, out)}")
+    if formats:
+        files = write_files(out, exported(_file_name(frames), {"trials": frames.trials}, formats))
+        typer.echo(f"exported: {', '.join(map(str, files))}")
 
 
 def _read(uri: str, study: str) -> StudyFrames:
@@ -181,5 +186,9 @@ def _write_page(frames: StudyFrames, out: Path) -> Path:
             lacks=frames.lacks,
         )
     )
-    (path,) = write_files(out, {f"{frames.name.replace(':', '_')}.html": page.encode()})
+    (path,) = write_files(out, {f"{_file_name(frames)}.html": page.encode()})
     return path
+
+
+def _file_name(frames: StudyFrames) -> str:
+    return frames.name.replace(":", "_")

@@ -8,23 +8,35 @@ from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from harness.claims.claim import Claim
 
+# Measures that are metrics by epoch: what they are called, and their unit.
+_BY_EPOCH = {
+    "test_accuracy": ("test accuracy", ""),
+    "train_accuracy": ("training accuracy", ""),
+    "train_loss": ("training loss", " (nats)"),
+}
+
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
-    """The effects by unit, and training loss by epoch for the arms of the primary estimand."""
+    """The effects by unit; for the arms of the primary estimand, its measure and the training loss by epoch."""
     pictures = effects(evidence.claim.name, verdicts)
     primary = evidence.claim.primary
     assert primary is not None
     arms = evidence.claim.arm_names(primary.arms)
-    curves = evidence.curves(arms, "train_loss")
-    if len(curves) and curves["step"].max() > 1:
-        figure, (axes,) = plots.new_figure(11, 6.5)
-        plots.curves(axes, curves, "step", "value", arms)
-        axes.set(xlabel="epoch", ylabel="training loss (nats)", title="Training loss by epoch")
-        plots.whole_epochs(axes)
-        pictures.append(
-            Picture(f"{evidence.claim.name}-loss", "Training loss by epoch, mean and single seeds.", figure)
-        )
+    for metric in dict.fromkeys((primary.measure, "train_loss")):
+        curves = evidence.curves(arms, metric) if metric in _BY_EPOCH else pd.DataFrame()
+        if len(curves) and curves["step"].max() > 1:
+            pictures.append(_by_epoch(evidence.claim.name, metric, curves, arms))
     return Section(pictures, [], [])
+
+
+def _by_epoch(claim: str, metric: str, curves: pd.DataFrame, arms: list[str]) -> Picture:
+    what, unit = _BY_EPOCH[metric]
+    figure, (axes,) = plots.new_figure(11, 6.5)
+    plots.curves(axes, curves, "step", "value", arms)
+    axes.set(xlabel="epoch", ylabel=f"{what}{unit}", title=f"{what.capitalize()} by epoch")
+    plots.whole_epochs(axes)
+    caption = f"{what.capitalize()} by epoch, mean and single seeds."
+    return Picture(f"{claim}-{metric.replace('_', '-')}", caption, figure)
 
 
 def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:

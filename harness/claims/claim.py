@@ -81,6 +81,7 @@ def tuned_tag(arm: str) -> str:
 class Claim(NamedTuple):
     """A claim as it will be run. `sha256` is that of the file, also for a quick claim or another number of seeds.
 
+    `section`, `lesson_zh` and `lesson_en` are "" for a claim that is not the lesson's.
     `spec` is what the user types: the claim's name, or the path of its file. `not_tuned` is the reason why no estimand
     uses a tuned lr, `earlier` says what was run before this text, or "". `preregistered_seeds` is the number in the
     file, `seeds.count` the number that is run. `moved`: the data are not those of the file.
@@ -121,6 +122,11 @@ class Claim(NamedTuple):
         moved = f" {self.data.options}" if self.moved else ""
         quick = " --quick" if self.quick else ""
         return f"{shlex.quote(self.spec)}{moved}{quick}"
+
+    @property
+    def heading(self) -> str:
+        """Its title, with the section of the lesson if it is the lesson's."""
+        return f"{self.title} (§{self.section})" if self.section else self.title
 
     @property
     def primary(self) -> Estimand | None:

@@ -79,7 +79,7 @@ class Replication:
         state: schema.State = "failed"
         try:
             self._writer.log_texts(parent_id, {"claim.toml": claim.text})
-            self._writer.set_description(parent_id, f"**{claim.title}** (§{claim.section}). {claim.statement}\n")
+            self._writer.set_description(parent_id, f"**{claim.heading}**. {claim.statement}\n")
             for run in self._recorder.reconcile():
                 self._writer.end_left_open(run)
             self._run(_missing_tuning(claim, self._children(parent_id)), eta)

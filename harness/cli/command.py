@@ -134,14 +134,17 @@ def report_errors(debug: bool) -> Iterator[None]:
         _end(f"unexpected {type(error).__name__}: {error} (--debug shows the traceback)", _UNEXPECTED)
 
 
-def this_command() -> str:
-    """The command as it was typed, without passwords, so that it can be typed again."""
+def this_command(portable: bool = False) -> str:
+    """The command as it was typed, without passwords, so that it can be typed again here.
+
+    `portable`: without the paths of this machine, for a page that is read elsewhere.
+    """
     arguments = shlex.join(map(_without_password, sys.argv[1:]))
     if _is_script():
-        return f"{_script()} {arguments}".rstrip()
+        return f"{_SCRIPT if portable else _script()} {arguments}".rstrip()
     path = Path(sys.argv[0])
     name = path.parent.name if path.stem == "__main__" else f"{path.parent.name}.{path.stem}"
-    return f"{python()} -m {name} {arguments}".rstrip()
+    return f"{'python' if portable else python()} -m {name} {arguments}".rstrip()
 
 
 def command_line(module: str, arguments: str = "") -> str:

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 from support.claim_store import tiny
+from support.paths import PROJECT
 
 from harness.claims.claim import parent_name
-from harness.claims.file import claim_files, find_claim, read_claim
+from harness.claims.file import claim_files, find_claim, read_claim, write_template
 from harness.claims.messages import line_of
 from harness.core.errors import UserError
 from harness.core.paths import CLAIMS
@@ -403,3 +406,32 @@ def test_lines_are_found_in_tables_lists_of_tables_and_at_the_top():
     text = "a = 1\n[b]\nc = 2\n[[d]]\ne = 3\n[[d]]\nf = 4\n"
     assert [line_of(text, place) for place in (("a",), ("b", "c"), ("d", 0, "e"), ("d", 1, "f"))] == [1, 3, 5, 7]
     assert [line_of(text, place) for place in (("d", 1, "e"), ("z",), ())] == [6, 1, 1]
+
+
+def test_the_template_is_the_example_of_the_documentation_and_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_template("hidden_width")
+    assert path == Path("hidden_width.toml")
+    docs = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+    assert f"```toml\n{path.read_text(encoding='utf-8')}```" in docs
+    claim = read_claim(path)
+    assert (claim.section, claim.heading) == ("", "A wider hidden layer helps")
+    assert write_template("other.toml") == Path("other.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("taken", "taken.toml is there already: choose another name"),
+        ("momentum", "a claim of the project is called 'momentum' already"),
+        ("a b", "should be letters, digits, _ and - only"),
+        ("nowhere/mine", "cannot write nowhere/mine.toml (No such file or directory)"),
+    ],
+)
+def test_a_template_takes_no_name_that_is_taken_or_not_valid(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    Path("taken.toml").write_text("mine")
+    with pytest.raises(UserError) as caught:
+        write_template(name)
+    assert message in str(caught.value)
+    assert Path("taken.toml").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1

@@ -258,7 +258,7 @@ def test_a_claim_on_a_csv_file_beside_it_is_made_and_judged(claim_file, tmp_path
     assert "csv-numbers 2 columns: 84 training, 16 validation, 20 test rows, 2 classes" in done.stdout
     judged = command("analysis.report", "hidden_width.toml")
     assert judged.returncode == 0, judged.stderr
-    assert "A wider hidden layer helps (§5.3)" in judged.stdout
+    assert "A wider hidden layer helps\n  On the digits" in judged.stdout
 
 
 @pytest.mark.slow
@@ -273,7 +273,7 @@ def test_a_claim_can_be_asked_of_other_data_and_judged_there(claim_file, tmp_pat
     )
     judged = command("analysis.report", *there)
     assert judged.returncode == 0, judged.stderr
-    assert "A wider hidden layer helps (on breast-cancer) (§5.3)" in judged.stdout
+    assert "A wider hidden layer helps (on breast-cancer)" in judged.stdout
     assert (tmp_path / "reports" / "hidden_width-on-breast-cancer.html").is_file()
     claim = read_claim(claim_file).on(DataChoice("breast-cancer"))
     records = ExperimentReader(f"sqlite:///{tmp_path}/mlflow.db", "claims/hidden_width")

@@ -1,0 +1,50 @@
+"""What changed between two exports of verdicts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+_MOVED = 5e-4  # relative: what three digits show
+
+
+class Comparison(NamedTuple):
+    """`verdicts`: a sentence per verdict that changed, appeared or is gone. `effects`: one per effect that moved."""
+
+    verdicts: list[str]
+    effects: list[str]
+
+
+def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Comparison:
+    """Compare rows of verdicts by claim and estimand."""
+    before, after = ({(row["claim"], row["estimand"]): row for row in rows} for rows in (old, new))
+    verdicts = [f"{_name(key)}: gone ({row['verdict']})" for key, row in before.items() if key not in after]
+    verdicts += [f"{_name(key)}: new ({row['verdict']})" for key, row in after.items() if key not in before]
+    effects = []
+    for key, row in after.items():
+        was = before.get(key)
+        if was is None:
+            continue
+        if was["verdict"] != row["verdict"]:
+            verdicts.append(f"{_name(key)}: {was['verdict']} → {row['verdict']} ({_effect(was)} → {_effect(row)})")
+        elif _moved(was.get("effect"), row.get("effect")):
+            effects.append(f"{_name(key)}: {_effect(was)} → {_effect(row)} ({row['verdict']})")
+    return Comparison(verdicts, effects)
+
+
+def _name(key: tuple[str, str]) -> str:
+    return "/".join(key)
+
+
+def _effect(row: Mapping[str, Any]) -> str:
+    effect, unit = row.get("effect"), row.get("unit") or ""
+    if not isinstance(effect, float | int):
+        return "no number"
+    low, high = (
+        f"{value:.3g}" if isinstance(value, float | int) else f"{value}" for value in (row["low"], row["high"])
+    )
+    return f"{effect:.3g} [{low}, {high}] {unit}".strip()
+
+
+def _moved(old: Any, new: Any) -> bool:
+    if isinstance(old, float | int) and isinstance(new, float | int):
+        return abs(new - old) > _MOVED * max(abs(old), abs(new))
+    return bool(old != new)
