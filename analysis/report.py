@@ -23,7 +23,9 @@ def main(
     dataset: OptionalDatasetOption = None,
     output_dir: OutputDirOption = Path("reports"),
     log: Annotated[bool, typer.Option(help="Log the report to MLflow.")] = True,
-    export: Annotated[str, typer.Option(help="Tables to write too: some of csv,json,tex.", show_default=False)] = "",
+    export: Annotated[
+        str, typer.Option(help="Write tables (csv,json,tex) and figures (svg,pdf) too.", show_default=False)
+    ] = "",
     check: Annotated[
         Path | None, typer.Option(help="Only compare with a JSON export: exit status 1 if a verdict differs.")
     ] = None,
@@ -36,9 +38,9 @@ def main(
             raise UserError("--dataset is 'auto': a replication names its data")
         data = data_choice(dataset) if dataset else None
 
-        from analysis.rendering.export import formats_of
+        from analysis.rendering.export import FIGURES, TABLES, formats_of
 
-        formats = formats_of(export)
+        formats = formats_of(export, (*TABLES, *FIGURES))
 
         from harness.claims.file import claim_files, find_claim, read_claim
 

@@ -16,7 +16,7 @@ app = command.new_app()
 def main(
     study: Annotated[str, typer.Option(help="Name of the study.", show_default="the newest")] = "",
     output_dir: OutputDirOption = Path("reports"),
-    export: Annotated[str, typer.Option(help="Tables to write too: some of csv,json,tex.", show_default=False)] = "",
+    export: Annotated[str, typer.Option(help="Write the trials as csv,json,tex too.", show_default=False)] = "",
     debug: DebugOption = False,
 ) -> None:
     """Report a finished search from what MLflow recorded of it."""
@@ -24,10 +24,10 @@ def main(
         check_name(study)
         check_tracking(tracking_uri())
 
-        from analysis.rendering.export import formats_of
+        from analysis.rendering.export import TABLES, formats_of
         from analysis.reports.study import write_report
 
-        write_report(study, output_dir, formats_of(export))
+        write_report(study, output_dir, formats_of(export, TABLES))
 
 
 if __name__ == "__main__":

@@ -14,16 +14,16 @@ from analysis.rendering.section import Judged
 from harness.core.errors import UserError
 from harness.core.validation import named, suggest
 
-FORMATS = ("csv", "json", "tex")
+TABLES, FIGURES = ("csv", "json", "tex"), ("svg", "pdf")
 _IN_LATEX = ["claim", "estimand", "verdict", "effect", "low", "high", "unit", "p", "n"]
 
 
-def formats_of(option: str) -> tuple[str, ...]:
-    """The formats in `csv,json`. Raises `UserError` for another one."""
-    chosen = [named(one, FORMATS) for one in option.split(",") if one.strip()]
+def formats_of(option: str, valid: Sequence[str]) -> tuple[str, ...]:
+    """The formats in `csv,json`. Raises `UserError` for one that is not `valid`."""
+    chosen = [named(one, valid) for one in option.split(",") if one.strip()]
     for one in chosen:
-        if one not in FORMATS:
-            raise UserError(f"--export is {one!r}: {suggest(one, FORMATS)}it should be some of {','.join(FORMATS)}")
+        if one not in valid:
+            raise UserError(f"--export is {one!r}: {suggest(one, valid)}it should be some of {','.join(valid)}")
     return tuple(dict.fromkeys(chosen))
 
 

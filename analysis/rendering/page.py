@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from analysis.judging.verdicts import Verdict, published_verdict
@@ -20,6 +21,7 @@ from harness.core.files import write_atomically
 
 _DPI = 100
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
+_REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
 _OF_TWO = ("difference", "log_ratio")
 
 
@@ -44,8 +46,8 @@ class Page(NamedTuple):
     server: str
 
 
-def write(page: Page, out: Path, name: str) -> list[Path]:
-    """Write `name`.html, `name`.md and figures/ below `out`; the files written.
+def write(page: Page, out: Path, name: str, figure_formats: Sequence[str] = ()) -> list[Path]:
+    """Write `name`.html, `name`.md and figures/ below `out`, each figure as PNG and in `figure_formats`; the files.
 
     Raises `UserError` if the folder cannot be written.
     """
@@ -54,6 +56,9 @@ def write(page: Page, out: Path, name: str) -> list[Path]:
     html = templates.get_template("report.html.jinja").render(context)
     markdown = templates.overlay(autoescape=False).get_template("report.md.jinja").render(context)
     figures = {picture["path"]: picture["png"] for claim in context["claims"] for picture in claim["pictures"]}
+    for picture in (picture for judged in page.judged for picture in judged.section.pictures):
+        for kind in figure_formats:
+            figures[f"figures/{picture.name}.{kind}"] = _drawn(picture.figure, kind)
     return write_files(out, {f"{name}.html": html.encode(), f"{name}.md": markdown.encode(), **figures})
 
 
@@ -74,8 +79,20 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
 def environment() -> Environment:
     """The templates of this folder, with autoescape."""
     made = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=False)
+    made.filters["linked"] = _linked
     made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return made
+
+
+def _linked(text: str) -> Markup:
+    """The text as HTML, with links for `arXiv:1812.06162` and addresses."""
+    parts = []
+    last = 0
+    for found in _REFERENCE.finditer(text):
+        address = found[0] if found[1] is None else f"https://arxiv.org/abs/{found[1]}"
+        parts += [escape(text[last : found.start()]), Markup('<a href="{}">{}</a>').format(address, found[0])]
+        last = found.end()
+    return Markup("").join([*parts, escape(text[last:])])
 
 
 def text_table(judged: Judged) -> str:
@@ -224,8 +241,12 @@ def _picture(picture: Picture, quick: bool) -> dict[str, Any]:
 
 def png_of(figure: Figure) -> bytes:
     """A figure as a PNG file."""
+    return _drawn(figure, "png")
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
+    figure.savefig(buffer, format=kind, dpi=_DPI)
     return buffer.getvalue()
 
 

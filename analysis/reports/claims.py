@@ -9,7 +9,7 @@ import typer
 from analysis.evidence.claims import claim_evidence, exact_checks, made_by
 from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
-from analysis.rendering.export import exported, read_verdicts, verdict_tables
+from analysis.rendering.export import FIGURES, exported, read_verdicts, verdict_tables
 from analysis.rendering.page import Check, Page, text_table, write, write_files
 from analysis.rendering.section import Judged
 from analysis.reports.comparison import compare
@@ -101,10 +101,10 @@ def write_report(
     typer.echo("\n\n".join(text_table(one) for one in judged) + "\n")
     for warning in page.warnings:
         typer.echo(f"warning: {warning}")
-    files = write(page, out, name)
+    files = write(page, out, name, [one for one in formats if one in FIGURES])
     typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
-    if formats:
-        tables = write_files(out, exported(name, verdict_tables(judged), formats))
+    tables = write_files(out, exported(name, verdict_tables(judged), formats))
+    if tables:
         typer.echo(f"exported: {', '.join(map(str, tables))}")
         files += tables
     if log:

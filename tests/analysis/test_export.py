@@ -9,7 +9,7 @@ from support.claim_store import tiny
 from typer.testing import CliRunner
 
 from analysis import compare as compare_command
-from analysis.rendering.export import exported, formats_of, read_verdicts, verdict_tables
+from analysis.rendering.export import TABLES, exported, formats_of, read_verdicts, verdict_tables
 from analysis.reports.claims import check_verdicts, judge_claim, write_report
 from analysis.reports.comparison import compare
 from harness.core.errors import Stopped, UserError
@@ -41,16 +41,22 @@ def test_there_is_a_row_an_estimand_and_a_row_a_seed(files):
 
 def test_a_report_writes_and_logs_them(recorded, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded)
-    write_report([tiny()], tmp_path, "tiny", "Tiny", False, True, ("json",))
+    write_report([tiny()], tmp_path, "tiny", "Tiny", False, True, ("json", "svg", "pdf"))
     assert f"exported: {tmp_path / 'tiny.json'}" in capsys.readouterr().out
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    figures = list((tmp_path / "figures").iterdir())
+    assert {path.suffix for path in figures} == starts.keys() and len(figures) % 3 == 0
+    assert all(path.read_bytes().startswith(starts[path.suffix]) for path in figures)
     assert [row["verdict"] for row in read_verdicts(tmp_path / "tiny.json")] == ["reproduced", "inconclusive"]
 
 
 def test_formats_are_named_as_people_type_them():
-    assert formats_of("JSON, csv,json") == ("json", "csv")
-    assert formats_of("") == ()
+    assert formats_of("JSON, csv,json", TABLES) == ("json", "csv")
+    assert formats_of("", TABLES) == ()
     with pytest.raises(UserError, match="--export is 'jsn': did you mean json"):
-        formats_of("jsn")
+        formats_of("jsn", TABLES)
+    with pytest.raises(UserError, match="--export is 'pdf': it should be some of csv,json,tex"):
+        formats_of("pdf", TABLES)
 
 
 ROW = {"claim": "c", "estimand": "e", "verdict": "reproduced", "effect": 5.0, "low": 4.0, "high": "inf", "unit": "×"}

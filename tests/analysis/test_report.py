@@ -125,3 +125,17 @@ def test_markup_in_a_claim_is_text_on_the_page(store, monkeypatch, tmp_path):
     page = (tmp_path / "reports" / "report.html").read_text()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script" not in page and "<img src=x" not in page
+
+
+def test_sources_are_links(store, monkeypatch, tmp_path):
+    sources = 'sources = ["A & B 2018, arXiv:1812.06162", "https://example.org/x?a=1&b=2, a page", '
+    text = (RECORDS / "tiny.toml").read_text(encoding="utf-8").replace("sources = [", sources, 1)
+    path = tmp_path / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    claim = read_claim(path)
+    record(store, claim)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    write_report([claim], tmp_path / "reports", "report", "Tiny", with_exact=False, log=False)
+    page = (tmp_path / "reports" / "report.html").read_text()
+    assert 'A &amp; B 2018, <a href="https://arxiv.org/abs/1812.06162">arXiv:1812.06162</a>; ' in page
+    assert '<a href="https://example.org/x?a=1&amp;b=2">https://example.org/x?a=1&amp;b=2</a>, a page; ' in page
