@@ -46,6 +46,7 @@ QUICK = (
     "a quick run: 3 seeds, a third of the stated epochs and updates, and the lowest loss that all runs reach as target;"
     " not evidence"
 )
+QUICK_MARK = "quick run, not evidence"
 _BUT = "but:"
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 

@@ -234,7 +234,7 @@ def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
 
 def _picture(picture: Picture, quick: bool) -> dict[str, Any]:
     if quick:
-        picture.figure.text(0.005, 0.005, formatting.QUICK, color="#cc3311", fontsize="x-small", weight="bold")
+        picture.figure.text(0.005, 0.005, formatting.QUICK_MARK, color="#cc3311", fontsize="x-small", weight="bold")
     png = png_of(picture.figure)
     return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png", "png": png}
 
