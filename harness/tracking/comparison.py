@@ -5,10 +5,13 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from harness.tracking.schema import PARAM_METRIC
+
 History = Mapping[int, float]
 
-# Seconds differ each time, `param/…` (once `p.…`) repeat the params, and a tuning score is made of the other metrics.
+# Seconds differ each time, and a tuning score is made of the other metrics.
 NOT_COMPARED = ("epoch_seconds", "samples_per_second", "training_seconds", "tuning_score")
+_REPEAT_PARAMS = (PARAM_METRIC, "p.")  # of today, of earlier versions
 
 
 class Difference(NamedTuple):
@@ -24,7 +27,7 @@ class Difference(NamedTuple):
 
 def is_compared(metric: str) -> bool:
     """Whether a metric of a run should come out the same when it is trained again."""
-    return metric not in NOT_COMPARED and not metric.startswith(("param/", "p."))
+    return metric not in NOT_COMPARED and not metric.startswith(_REPEAT_PARAMS)
 
 
 def differences(recorded: Mapping[str, History], replayed: Mapping[str, History]) -> list[Difference]:

@@ -45,5 +45,8 @@ SOURCE_NAME, SOURCE_TYPE, USER = "mlflow.source.name", "mlflow.source.type", "ml
 MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.context"
 
 # Artifacts and metrics.
+# Metrics that repeat numeric params, so that they sort and compare as numbers. MLflow shows a group before the curves,
+# but for `system/`, which has a tab of its own.
+PARAM_METRIC = "system/param/"
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # of tuning runs: lower is better, absent if infinite

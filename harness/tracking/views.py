@@ -21,6 +21,16 @@ _SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
 _PIXELS = 105  # of a column
 _SECTION = "trials"
 _KEY_DIGITS = 12
+_SECTION_OF_TRIALS = {
+    "uuid": _SECTION,
+    "name": "Trials",
+    "display": True,
+    "isReordered": False,
+    "deleted": False,
+    "isGenerated": False,
+    "columns": 2,
+    "cardHeight": 360,
+}
 _PARALLEL = {
     "type": "PARALLEL",
     "selectedMetrics": [_SORTED_BY],
@@ -38,11 +48,11 @@ class StudyLinks(NamedTuple):
 
 
 def save_view(client: RetryingClient, experiment_id: str, parent_id: str) -> None:
-    """Save the view of a study's trials as a tag of its experiment, if there is none yet."""
+    """Save the view of a study's trials as a tag of its experiment, if it is not there yet."""
     key = f"{TAG}{_key(parent_id)}"
-    if key not in client.call(lambda plain: plain.get_experiment(experiment_id)).tags:
-        packed = zlib.compress(json.dumps(_view(parent_id)).encode())
-        value = _DEFLATED + base64.b64encode(packed).decode()
+    packed = zlib.compress(json.dumps(_view(parent_id)).encode())
+    value = _DEFLATED + base64.b64encode(packed).decode()
+    if client.call(lambda plain: plain.get_experiment(experiment_id)).tags.get(key) != value:
         client.call(lambda plain: plain.set_experiment_tag(experiment_id, key, value))
 
 
@@ -93,24 +103,11 @@ def _view(parent_id: str) -> dict[str, Any]:
         "groupsExpanded": {},
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
-        "isAccordionReordered": False,
+        "isAccordionReordered": True,  # else MLflow sorts the sections by name
         "autoRefreshEnabled": True,
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
         "compareRunCharts": _charts(),
-        "compareRunSections": [_section()],
-    }
-
-
-def _section() -> dict[str, Any]:
-    return {
-        "uuid": _SECTION,
-        "name": "Trials",
-        "display": True,
-        "isReordered": False,
-        "deleted": False,
-        "isGenerated": False,
-        "columns": 2,
-        "cardHeight": 360,
+        "compareRunSections": [_SECTION_OF_TRIALS],
     }
 
 

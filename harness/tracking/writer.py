@@ -110,7 +110,7 @@ class ExperimentWriter:
         runs: Mapping[str, str] | None = None,
         uid: str = "",
     ) -> str:
-        """The uid of a new child run. Its config becomes params; numbers also become `param/*` metrics, which sort.
+        """The uid of a new child run. Its config becomes params; numbers also become metrics, which sort.
 
         `runs` are tags whose values are other runs. `uid` is that of a run which MLflow has lost: if its own records
         come after all, they meet this run.
@@ -121,7 +121,11 @@ class ExperimentWriter:
         self._records[run] = RunRecord(all_tags)
         self._names[run] = name
         fields = config.model_dump(exclude_none=True)
-        numbers = {f"param/{key}": float(value) for key, value in fields.items() if isinstance(value, int | float)}
+        numbers = {
+            f"{schema.PARAM_METRIC}{key}": float(value)
+            for key, value in fields.items()
+            if isinstance(value, int | float)
+        }
         self._log(run, numbers, params=self._data_params() | fields)
         self._log_dataset(run)
         return run

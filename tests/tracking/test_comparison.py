@@ -9,7 +9,8 @@ from harness.tracking.comparison import Difference, differences, is_compared
 @pytest.mark.parametrize(
     ("metric", "compared"),
     [("train_loss", True), ("probe_loss", True), ("epoch_seconds", False), ("samples_per_second", False),
-     ("training_seconds", False), ("tuning_score", False), ("p.lr", False), ("param/lr", False), ("path_length", True)],
+     ("training_seconds", False), ("tuning_score", False), ("p.lr", False), ("system/param/lr", False),
+     ("path_length", True)],
 )  # fmt: skip
 def test_all_is_compared_but_times_params_and_what_is_made_of_the_rest(metric, compared):
     assert is_compared(metric) is compared

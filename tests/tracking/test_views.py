@@ -49,12 +49,12 @@ def test_a_study_has_links_to_its_trials_as_table_and_as_charts(studies):
     MlflowClient(studies).search_runs([experiment], saved["searchFilter"])  # it can be parsed
 
 
-def test_a_view_is_saved_once_and_only_of_the_newest(studies):
+def test_views_are_those_of_the_newest_and_one_of_an_earlier_version_is_replaced(studies):
     newest_studies(studies, 1)
-    (name,) = views(studies)
-    MlflowClient(studies).set_experiment_tag("1", name, "changed by hand")
+    ((name, view),) = views(studies).items()
+    MlflowClient(studies).set_experiment_tag("1", name, "deflate;of an earlier version")
     newest_studies(studies, 5)
-    assert len(views(studies)) == 2 and views(studies)[name] == "changed by hand"
+    assert len(views(studies)) == 2 and views(studies)[name] == view
 
 
 def test_the_page_of_mlflow_reads_views_of_this_format():

@@ -21,6 +21,10 @@ from harness.tracking.spool_file import NotWrittenError, SpoolFile
 from harness.tracking.writer import ExperimentWriter
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images", "digits")
+PARAMS = {
+    "lr": 0.15, "gamma": 0.0, "batch_size": 128.0, "epochs": 10.0, "seed": 420.0, "batch_norm": 0.0, "hidden": 128.0,
+    "standardize": 0.0, "hidden_batch_norm": 0.0,
+}  # fmt: skip
 CONFIG = make_config(**LESSON, seed=420, dataset="digits", split="search")
 
 
@@ -54,9 +58,7 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     assert run.metrics == {
         "train_loss": 0.5, "train_accuracy": 0.82, "val_loss": 0.5, "val_accuracy": 0.83, "epoch_seconds": 0.4,
         "samples_per_second": 125_000.0, "best_val_accuracy": 0.83, "best_epoch": 2.0, "epoch_updates": 391.0,
-        "param/lr": 0.15, "param/gamma": 0.0, "param/batch_size": 128.0, "param/epochs": 10.0, "param/seed": 420.0,
-        "param/batch_norm": 0.0,
-        "param/hidden": 128.0, "param/standardize": 0.0, "param/hidden_batch_norm": 0.0,
+        **{f"system/param/{name}": value for name, value in PARAMS.items()},
     }  # fmt: skip
     expected = {
         "harness.kind": "trial", "harness.state": "complete", "harness.trial": "0", "harness.attempt": "1",
