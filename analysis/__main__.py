@@ -1,9 +1,11 @@
 """`python -m analysis`: the list of commands."""
 
+import shlex
 import sys
 
 from harness.cli.command import command_line, report_errors
 from harness.cli.commands import COMMANDS, Command, check_name, show_commands
+from harness.core.errors import UserError
 
 _CLAIMS = {
     "momentum": "does momentum speed training?",
@@ -21,4 +23,5 @@ with report_errors(debug=False):
     commands |= {name: Command(f"analysis.{name}", text) for name, text in _CLAIMS.items()}
     if sys.argv[1:] and sys.argv[1:] not in (["--help"], ["-h"]):
         check_name(sys.argv[1], commands)
+        raise UserError(f"write it as one word: {command_line(commands[sys.argv[1]].module, shlex.join(sys.argv[2:]))}")
     show_commands({name: command_line(found.module) for name, found in commands.items()}, commands)

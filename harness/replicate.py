@@ -1,5 +1,6 @@
 """`python -m harness.replicate CLAIM…`: make the runs that a claim is judged by. The command line alone."""
 
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,10 +55,12 @@ def main(
     with command.report_errors(debug):
         if new_claim is not None:
             path = write_template(new_claim)
-            typer.echo(f"wrote {path}; run it with: {command.command_line('harness.replicate', str(path))}")
+            typer.echo(
+                f"wrote {path}; run it with: {command.command_line('harness.replicate', shlex.quote(str(path)))}"
+            )
             return
         engine_options = EngineOptions(engine, workers, ray_address, gpus_per_run, device)
-        _check(claims, all or list_claims, seeds, quick)
+        _check(claims, all, list_claims, seeds, quick)
         engine_options.check()
         check_tracking(tracking_uri())
         chosen = _on(_read(claims, seeds, quick), dataset, target, header, ignore)
@@ -94,10 +97,10 @@ def _print_list(claims: list[Claim], workers: int | None, console: "Console") ->
     list_claims(claims, workers or usual_workers("cpu"), console)
 
 
-def _check(claims: list[str] | None, all: bool, seeds: int | None, quick: bool) -> None:
+def _check(claims: list[str] | None, all: bool, list_claims: bool, seeds: int | None, quick: bool) -> None:
     if claims and all:
         raise UserError(f"--all and {claims[0]!r}: name claims or use --all, not both")
-    if not claims and not all:
+    if not claims and not all and not list_claims:
         raise UserError(f"name the claims to replicate, or --all; there are {', '.join(p.stem for p in claim_files())}")
     if seeds is not None and seeds < 2:
         raise UserError(f"--seeds is {seeds}: it should be at least 2")

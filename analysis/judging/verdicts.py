@@ -10,7 +10,7 @@ from analysis.evidence.claims import Evidence
 from analysis.judging.measures import log_slope, measure
 from analysis.judging.stats import Effect, is_equivalent, is_share_equivalent, paired_effect, seeds_needed, share_effect
 from harness.claims.claim import Claim
-from harness.claims.estimands import Estimand
+from harness.claims.estimands import MEASURES, Estimand
 
 Label = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
 Finding = Literal[
@@ -54,14 +54,15 @@ class Bounds(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """Pairs without a number: `diverged` hold a run that diverged, `unreached` one that ended before it got there.
+    """Pairs without a number: `diverged` hold a run that diverged, `unreached` one that ended before its target.
 
-    `updates`: how many updates the longest of the latter has.
+    `updates`: how many updates the longest of the latter has. `undefined`: for the others the measure has no meaning.
     """
 
     diverged: int
     unreached: int
     updates: int
+    undefined: int
 
 
 class Verdict(NamedTuple):
@@ -210,13 +211,22 @@ def published_verdict(claim: Claim) -> tuple[Label, str]:
 
 
 def _lost(evidence: Evidence, estimand: Estimand, differences: "pd.Series[float]") -> Lost:
-    runs = evidence.of(evidence.claim.arm_names(estimand.arms))
-    finite = [seed for seed, value in differences.items() if math.isfinite(value)]
-    lost = runs[~runs["seed"].isin(finite)]
-    diverged = set(lost[lost["state"] == "diverged"]["seed"])
-    unreached = lost[~lost["seed"].isin(diverged)]
-    updates = [int(evidence.curve(str(run_id), "epoch_updates").sum()) for run_id in unreached["run_id"]]
-    return Lost(len(diverged), unreached["seed"].nunique(), max(updates, default=0))
+    seeds = {int(str(seed)) for seed, value in differences.items() if not math.isfinite(value)}
+    if not seeds:
+        return Lost(0, 0, 0, 0)
+    arms = evidence.claim.arm_names(estimand.arms)
+    runs = evidence.of(arms)
+    diverged = seeds & set(runs[runs["state"] == "diverged"]["seed"])
+    unreached: dict[int, int] = {}
+    for arm in arms if MEASURES[estimand.measure].at == "loss" else []:
+        steps = measure(evidence, estimand.measure, estimand.at, arm)
+        for row in evidence.of([arm]).to_dict("records"):
+            seed = int(row["seed"])
+            if seed in seeds - diverged and math.isinf(steps[seed]):
+                updates = int(evidence.curve(str(row["run_id"]), "epoch_updates").sum())
+                unreached[seed] = max(updates, unreached.get(seed, 0))
+    undefined = seeds - diverged - unreached.keys()
+    return Lost(len(diverged), len(unreached), max(unreached.values(), default=0), len(undefined))
 
 
 def _log(value: float) -> float:

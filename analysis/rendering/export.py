@@ -43,7 +43,7 @@ def exported(name: str, tables: Mapping[str, pd.DataFrame], formats: Sequence[st
     """Files (name → content): one of JSON, and one per table of CSV and of LaTeX."""
     files = {}
     if "json" in formats:
-        content = {table: [_plain(row) for row in frame.to_dict("records")] for table, frame in tables.items()}
+        content = {table: plain_rows(frame) for table, frame in tables.items()}
         files[f"{name}.json"] = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     for table, frame in tables.items():
         if "csv" in formats:
@@ -60,7 +60,7 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
     """The verdicts in a JSON export. Raises `UserError` if it is none."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["verdicts"]
-        keys = {(row["claim"], row["estimand"]) for row in rows}
+        keys = {(row["claim"], row["estimand"]) for row in rows if row["verdict"]}
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror})") from None
     except (ValueError, KeyError, TypeError):
@@ -97,15 +97,16 @@ def _verdict_rows(judged: Judged) -> list[dict[str, Any]]:
             "n": verdict.result.n,
             "diverged": verdict.lost.diverged,
             "unreached": verdict.lost.unreached,
+            "undefined": verdict.lost.undefined,
             "words": formatting.sentence(verdict),
         }
         for verdict in judged.verdicts
     ]
 
 
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """JSON has neither ∞ nor NaN: they become "inf", "-inf" and null."""
-    return {str(name): _plain_value(value) for name, value in row.items()}
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as JSON holds them, which has neither ∞ nor NaN: they become "inf", "-inf" and None."""
+    return [{str(name): _plain_value(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _plain_value(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.judging.verdicts import Finding, Verdict, bounds
 from harness.claims.claim import Arm, Claim
-from harness.claims.estimands import MEASURES, Estimand
+from harness.claims.estimands import Estimand
 
 _QUESTIONS = {
     "lesson": "Without tuning",
@@ -97,11 +97,12 @@ def sentence(verdict: Verdict) -> str:
 
 def lost(verdict: Verdict) -> str:
     """Why pairs have no number: `2 of 3 pairs hold a run that diverged`."""
-    diverged, unreached, updates = verdict.lost
-    target = f"a loss of {verdict.estimand.at:g}" if MEASURES[verdict.estimand.measure].at == "loss" else "its target"
+    diverged, unreached, updates, undefined = verdict.lost
+    target = "" if verdict.estimand.at is None else f"a loss of {verdict.estimand.at:g}"
     parts = [
         (diverged, "a run that diverged"),
         (unreached, f"a run that did not reach {target} within {updates:,} updates"),
+        (undefined, "a run for which this measure has no meaning"),
     ]
     n = verdict.result.n
     return " and ".join(f"{count} of {n} pairs hold {what}" for count, what in parts if count)

@@ -9,7 +9,7 @@ import typer
 from analysis.evidence.claims import claim_evidence, exact_checks, made_by
 from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
-from analysis.rendering.export import FIGURES, exported, read_verdicts, verdict_tables
+from analysis.rendering.export import FIGURES, exported, plain_rows, read_verdicts, verdict_tables
 from analysis.rendering.page import Check, Page, text_table, write, write_files
 from analysis.rendering.section import Judged
 from analysis.reports.comparison import compare
@@ -64,7 +64,7 @@ def check_verdicts(claims: Sequence[Claim], export: Path) -> None:
         raise UserError(f"{export} has no verdict on {', '.join(sorted(names))}")
     recorded = {row["claim"] for row in old}
     new = verdict_tables(judge_claims([claim for claim in claims if claim.name in recorded]))["verdicts"]
-    found = compare(old, new.to_dict("records"))  # type: ignore[arg-type]  # its keys are the names of columns
+    found = compare(old, plain_rows(new))
     for sentence in found.effects:
         typer.echo(sentence)
     if found.verdicts:

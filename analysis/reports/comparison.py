@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 _MOVED = 5e-4  # relative: what three digits show
+_SAME = ("dataset", "quick")
 
 
 class Comparison(NamedTuple):
@@ -23,7 +24,9 @@ def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) 
         was = before.get(key)
         if was is None:
             continue
-        if was["verdict"] != row["verdict"]:
+        if other := [name for name in _SAME if was.get(name) != row.get(name)]:
+            verdicts.append(f"{_name(key)}: not comparable, another {' and '.join(other)}")
+        elif was["verdict"] != row["verdict"]:
             verdicts.append(f"{_name(key)}: {was['verdict']} → {row['verdict']} ({_effect(was)} → {_effect(row)})")
         elif _moved(was.get("effect"), row.get("effect")):
             effects.append(f"{_name(key)}: {_effect(was)} → {_effect(row)} ({row['verdict']})")
@@ -39,7 +42,7 @@ def _effect(row: Mapping[str, Any]) -> str:
     if not isinstance(effect, float | int):
         return "no number"
     low, high = (
-        f"{value:.3g}" if isinstance(value, float | int) else f"{value}" for value in (row["low"], row["high"])
+        f"{value:.3g}" if isinstance(value, float | int) else f"{value}" for value in (row.get("low"), row.get("high"))
     )
     return f"{effect:.3g} [{low}, {high}] {unit}".strip()
 

@@ -52,7 +52,7 @@ def write_walkthrough(out: Path, log: bool) -> None:
 def write_page(examples: Sequence[WorkedExample], out: Path) -> list[Path]:
     """Write walkthrough.html and its figures below `out`; the files. Raises `UserError` if that is not possible."""
     shown = [context(example) for example in examples]
-    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command()}."
+    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command(portable=True)}."
     html = environment().get_template("walkthrough.html.jinja").render(title=_TITLE, made=made, parts=shown)
     figures = {f"figures/{picture['name']}.png": picture["png"] for part in shown for picture in part["pictures"]}
     return write_files(out, {"walkthrough.html": html.encode(), **figures})

@@ -12,6 +12,7 @@ from analysis.rendering.formatting import number
 from analysis.rendering.section import Picture, Table
 from analysis.worked import quadratics
 from analysis.worked.example import WorkedExample, check
+from harness.core.interactive import figure_html, library_html
 from harness.reference import worked_examples
 
 _CURVATURE = (0.5, 1.5)
@@ -94,7 +95,7 @@ def surface() -> WorkedExample:
             check("the gradient is 0 at (1, 1)", float(np.abs(quadratics.surface_gradient(np.ones(2))).max()), 0.0),
             check("after 300 steps the way is at the minimum, to within", float(np.abs(way[-1] - 1).max()), 0.01),
         ],
-        figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}),
+        f"{figure_html(figure)}\n{library_html()}",
     )  # fmt: skip
 
 

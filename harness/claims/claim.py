@@ -20,6 +20,7 @@ from harness.core.metrics import ProbeName
 from harness.data.choice import DataChoice
 
 QUICK_SEEDS, QUICK_SHARE = 3, 3
+_QUICK = "-quick-2"  # the first rule tuned by a target that short runs may not reach
 
 
 class Seeds(Strict):
@@ -220,4 +221,4 @@ class Claim(NamedTuple):
 def parent_name(claim: Claim) -> str:
     """The name of a claim's parent run. Another text, other data and a quick look each have another name."""
     moved = f"-{claim.dataset}" if claim.moved else ""
-    return f"{claim.name}-{claim.sha256[:8]}{moved}" + ("-quick" if claim.quick else "")
+    return f"{claim.name}-{claim.sha256[:8]}{moved}" + (_QUICK if claim.quick else "")

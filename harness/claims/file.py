@@ -56,7 +56,7 @@ def write_template(name: str) -> Path:
 
     Raises `UserError` if the name is not valid or taken, or if the file cannot be written.
     """
-    path = Path(name).with_suffix(".toml")
+    path = Path(f"{name.removesuffix('.toml')}.toml")
     _check_name(path)
     try:
         with path.open("x", encoding="utf-8") as file:

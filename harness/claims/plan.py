@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.claims.claim import Claim, parent_name
+from harness.claims.claim import Arm, Claim, parent_name
 from harness.claims.power import LEVEL, power, smallest_p
 from harness.claims.replication import missing_tasks
 from harness.claims.task import Task
@@ -49,16 +49,24 @@ def list_claims(claims: Sequence[Claim], workers: int, console: Console) -> None
     """Print a table of claims: title, runs, time by cores of an Intel Xeon, and the training rows that they need."""
     rows = []
     for claim in claims:
-        tasks = missing_tasks(claim, [])
-        images = sum(task.cost(TRAINING_EXAMPLES.get(claim.dataset, 0)) for task in tasks)
-        time = _minutes(images / _IMAGES_PER_SECOND / workers) if tasks else "-"
-        batches = [arm.fields["batch_size"] for arm in claim.arms.values() if arm.fields.get("dataset") is None]
-        rows.append((claim.name, claim.title, f"{len(tasks)}", time, f"{max(batches):,}" if batches else "-"))
+        tasks, examples = missing_tasks(claim, []), TRAINING_EXAMPLES.get(claim.dataset)
+        images = sum(task.cost(examples) for task in tasks) if examples else 0
+        time = _minutes(images / _IMAGES_PER_SECOND / workers) if images else "-"
+        needed = max(map(_rows_needed, claim.arms.values()), default=0)
+        rows.append((claim.name, claim.title, f"{len(tasks)}", time, f"{needed:,}" if needed else "-"))
     console.print_table(("claim", "title", "runs", "time", "rows"), rows)
     console.print("")
     console.print(f"time: about, on {workers} workers as fast as a core of an Intel Xeon; --quick makes fewer runs")
-    examples = ", ".join(f"{name} {count:,}" for name, count in TRAINING_EXAMPLES.items())
-    console.print(f"rows: how many training rows the data of --dataset need; there are {examples}")
+    there = ", ".join(f"{name} {count:,}" for name, count in TRAINING_EXAMPLES.items())
+    console.print(f"rows: about how many training rows the data of --dataset need; there are {there}")
+
+
+def _rows_needed(arm: Arm) -> int:
+    """The training rows that fill a batch, of which a sixth may be set aside for validation; 0 for a toy."""
+    if arm.fields.get("dataset") is not None:
+        return 0
+    batch: int = arm.fields["batch_size"]
+    return math.ceil(batch * 6 / 5) if arm.tuned or arm.fields["split"] == "search" else batch
 
 
 def cannot_differ(claim: Claim) -> list[str]:

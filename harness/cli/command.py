@@ -139,7 +139,8 @@ def this_command(portable: bool = False) -> str:
 
     `portable`: without the paths of this machine, for a page that is read elsewhere.
     """
-    arguments = shlex.join(map(_without_password, sys.argv[1:]))
+    shown = map(_without_password, sys.argv[1:])
+    arguments = shlex.join(map(_without_folder, shown) if portable else shown)
     if _is_script():
         return f"{_SCRIPT if portable else _script()} {arguments}".rstrip()
     path = Path(sys.argv[0])
@@ -174,6 +175,12 @@ def _script() -> str:
     if found and Path(found).samefile(script):
         return _SCRIPT
     return shlex.quote(str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script))
+
+
+def _without_folder(argument: str) -> str:
+    """`mine.toml` for `/home/me/mine.toml`, and `csv:t.csv` for `csv:/home/me/t.csv`."""
+    head, sign, path = argument.rpartition("=" if argument.startswith("--") else ":")
+    return f"{head}{sign}{Path(path).name}" if path.startswith("/") and not path.startswith("//") else argument
 
 
 def _without_password(argument: str) -> str:

@@ -132,7 +132,8 @@ class Console:
     def _row(self, name: str, state: str, result: str, params: Mapping[str, Any]) -> Table | None:
         """A row with a column for each hyperparameter; None if the terminal is too narrow for it."""
         columns = (_NAME_WIDTH, _STATE_WIDTH, _RESULT_WIDTH, *map(_value_width, params))
-        if sum(columns) + len(columns) - 1 > self._rich.width or len(result) > _RESULT_WIDTH:
+        has_room = sum(columns) + len(columns) - 1 <= self._rich.width
+        if not has_room or len(result) > _RESULT_WIDTH or len(name) > _NAME_WIDTH:
             return None
         return self._grid([name, Text(state, _STATE_STYLE[state]), result, *map(_format, params.values())], params)
 

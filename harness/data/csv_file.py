@@ -15,6 +15,7 @@ from harness.core.errors import UserError
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # spreadsheets write it before the table
 SEPARATORS = {"\t": "tabs", ";": "';'", ",": "commas"}
 _SNIFFED_ROWS = 20
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 class CsvFile(NamedTuple):
@@ -109,19 +110,27 @@ def _cells(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 
 def _sniffed(file: TextIO, start: int) -> str:
-    """The separator that gives each of the first rows as many cells, two or more; commas if none does.
+    """The separator that gives most of the first rows as many cells as the first one, two or more.
 
-    Commas are tried last, because they may be decimal ones in a file with another separator.
+    Commas win, unless those in the cells of the other one are decimal commas alone.
     """
+    found = {}
     for separator in SEPARATORS:
         file.seek(start)
         try:
-            widths = {len(row) for row in islice(_cells(file, separator), _SNIFFED_ROWS) if not _is_blank(row)}
+            rows = [row for row in islice(_cells(file, separator), _SNIFFED_ROWS) if not _is_blank(row)]
         except csv.Error:
             continue
-        if len(widths) == 1 and widths.pop() > 1:
-            return separator
-    return ","
+        same = sum(len(row) == len(rows[0]) for row in rows)
+        if rows and len(rows[0]) > 1 and same * 2 > len(rows):
+            found[separator] = rows
+    if "," in found:
+        for separator in found.keys() - {","}:
+            with_commas = [cell for row in found[separator] for cell in row if "," in cell]
+            if all(DECIMAL_COMMA.fullmatch(cell.strip()) for cell in with_commas):
+                return separator
+        return ","
+    return next(iter(found), ",")
 
 
 def _or(choices: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 A cell that is not a number, or not a class, is refused by row and column, counted as in a spreadsheet. No torch.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +14,12 @@ from numpy.typing import NDArray
 from harness.core.defaults import Header
 from harness.core.errors import UserError
 from harness.core.validation import suggest
-from harness.data.csv_file import SEPARATORS, CsvFile, open_csv
+from harness.data.csv_file import DECIMAL_COMMA, SEPARATORS, CsvFile, open_csv
 from harness.data.header import holds_names, is_number
 from harness.data.labels import classes_in, first_fraction
 
 _LARGEST = float(np.finfo(np.float32).max) / 2  # so that differences are finite
 _NO_LABEL = ("", "nan", "null")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _PLAUSIBLE = 3  # with so few columns, a first row 0, 1, … may be data
 _LEVELS = 2**16  # of float32 across the range of a column; with fewer, the table is kept in float64
 
@@ -63,7 +61,7 @@ def read_csv(path: Path, target: str = "", header: Header = "auto", ignored: Seq
     such a table.
     """
     file = open_csv(path)
-    has_header = _has_header(file, target, header)
+    has_header = _has_header(file, target, header, ignored)
     names = file.first if has_header else _numbered(file)
     left_out = [_column(file, name, has_header, "ignore") for name in ignored]
     label = _column(file, target, has_header, "target") if target else _last(names, left_out)
@@ -85,15 +83,17 @@ def read_csv(path: Path, target: str = "", header: Header = "auto", ignored: Seq
     return LabelledTable(features, labels, tuple(columns), classes, reading, notes)
 
 
-def _has_header(file: CsvFile, target: str, header: Header) -> bool:
+def _has_header(file: CsvFile, target: str, header: Header, ignored: Sequence[str]) -> bool:
     if header != "auto":
         return header == "yes"
     if not any(map(is_number, file.first)):  # a row of data holds a number
         return True
-    if target in file.first and not is_number(target):
+    if any(name in file.first and not is_number(name) for name in (target, *ignored)):
         return True
     numbered = _numbered(file)
-    label = _position(target, numbered) or numbered[-1]
+    by_name = dict(zip(file.first, numbered, strict=True))  # the first row may hold numbers as names
+    left_out = [_position(name, numbered) or by_name.get(name, "") for name in ignored]
+    label = _position(target, numbered) or _last(numbered, left_out)
     if holds_names(file.rows(numbered, label, has_header=False), label):
         return True
     counted = [str(n) for n in range(len(file.first) - 1)]
@@ -195,7 +195,7 @@ def _numbers(source: _Source, column: "pd.Series[Any]") -> NDArray[np.float64]:
         found = "empty" if pd.isna(cell) else repr(cell) if isinstance(cell, str) else f"{cell}"
         names = "" if source.has_header or position else "; if row 1 holds names, say --header yes"
         where = source.place(position, column.name)
-        if isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell.strip()):
+        if isinstance(cell, str) and DECIMAL_COMMA.fullmatch(cell.strip()):
             raise UserError(f"{where} is {found}, with a decimal comma: write all numbers with a point, as 1.5")
         if source.may_be_target and isinstance(cell, str):
             names = "; if these are the labels, name the column as the target"

@@ -7,8 +7,8 @@ from harness.studies.summary import Summary, accuracy_text, gain_line, warnings
 
 
 def model_card(summary: Summary, tested: FinalRun, record: DatasetRecord) -> str:
-    """Markdown for the model of the run `tested`."""
-    own = "diverged" if tested.test_accuracy is None else f"{tested.test_accuracy:.4f}"
+    """Markdown for the model of the run `tested`, which did not diverge."""
+    own = f"{tested.test_accuracy:.4f}"
     cautions = "".join(f"- {warning}.\n" for warning in warnings(summary))
     return f"""\
 **{own} test accuracy on {record.name}**: the winner of study `{summary.name}` (trial {summary.best.number}, seed \

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from optuna.visualization import plot_optimization_history, plot_parallel_coordinate, plot_slice
 
 from harness.cli.console import format_params
+from harness.core.interactive import figure_html, library_html
 from harness.studies.study import Study
 from harness.studies.summary import Summary, accuracy_text, confirmed_lines, gain_line, warnings
 
@@ -17,10 +18,7 @@ def study_page(study: Study, summary: Summary) -> str:
     """HTML with the plots that the study's trials allow. It needs at least one complete trial."""
     bars = [importance_bars(summary)] if summary.importances else []
     figures = [_history(study), *bars, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
-    parts = [
-        figure.to_html(full_html=False, include_plotlyjs=position == 0, config={"displaylogo": False})
-        for position, figure in enumerate(figures)
-    ]
+    parts = [*map(figure_html, figures), library_html()]
     head = '<!doctype html><meta charset="utf-8"><title>study</title><body style="font-family: sans-serif">'
     return "\n".join([head, result_table(summary), *parts])
 

@@ -75,11 +75,11 @@ class SearchSession:
         self._check_owner()
         request, recorder = self._request, self._recorder
         recorder.open(self._study.name, "study", {"seed": self._seed, "round": request.round_size})
-        reader = recorder.writer.read()
-        save_view(reader.client, reader.experiment_id, recorder.parent_id)
         state: State = "failed"
         try:
             with stop_on_signals(recorder.stop, recorder.console) as caught:
+                reader = recorder.writer.read()
+                save_view(reader.client, reader.experiment_id, recorder.parent_id)
                 self._close_open_runs()
                 self._coordinator.compare_stores()
                 recorder.limit(request.timeout)

@@ -26,6 +26,7 @@ _DESCRIPTIONS = {
     " lesson's setting.",
     "claims": "Replications of the claim `{name}`. Each one is a run; below it are the runs of its arms under each seed"
     " (tag `harness.kind` = 'arm') and those that tune an lr ('tuning'). `python -m analysis.report` judges them.",
+    "claims/exact": "The lesson's exact statements: each run holds the numbers that were found and their bounds.",
     "reports": "Reports: each run holds a page with its verdicts and figures.",
 }
 # Without this tag, MLflow 3 opens an experiment in its view for language models.
@@ -81,7 +82,8 @@ def create_experiment(client: RetryingClient, name: str) -> str:
 
 def _description(name: str) -> dict[str, str]:
     kind, _, rest = name.partition("/")
-    return {DESCRIPTION: _DESCRIPTIONS[kind].format(name=rest)} if kind in _DESCRIPTIONS else {}
+    text = _DESCRIPTIONS.get(name) or _DESCRIPTIONS.get(kind)
+    return {DESCRIPTION: text.format(name=rest)} if text else {}
 
 
 def _tag_older(client: RetryingClient, experiment_id: str, name: str) -> None:

@@ -65,12 +65,20 @@ def log_model(
 def describe_model(
     writer: ExperimentWriter, run_id: str, model_uri: str, description: str, metrics: Mapping[str, float]
 ) -> None:
-    """Write a description and metrics on the page of a model. They are those of its run too, as MLflow keeps them."""
+    """Write a description and metrics on the page of a model. They are those of its run too, as MLflow keeps them.
+
+    A model that was deleted in MLflow is left alone.
+    """
     from mlflow.entities import Metric
+    from mlflow.exceptions import MlflowException
 
     model_id, now, data = model_uri.rpartition("/")[2], int(time.time() * 1000), writer.dataset
     known = {"dataset_name": data.name, "dataset_digest": data.sha256[:8], "model_id": model_id, "run_id": run_id}
     values = [Metric(name, value, now, 0, **known) for name, value in metrics.items()]
     client = RetryingClient(writer.uri)
-    client.call(lambda plain: plain.set_logged_model_tags(model_id, {DESCRIPTION: description}))
-    client.call(lambda plain: plain.log_batch(run_id, values))
+    try:
+        client.call(lambda plain: plain.set_logged_model_tags(model_id, {DESCRIPTION: description}))
+        client.call(lambda plain: plain.log_batch(run_id, values))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise

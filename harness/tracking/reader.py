@@ -182,20 +182,20 @@ def find_run(uri: str, run_id: str) -> tuple[ExperimentReader, TrackedRun]:
     """
     check_exists(uri)
     client = RetryingClient(uri)
-    names = _experiment_names(client)
     try:
         found = [client.call(lambda plain: plain.get_run(run_id))]
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             why = " ".join(str(error).split())[:300]
             raise UserError(f"{without_password(uri)} refuses to answer: {why}") from None
-        found = _runs_that_begin_with(client, list(names), run_id)
+        found = _runs_that_begin_with(client, run_id)
     if len(found) > 1:
         ids = ", ".join(run.info.run_id for run in found[:_SHOWN_IDS]) + ", …" * (len(found) > _SHOWN_IDS)
         raise UserError(f"{len(found)} runs begin with {run_id!r} ({ids}): give more of the id")
     if not found:
         raise UserError(f"there is no run {run_id!r} in {without_password(uri)}; the MLflow UI shows the ids")
-    return ExperimentReader(uri, names[found[0].info.experiment_id]), _tracked(found[0])
+    experiment = client.call(lambda plain: plain.get_experiment(found[0].info.experiment_id))
+    return ExperimentReader(uri, experiment.name), _tracked(found[0])
 
 
 def _experiment_names(client: RetryingClient) -> dict[str, str]:
@@ -203,10 +203,10 @@ def _experiment_names(client: RetryingClient) -> dict[str, str]:
     return {found.experiment_id: found.name for found in experiments}
 
 
-def _runs_that_begin_with(client: RetryingClient, experiment_ids: list[str], start: str) -> list[Run]:
+def _runs_that_begin_with(client: RetryingClient, start: str) -> list[Run]:
     if not start.isalnum():
         return []
-    return list(_search_runs(client, experiment_ids, f"attributes.run_id LIKE '{start.lower()}%'", []))
+    return list(_search_runs(client, list(_experiment_names(client)), f"attributes.run_id LIKE '{start.lower()}%'", []))
 
 
 def _search_runs(

@@ -80,16 +80,11 @@ def serve(uri: str, port: int, open_browser: bool) -> None:
 
 def show_links(uri: str, server: str, open_browser: bool) -> None:
     """Print links to the newest studies in the store at `uri`, which `server` shows; open the first in a browser."""
-    from mlflow.exceptions import MlflowException  # it takes seconds, in which the server starts
+    from harness.tracking.views import newest_studies, study_links  # it takes seconds, in which the server starts
 
-    from harness.tracking.views import newest_studies, study_links
-
-    try:
-        studies = newest_studies(uri, _LINKED_STUDIES)
-    except MlflowException as error:
-        typer.echo(f"no links to studies, as their views cannot be saved: {str(error).partition(chr(10))[0]}")
-        studies = []
-    links = [study_links(server, experiment_id, study) for experiment_id, study in studies]
+    links = [study_links(server, experiment_id, study) for experiment_id, study in newest_studies(uri, _LINKED_STUDIES)]
+    if not links:
+        typer.echo(f"no study is recorded yet at {server}")
     for one in links:
         typer.echo(f"{one.study}\n  trials  {one.table}\n  charts  {one.charts}")
     if open_browser:

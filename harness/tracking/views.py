@@ -7,13 +7,20 @@ tests/tracking/test_views.py looks for its fields there.
 
 import base64
 import json
+import logging
 import zlib
 from typing import Any, NamedTuple
+
+from harness.tracking import settings  # noqa: F401  # before MLflow is imported
+
+# isort: split
+from mlflow.exceptions import MlflowException
 
 from harness.tracking.reader import TrackedRun, parents_anywhere
 from harness.tracking.retry import RetryingClient
 from harness.tracking.schema import KIND, PARENT_RUN_ID, STATE
 
+_log = logging.getLogger("harness")
 TAG = "mlflow.sharedViewState."
 _DEFLATED = "deflate;"
 _SORTED_BY = "val_accuracy"
@@ -48,12 +55,18 @@ class StudyLinks(NamedTuple):
 
 
 def save_view(client: RetryingClient, experiment_id: str, parent_id: str) -> None:
-    """Save the view of a study's trials as a tag of its experiment, if it is not there yet."""
+    """Save the view of a study's trials as a tag of its experiment, if it is not there yet.
+
+    Without it a link leads to the experiment, so that MLflow's refusal is a warning.
+    """
     key = f"{TAG}{_key(parent_id)}"
     packed = zlib.compress(json.dumps(_view(parent_id)).encode())
     value = _DEFLATED + base64.b64encode(packed).decode()
-    if client.call(lambda plain: plain.get_experiment(experiment_id)).tags.get(key) != value:
-        client.call(lambda plain: plain.set_experiment_tag(experiment_id, key, value))
+    try:
+        if client.call(lambda plain: plain.get_experiment(experiment_id)).tags.get(key) != value:
+            client.call(lambda plain: plain.set_experiment_tag(experiment_id, key, value))
+    except MlflowException as error:
+        _log.warning("MLflow keeps no view of the study: %s", " ".join(str(error).split())[:200])
 
 
 def study_links(server: str, experiment_id: str, study: TrackedRun) -> StudyLinks:

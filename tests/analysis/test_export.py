@@ -12,6 +12,7 @@ from analysis import compare as compare_command
 from analysis.rendering.export import TABLES, exported, formats_of, read_verdicts, verdict_tables
 from analysis.reports.claims import check_verdicts, judge_claim, write_report
 from analysis.reports.comparison import compare
+from harness.claims.file import find_claim, read_claim
 from harness.core.errors import Stopped, UserError
 
 
@@ -59,6 +60,17 @@ def test_formats_are_named_as_people_type_them():
         formats_of("pdf", TABLES)
 
 
+def test_what_has_no_number_is_the_same_the_next_time(recorded, monkeypatch, tmp_path, capsys):
+    """The interval of `tuned` is infinite, and a published claim has no numbers at all."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded)
+    claims = [tiny(), read_claim(find_claim("ninety_nine"))]
+    export = tmp_path / "old.json"
+    tables = verdict_tables([judge_claim(claim, recorded) for claim in claims])
+    export.write_bytes(exported("old", tables, ("json",))["old.json"])
+    check_verdicts(claims, export)
+    assert capsys.readouterr().out == f"3 verdicts are those of {export}\n"
+
+
 ROW = {"claim": "c", "estimand": "e", "verdict": "reproduced", "effect": 5.0, "low": 4.0, "high": "inf", "unit": "×"}
 
 
@@ -71,6 +83,8 @@ ROW = {"claim": "c", "estimand": "e", "verdict": "reproduced", "effect": 5.0, "l
         ([ROW], [ROW | {"effect": None}], [], ["c/e: 5 [4, inf] × → no number (reproduced)"]),
         ([ROW], [ROW | {"verdict": "inconclusive"}],
          ["c/e: reproduced → inconclusive (5 [4, inf] × → 5 [4, inf] ×)"], []),
+        ([ROW | {"quick": True}], [ROW | {"quick": False, "dataset": "digits"}],
+         ["c/e: not comparable, another dataset and quick"], []),
         ([ROW], [ROW | {"estimand": "f"}], ["c/e: gone (reproduced)", "c/f: new (reproduced)"], []),
     ],
 )  # fmt: skip
@@ -97,6 +111,7 @@ def test_verdicts_are_checked_against_an_export(recorded, files, monkeypatch, tm
 @pytest.mark.parametrize(
     ("text", "message"),
     [("{", "is no export of verdicts"), ("{}", "is no export"), ('{"verdicts": [1]}', "is no export"),
+     ('{"verdicts": [{"claim": "c", "estimand": "e"}]}', "is no export"),
      (json.dumps({"verdicts": [ROW, ROW]}), "names an estimand twice")],
 )  # fmt: skip
 def test_what_is_no_export_is_refused(tmp_path, text, message):

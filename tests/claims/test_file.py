@@ -302,7 +302,7 @@ def test_a_claim_on_other_data_is_another_replication_and_says_so(tmp_path):
     moved = claim.on(data_choice("breast-cancer"))
     assert (moved.title, moved.sha256) == ("T (on breast-cancer)", claim.sha256)
     assert parent_name(moved) == parent_name(claim) + "-breast-cancer"
-    assert parent_name(moved.quickened()) == parent_name(claim) + "-breast-cancer-quick"
+    assert parent_name(moved.quickened()) == parent_name(claim) + "-breast-cancer-quick-2"
     assert {moved.config(arm, 5).dataset for arm in moved.arms.values()} == {"breast-cancer"}
     assert moved.arguments.endswith("small.toml --dataset breast-cancer")
     assert claim.on(data_choice("fashion-mnist")) == claim
@@ -425,6 +425,9 @@ def test_the_template_is_the_example_of_the_documentation_and_can_be_read(tmp_pa
         ("taken", "taken.toml is there already: choose another name"),
         ("momentum", "a claim of the project is called 'momentum' already"),
         ("a b", "should be letters, digits, _ and - only"),
+        ("", "should be letters, digits, _ and - only"),
+        ("/", "should be letters, digits, _ and - only"),
+        ("v1.2", "should be letters, digits, _ and - only"),
         ("nowhere/mine", "cannot write nowhere/mine.toml (No such file or directory)"),
     ],
 )

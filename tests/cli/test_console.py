@@ -106,3 +106,9 @@ def test_every_state_has_a_style(state, width):
     shown, output = console(terminal=True, width=width)
     shown.print_run("trial 0", state, "", LESSON)
     assert state in output.getvalue()
+
+
+def test_a_name_that_is_too_long_for_the_table_is_shown_whole():
+    shown, output = console(terminal=True, width=120)
+    shown.print_run("confirm 112 seed 123558", "complete", "0.8 at epoch 2, 1.0 s", LESSON)
+    assert "confirm 112 seed 123558" in output.getvalue()

@@ -255,3 +255,33 @@ def test_ignored_columns_are_left_out_and_the_last_of_the_others_is_the_label(tm
     path.write_text("weight,y\n1,c\n2,d\n")
     with pytest.raises(UserError, match=r"ignore is 'wieght': did you mean weight\? the columns of"):
         read_csv(path, ignored=["wieght"])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "classes"),
+    [
+        ("1,2,a;b\n3,4,c;d\n", 2, ("a;b", "c;d")),  # no header, and a label with the other separator
+        ('1,"a;b"\n2,"c;d"\n', 1, ("a;b", "c;d")),
+        ("x;y;k\n1,5;2,5;c\n", None, "decimal comma"),
+        ("x;y;k\n1;2;c\n3;4;d\n5;6;c;;\n", None, "no whole table"),
+    ],
+)
+def test_a_separator_is_not_taken_from_cells(tmp_path, text, columns, classes):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    if columns is None:
+        with pytest.raises(UserError, match=classes):
+            read_csv(path)
+        return
+    table = read_csv(path)
+    assert (table.features.shape[1], table.classes) == (columns, classes)
+
+
+def test_the_label_that_decides_whether_there_are_names_is_not_an_ignored_column(tmp_path):
+    """As in a table of wavelengths whose last column numbers the rows."""
+    path = tmp_path / "t.csv"
+    path.write_text("900,905,910,variety,id\n" + "".join(f"{n},{n},{n},{'ab'[n % 2]},{n}\n" for n in range(12)))
+    table = read_csv(path, ignored=["id"])
+    assert (table.columns, table.classes) == (("900", "905", "910"), ("a", "b"))
+    path.write_text("900,905,910,variety,7\n" + "".join(f"{n},{n},{n},{'ab'[n % 2]},{n}\n" for n in range(12)))
+    assert read_csv(path, ignored=["7"]).columns == ("900", "905", "910")

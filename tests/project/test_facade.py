@@ -118,6 +118,19 @@ def test_a_mistyped_option_is_answered_with_the_nearest(command):
     assert done.stderr == "error: No such option: --trails (Possible options: --trials) (see --help)\n"
 
 
+def test_a_command_of_analysis_that_is_written_as_two_words_is_refused(command):
+    done = command("analysis", "report", "--check", "x.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("-m analysis.report --check x.json\n")
+
+
+def test_a_page_names_no_folders_of_this_machine(monkeypatch):
+    arguments = ["/home/me/x.toml", "--output-dir=/home/me/out", "--dataset", "csv:/data/t.csv", "http://host/x"]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/analysis/report.py", *arguments])
+    shown = "x.toml --output-dir=out --dataset csv:t.csv http://host/x"
+    assert this_command(portable=True) == f"python -m analysis.report {shown}"
+
+
 @pytest.mark.slow
 def test_a_wheel_works_in_another_folder_with_the_experiments_that_it_brings(tmp_path, command):
     source = tmp_path / "source"

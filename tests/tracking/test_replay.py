@@ -41,3 +41,12 @@ def test_the_beginning_of_an_id_is_enough_if_no_other_run_begins_so(store):
     for nothing in ("zzzz", "%", "' or 1"):
         with pytest.raises(UserError, match="there is no run"):
             find_run(store, nothing)
+
+
+def test_a_run_of_a_deleted_experiment_is_told_how_to_come_back(store):
+    client = MlflowClient(store)
+    experiment = client.create_experiment("search/gone")
+    run = client.create_run(experiment).info.run_id
+    client.delete_experiment(experiment)
+    with pytest.raises(UserError, match="the experiment 'search/gone' was deleted in MLflow; restore it with"):
+        find_run(store, run)

@@ -163,11 +163,23 @@ def test_published_results_without_a_reproduction_give_no_verdict():
 
 
 def test_pairs_without_a_number_are_counted_by_their_reason():
-    """Seed 1: a run diverged. Seeds 2 and 3: a run did not get there. Seed 4 has a number."""
-    values = {"a": {1: math.inf, 2: math.inf, 3: 8.0, 4: 8.0}, "b": {1: math.inf, 2: 4.0, 3: math.inf, 4: 4.0}}
-    found = verdicts.judge(
-        Evidence(values, diverged=[("a", 1)]), estimand(compare="log_ratio", claimed=2.0, margin=0.5)
-    )
-    assert found.lost == (1, 2, 33)
+    """Seed 1: a run diverged. 2 and 3: a run did not get there. 4 has a number. 5: both got there at once, ln 0."""
+    values = {
+        "a": {1: math.inf, 2: math.inf, 3: 8.0, 4: 8.0, 5: 0.0},
+        "b": {1: math.inf, 2: 4.0, 3: math.inf, 4: 4.0, 5: 0.0},
+    }
+    to_loss = {"measure": "updates_to_loss", "at": 0.6, "compare": "log_ratio", "claimed": 2.0, "margin": 0.5}
+    found = verdicts.judge(Evidence(values, diverged=[("a", 1)]), estimand(**to_loss))
+    assert found.lost == (1, 2, 33, 1), "run b 3 has 33 updates, and run a 2 has 32"
     whole = Evidence({"a": {1: 8.0, 2: 9.0}, "b": {1: 4.0, 2: 4.0}}, diverged=[("a", 1)])
-    assert verdicts.judge(whole, estimand(compare="log_ratio", claimed=2.0, margin=0.5)).lost == (0, 0, 0)
+    assert verdicts.judge(whole, estimand(**to_loss)).lost == (0, 0, 0, 0)
+    without_target = Evidence({"a": {1: math.nan, 2: 9.0}, "b": {1: 4.0, 2: 4.0}})
+    assert verdicts.judge(without_target, estimand()).lost == (0, 0, 0, 1)
+
+
+def test_updates_are_those_of_the_run_that_did_not_get_there():
+    values = {"a": {7: math.inf, 8: 8.0}, "b": {7: 4.0, 8: 4.0}}
+    evidence = Evidence(values)
+    evidence.curve = lambda run_id, metric: pd.Series({1: 70.0 if run_id == "a 7" else 300.0})
+    to_loss = {"measure": "updates_to_loss", "at": 0.6, "compare": "log_ratio", "claimed": 2.0, "margin": 0.5}
+    assert verdicts.judge(evidence, estimand(**to_loss)).lost == (0, 1, 70, 0)

@@ -8,7 +8,7 @@ from analysis.judging.verdicts import RULE, Lost, Verdict
 from analysis.rendering.formatting import claimed, effect, elsewhere, lost, number, p_value, sentence, signed
 from harness.claims.estimands import Estimand
 
-NONE_LOST = Lost(0, 0, 0)
+NONE_LOST = Lost(0, 0, 0, 0)
 
 
 def verdict(
@@ -37,7 +37,7 @@ def test_a_number_has_three_digits(value, text):
 def test_a_sentence_holds_the_effect_and_says_what_is_missing():
     assert sentence(verdict()) == "Norm adds 5 points."
     assert sentence(verdict("undecided", needed=31)) == "Norm adds 5 points. About 31 seeds would settle it."
-    told = sentence(verdict("reversed", -math.inf, lost=Lost(10, 0, 0)))
+    told = sentence(verdict("reversed", -math.inf, lost=Lost(10, 0, 0, 0)))
     assert told == "Norm adds … points: no number, as 10 of 10 pairs hold a run that diverged."
     assert effect(verdict()) == "5 points [4, 6]"
 
@@ -51,7 +51,7 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("negligible", 0.2, when="at lr 1"),
             verdict("too small", 0.3, when="at batch 4"),
             verdict("larger", 9.0, when="at lr 0.01"),
-            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, lost=Lost(10, 0, 0)),
+            verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, lost=Lost(10, 0, 0, 0)),
             verdict("smaller", 1.0),
             verdict("undecided", 2.0, needed=31),
             verdict("smaller", 1.0, question="control"),
@@ -86,11 +86,11 @@ def test_a_p_value_is_told_with_holms_where_there_is_one():
 
 
 def test_a_run_that_diverged_is_told_from_one_that_did_not_get_there():
-    both = verdict(value=math.nan, measure="updates_to_loss", at=0.6, lost=Lost(1, 2, 1564))
+    both = verdict(value=math.nan, measure="updates_to_loss", at=0.6, lost=Lost(1, 2, 1564, 0))
     assert lost(both) == (
         "1 of 10 pairs hold a run that diverged and 2 of 10 pairs hold a run that did not reach a loss of 0.6 within"
         " 1,564 updates"
     )
-    assert lost(verdict(value=math.nan, lost=Lost(0, 2, 30))) == (
-        "2 of 10 pairs hold a run that did not reach its target within 30 updates"
+    assert lost(verdict(value=math.nan, lost=Lost(0, 0, 0, 2))) == (
+        "2 of 10 pairs hold a run for which this measure has no meaning"
     )
