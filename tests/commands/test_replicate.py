@@ -223,7 +223,7 @@ def test_wrong_input_is_one_line_and_makes_nothing(command, tmp_path, arguments,
     [
         ('dataset = "digits"', 'dataset = "irises"', "line 6: dataset is 'irises': it should be one of auto, fashion"),
         ("batch_size = 32", "batch_size = 5000", "batch_size is 5000: it should be at most the 1497 training images"),
-        ("epochs = 10", "epochs = 0", "line 21: epochs is 0"),
+        ("epochs = 10", "epochs = 0", "line 16: epochs is 0"),
     ],
 )
 def test_a_claim_that_cannot_be_run_is_refused_before_anything_is(claim_file, command, tmp_path, old, new, message):
