@@ -77,8 +77,10 @@ def describe_model(
     values = [Metric(name, value, now, 0, **known) for name, value in metrics.items()]
     client = RetryingClient(writer.uri)
     try:
-        client.call(lambda plain: plain.set_logged_model_tags(model_id, {DESCRIPTION: description}))
-        client.call(lambda plain: plain.log_batch(run_id, values))
+        client.call(lambda plain: plain.get_logged_model(model_id))
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return
+        raise
+    client.call(lambda plain: plain.set_logged_model_tags(model_id, {DESCRIPTION: description}))
+    client.call(lambda plain: plain.log_batch(run_id, values))

@@ -13,6 +13,7 @@ from harness.core.errors import Stopped, UserError
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.storage.process import this_process
 from harness.tracking.delivery import Sender
+from harness.tracking.model import describe_model
 from harness.tracking.operations import Operation
 from harness.tracking.reader import ExperimentReader, check_digest
 from harness.tracking.retry import RetryingClient
@@ -163,6 +164,14 @@ def test_a_value_that_is_no_number_is_no_second_value(tracking, parent):
     tracking.log_metrics(run, {"loss": math.nan})
     tracking.log_metrics(run, {"loss": math.nan})
     assert math.isnan(history(tracking, tracking.id_of(run), "loss")[0])
+
+
+def test_a_model_that_is_not_there_any_more_is_not_described(tracking, parent):
+    run = tracking.start_run(parent, "a", "winner", CONFIG, {})
+    tracking.end_run(run, "complete", metrics={"test_accuracy": 0.9})
+    run_id = tracking.id_of(run)
+    describe_model(tracking, run_id, f"models:/m-{'0' * 32}", "a card", {"test_accuracy": 0.9})
+    check_digest(tracking.read().run(run_id))
 
 
 def test_a_run_that_has_ended_keeps_its_state_and_digest_whoever_ends_it_again(tracking, parent):
