@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.claims.claim import Claim
-from harness.claims.file import claim_files, find_claim, read_claim, write_template
+from harness.claims.file import claim_files, find_claim, read_claim
+from harness.claims.template import write_template
 from harness.cli import command, options
 from harness.core.defaults import Header
 from harness.core.errors import UserError

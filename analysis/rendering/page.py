@@ -1,27 +1,19 @@
-"""Renders judged claims as one self-contained HTML page and as Markdown, and writes pages to disk."""
+"""Renders judged claims as one self-contained HTML page and as Markdown."""
 
-import base64
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
 from analysis.judging.verdicts import Verdict, published_verdict
 from analysis.rendering import formatting
+from analysis.rendering.files import drawn, environment, inline, png_of, write_files
 from analysis.rendering.section import Judged, Picture, Table
 from harness.claims.claim import Claim
-from harness.core.errors import UserError
-from harness.core.files import write_atomically
 
-_DPI = 100
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
-_REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
 _OF_TWO = ("difference", "log_ratio")
 
 
@@ -58,41 +50,8 @@ def write(page: Page, out: Path, name: str, figure_formats: Sequence[str] = ()) 
     figures = {picture["path"]: picture["png"] for claim in context["claims"] for picture in claim["pictures"]}
     for picture in (picture for judged in page.judged for picture in judged.section.pictures):
         for kind in figure_formats:
-            figures[f"figures/{picture.name}.{kind}"] = _drawn(picture.figure, kind)
+            figures[f"figures/{picture.name}.{kind}"] = drawn(picture.figure, kind)
     return write_files(out, {f"{name}.html": html.encode(), f"{name}.md": markdown.encode(), **figures})
-
-
-def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
-    """Write files (relative path → content) below `out`; their paths. Raises `UserError` if that is not possible."""
-    paths = [out / name for name in files]
-    try:
-        for path, content in zip(paths, files.values(), strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the page to {out} ({error.strerror}); choose a folder with --output-dir"
-        ) from None
-    return paths
-
-
-def environment() -> Environment:
-    """The templates of this folder, with autoescape."""
-    made = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=False)
-    made.filters["linked"] = _linked
-    made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
-    return made
-
-
-def _linked(text: str) -> Markup:
-    """The text as HTML, with links for `arXiv:1812.06162` and addresses."""
-    parts = []
-    last = 0
-    for found in _REFERENCE.finditer(text):
-        address = found[0] if found[1] is None else f"https://arxiv.org/abs/{found[1]}"
-        parts += [escape(text[last : found.start()]), Markup('<a href="{}">{}</a>').format(address, found[0])]
-        last = found.end()
-    return Markup("").join([*parts, escape(text[last:])])
 
 
 def text_table(judged: Judged) -> str:
@@ -237,22 +196,6 @@ def _picture(picture: Picture, quick: bool) -> dict[str, Any]:
         picture.figure.text(0.005, 0.005, formatting.QUICK_MARK, color="#cc3311", fontsize="x-small", weight="bold")
     png = png_of(picture.figure)
     return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png", "png": png}
-
-
-def png_of(figure: Figure) -> bytes:
-    """A figure as a PNG file."""
-    return _drawn(figure, "png")
-
-
-def _drawn(figure: Figure, kind: str) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=_DPI)
-    return buffer.getvalue()
-
-
-def inline(png: bytes) -> str:
-    """A PNG file as a data URL."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def as_shown(table: Table) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from analysis.evidence.claims import claim_evidence, exact_checks, made_by
 from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
 from analysis.rendering.export import FIGURES, exported, plain_rows, read_verdicts, verdict_tables
-from analysis.rendering.page import Check, Page, text_table, write, write_files
+from analysis.rendering.files import write_files
+from analysis.rendering.page import Check, Page, text_table, write
 from analysis.rendering.section import Judged
 from analysis.reports.comparison import compare
 from analysis.sections.across import adjusted, warnings, with_own_training

@@ -12,7 +12,7 @@ from analysis.evidence.studies import StudyFrames, study_frames
 from analysis.judging.stats import MeanInterval, mean_interval
 from analysis.rendering import study_plots
 from analysis.rendering.export import exported
-from analysis.rendering.page import environment, inline, png_of, write_files
+from analysis.rendering.files import environment, inline, png_of, write_files
 from harness.core.defaults import LESSON, SEARCHED
 from harness.core.errors import UserError
 from harness.storage.checks import tracking_uri

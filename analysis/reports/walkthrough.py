@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from analysis.rendering.page import environment, write_files
+from analysis.rendering.files import environment, write_files
 from analysis.worked import batches, descent, gradients
 from analysis.worked.example import WorkedExample, context
 from harness.cli import command

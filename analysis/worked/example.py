@@ -2,7 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from analysis.rendering.page import Check, as_shown, environment, inline, png_of
+from analysis.rendering.files import environment, inline, png_of
+from analysis.rendering.page import Check, as_shown
 from analysis.rendering.section import Picture, Table
 
 

@@ -20,7 +20,7 @@ from harness.core.defaults import LESSON, Header
 from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.metrics import ProbeName
-from harness.core.paths import CLAIM_TEMPLATE, CLAIMS
+from harness.core.paths import CLAIMS
 from harness.core.toml import parse
 from harness.core.validation import named, suggest
 from harness.data.choice import DataChoice, data_choice
@@ -51,24 +51,8 @@ def find_claim(spec: str) -> Path:
     return path
 
 
-def write_template(name: str) -> Path:
-    """Write a commented claim that can be run to `name`.toml in the working folder; its path.
-
-    Raises `UserError` if the name is not valid or taken, or if the file cannot be written.
-    """
-    path = Path(f"{name.removesuffix('.toml')}.toml")
-    _check_name(path)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(CLAIM_TEMPLATE.read_text(encoding="utf-8"))
-    except FileExistsError:
-        raise UserError(f"{path} is there already: choose another name") from None
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror})") from None
-    return path
-
-
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
+    """Raise `UserError` unless the file's name is valid for a claim, and no claim of the project has it."""
     if not all(letter.isalnum() or letter in "_-" for letter in path.stem):
         raise UserError(f"{path}: a claim's file name should be letters, digits, _ and - only")
     if (CLAIMS / path.name).is_file() and path.resolve().parent != CLAIMS.resolve():
@@ -84,7 +68,7 @@ def read_claim(path: Path) -> Claim:
         raise UserError(f"cannot read the claim {path} ({error.strerror})") from None
     except ValueError as error:  # no small file in UTF-8, or no TOML
         raise UserError(f"{path} is not valid TOML: {error}") from None
-    _check_name(path)
+    check_name(path)
     own = path.resolve().parent == CLAIMS.resolve()
     try:
         return _claim(path.stem, path.stem if own else str(path), text, _File.model_validate(tables), path.parent)

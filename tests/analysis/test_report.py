@@ -29,6 +29,17 @@ def written(store, monkeypatch, tmp_path, **changes):
     return (folder / "report.html").read_text(), (folder / "report.md").read_text()
 
 
+def page_of(text, store, monkeypatch, tmp_path):
+    """The page of a claim with this text and the records of `tiny`."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    claim = read_claim(path)
+    record(store, claim)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    write_report([claim], tmp_path / "reports", "report", "Tiny", with_exact=False, log=False)
+    return (tmp_path / "reports" / "report.html").read_text()
+
+
 def test_the_verdicts_have_the_numbers_worked_out_by_hand(recorded):
     first, tuned = judge_all(claim_evidence(ExperimentReader(recorded, "claims/tiny"), tiny()))
     assert (first.label, first.result.n, first.unit) == ("reproduced", 4, "points")
@@ -116,13 +127,7 @@ def test_markup_in_a_claim_is_text_on_the_page(store, monkeypatch, tmp_path):
     for field in ('title = "Norm adds five', 'statement = "', 'would_change = "', 'zh = "', 'sources = ["'):
         assert field in text
         text = text.replace(field, field + evil, 1)
-    path = tmp_path / "tiny.toml"
-    path.write_text(text, encoding="utf-8")
-    claim = read_claim(path)
-    record(store, claim)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    write_report([claim], tmp_path / "reports", "report", "Tiny", with_exact=False, log=False)
-    page = (tmp_path / "reports" / "report.html").read_text()
+    page = page_of(text, store, monkeypatch, tmp_path)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script" not in page and "<img src=x" not in page
 
@@ -130,12 +135,6 @@ def test_markup_in_a_claim_is_text_on_the_page(store, monkeypatch, tmp_path):
 def test_sources_are_links(store, monkeypatch, tmp_path):
     sources = 'sources = ["A & B 2018, arXiv:1812.06162", "https://example.org/x?a=1&b=2, a page", '
     text = (RECORDS / "tiny.toml").read_text(encoding="utf-8").replace("sources = [", sources, 1)
-    path = tmp_path / "tiny.toml"
-    path.write_text(text, encoding="utf-8")
-    claim = read_claim(path)
-    record(store, claim)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    write_report([claim], tmp_path / "reports", "report", "Tiny", with_exact=False, log=False)
-    page = (tmp_path / "reports" / "report.html").read_text()
+    page = page_of(text, store, monkeypatch, tmp_path)
     assert 'A &amp; B 2018, <a href="https://arxiv.org/abs/1812.06162">arXiv:1812.06162</a>; ' in page
     assert '<a href="https://example.org/x?a=1&amp;b=2">https://example.org/x?a=1&amp;b=2</a>, a page; ' in page

@@ -5,8 +5,9 @@ from support.claim_store import tiny
 from support.paths import PROJECT
 
 from harness.claims.claim import parent_name
-from harness.claims.file import claim_files, find_claim, read_claim, write_template
+from harness.claims.file import claim_files, find_claim, read_claim
 from harness.claims.messages import line_of
+from harness.claims.template import write_template
 from harness.core.errors import UserError
 from harness.core.paths import CLAIMS
 from harness.data.choice import DataChoice, data_choice

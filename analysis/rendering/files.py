@@ -1,0 +1,67 @@
+"""What every page is made with: the templates, figures as files, and writing it all to disk."""
+
+import base64
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from harness.core.errors import UserError
+from harness.core.files import write_atomically
+
+_DPI = 100
+_REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
+
+
+def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files (relative path → content) below `out`; their paths. Raises `UserError` if that is not possible."""
+    paths = [out / name for name in files]
+    try:
+        for path, content in zip(paths, files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the page to {out} ({error.strerror}); choose a folder with --output-dir"
+        ) from None
+    return paths
+
+
+def environment() -> Environment:
+    """The templates of this folder, with autoescape."""
+    made = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=False)
+    made.filters["linked"] = _linked
+    made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    return made
+
+
+def _linked(text: str) -> Markup:
+    """The text as HTML, with links for `arXiv:1812.06162` and addresses."""
+    parts = []
+    last = 0
+    for found in _REFERENCE.finditer(text):
+        address = found[0] if found[1] is None else f"https://arxiv.org/abs/{found[1]}"
+        parts += [escape(text[last : found.start()]), Markup('<a href="{}">{}</a>').format(address, found[0])]
+        last = found.end()
+    return Markup("").join([*parts, escape(text[last:])])
+
+
+def png_of(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
+    return drawn(figure, "png")
+
+
+def drawn(figure: Figure, kind: str) -> bytes:
+    """A figure as a file of this kind: png, svg, pdf."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=_DPI)
+    return buffer.getvalue()
+
+
+def inline(png: bytes) -> str:
+    """A PNG file as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
