@@ -10,24 +10,14 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
+from harness.core.intervals import is_constant, mean_interval
+
 # With fewer pairs a bootstrap interval covers too little: Student's t below, BCa from here on.
 MIN_FOR_BOOTSTRAP = 20
 _EXACT_UP_TO = 16
 _RESAMPLES = 9_999
-_ROUNDING = 1e-12
 _RANKS = "median, order statistics"
 _Z_LEVEL, _Z_POWER = 1.96, 0.84
-
-
-class MeanInterval(NamedTuple):
-    """A mean with its two-sided t interval at `level`; low and high are NaN for fewer than two values."""
-
-    n: int
-    mean: float
-    sd: float
-    low: float
-    high: float
-    level: float
 
 
 class Effect(NamedTuple):
@@ -49,25 +39,6 @@ class Effect(NamedTuple):
     prob_superiority: float
     infinite: int
     undefined: int
-
-
-def mean_interval(
-    values: Sequence[float], level: float = 0.95, within: tuple[float, float] = (-math.inf, math.inf)
-) -> MeanInterval:
-    """The mean of independent values and its t interval (Student 1908), sample standard deviation (n − 1).
-
-    The interval is cut to `within`, the values that the mean can have, which leaves its coverage as it is.
-    """
-    sample = np.asarray(values, dtype=float)
-    if len(sample) < 2:
-        mean = float(sample.mean()) if len(sample) else float("nan")
-        return MeanInterval(len(sample), mean, float("nan"), float("nan"), float("nan"), level)
-    mean, sd = float(sample.mean()), float(sample.std(ddof=1))
-    if _is_constant(sample):
-        return MeanInterval(len(sample), mean, sd, mean, mean, level)
-    interval = stats.ttest_1samp(sample, popmean=0.0).confidence_interval(level)
-    low, high = np.clip([interval.low, interval.high], *within).tolist()
-    return MeanInterval(len(sample), mean, sd, low, high, level)
 
 
 def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Effect:
@@ -92,7 +63,7 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
         return Effect(len(sample), estimate, math.nan, low, high, _RANKS, p, prob_superiority, infinite, undefined)
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     p = sign_flip(sample, rng)
-    if _is_constant(sample):
+    if is_constant(sample):
         return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, prob_superiority, 0, 0)
     if len(sample) < MIN_FOR_BOOTSTRAP:
         interval = mean_interval(sample.tolist())
@@ -141,7 +112,7 @@ def is_equivalent(differences: Sequence[float], margin: float, level: float = 0.
     sample = np.asarray(differences, dtype=float)
     if not np.all(np.isfinite(sample)):
         return False
-    if _is_constant(sample):
+    if is_constant(sample):
         return bool(abs(sample[0]) < margin)
     p, _, _ = DescrStatsW(sample).ttost_mean(-margin, margin)
     return bool(p < level)
@@ -168,11 +139,6 @@ def share_interval(successes: int, n: int) -> tuple[float, float]:
     """The 95 % Wilson (1927) interval of a share."""
     low, high = proportion_confint(successes, n, method="wilson")
     return float(low), float(high)
-
-
-def _is_constant(sample: "np.ndarray[Any, Any]") -> bool:
-    """Whether values differ only by rounding."""
-    return bool(np.ptp(sample) <= _ROUNDING * np.abs(sample).max())
 
 
 def deviation_interval(values: Sequence[float]) -> tuple[float, float]:

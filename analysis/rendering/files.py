@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from harness.core.errors import UserError
 from harness.core.files import write_atomically
+from harness.pages import templates
 
 _DPI = 100
 _REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
@@ -32,8 +33,8 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
 
 
 def environment() -> Environment:
-    """The templates of this folder, with autoescape."""
-    made = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=False)
+    """The templates of this folder, with the filters `linked` and `cell`."""
+    made = templates.environment(Path(__file__).parent / "templates")
     made.filters["linked"] = _linked
     made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return made

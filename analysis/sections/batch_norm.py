@@ -5,11 +5,11 @@ import pandas as pd
 
 from analysis.evidence.claims import Evidence
 from analysis.judging.measures import measure
-from analysis.judging.stats import mean_interval
 from analysis.judging.verdicts import Verdict
 from analysis.rendering import formatting, plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections.default import effects
+from harness.core.intervals import mean_interval
 
 _NOISE_FLOOR = 0.3  # points: √(p(1 − p)/10,000) of a test accuracy near 0.88 on 10,000 images
 _AGAINST_PLAIN = ("BatchNorm", "standardised", "BatchNorm after the hidden layer")

@@ -12,7 +12,7 @@ from analysis.rendering.formatting import number
 from analysis.rendering.section import Picture, Table
 from analysis.worked import quadratics
 from analysis.worked.example import WorkedExample, check
-from harness.core.interactive import figure_html, library_html
+from harness.pages.interactive import figure_html, library_html
 from harness.reference import worked_examples
 
 _CURVATURE = (0.5, 1.5)
@@ -20,6 +20,7 @@ _START = (10.0, 7.5)
 _LRS, _GAMMAS = (0.05, 1.2, 1.5, 2.7), (0.0, 0.5, 0.9)
 _STEPS = 60
 _ROUNDING = 1e-12
+_SURFACE = "The loss over two weights, and the way of plain descent down to its minimum"
 _SURFACE_START, _SURFACE_LR = (-8.0, 6.0), 0.04
 
 
@@ -95,7 +96,7 @@ def surface() -> WorkedExample:
             check("the gradient is 0 at (1, 1)", float(np.abs(quadratics.surface_gradient(np.ones(2))).max()), 0.0),
             check("after 300 steps the way is at the minimum, to within", float(np.abs(way[-1] - 1).max()), 0.01),
         ],
-        f"{figure_html(figure)}\n{library_html()}",
+        f"{figure_html(figure, _SURFACE)}\n{library_html()}",
     )  # fmt: skip
 
 

@@ -1,87 +1,138 @@
-"""The interactive page of a study: its result, Optuna's plots, and accuracy against training time. One file, no
-network."""
+"""The page of a study, from what MLflow recorded of it: facts, interactive figures, all trials. One file, no network.
 
-from html import escape
+The search logs it to MLflow, and `analysis.study` writes the same file.
+"""
 
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
 import plotly.graph_objects as go
-from optuna.visualization import plot_optimization_history, plot_parallel_coordinate, plot_slice
 
 from harness.cli.console import format_params
-from harness.core.interactive import figure_html, library_html
-from harness.studies.study import Study
-from harness.studies.summary import Summary, accuracy_text, confirmed_lines, gain_line, warnings
+from harness.core.defaults import SEARCHED
+from harness.pages.interactive import figure_html, library_html
+from harness.pages.templates import environment
+from harness.storage.urls import without_user
+from harness.studies import figures, findings
+from harness.studies.frames import StudyFrames
 
-_STATE_COLOUR = {"complete": "#0072B2", "pruned": "#E69F00"}
-
-
-def study_page(study: Study, summary: Summary) -> str:
-    """HTML with the plots that the study's trials allow. It needs at least one complete trial."""
-    bars = [importance_bars(summary)] if summary.importances else []
-    figures = [_history(study), *bars, _parallel(study), _slice(study), accuracy_against_seconds(summary)]
-    parts = [*map(figure_html, figures), library_html()]
-    head = '<!doctype html><meta charset="utf-8"><title>study</title><body style="font-family: sans-serif">'
-    return "\n".join([head, result_table(summary), *parts])
-
-
-def result_table(summary: Summary) -> str:
-    """The result in words, as an HTML table, and the warnings."""
-    rows = {
-        "best config": f"trial {summary.best.number}: {format_params(summary.best.params)}",
-        "confirmed": "\n".join(confirmed_lines(summary.final.candidates)) or "no",
-        "test accuracy": accuracy_text(summary),
-        "gain": gain_line(summary),
-        "warnings": "\n".join(warnings(summary)) or "none",
-    }
-    cells = [
-        f'<tr><th align="left" valign="top">{name}</th><td>{escape(text)}</td></tr>' for name, text in rows.items()
-    ]
-    return '<table cellpadding="4" style="white-space: pre-line">' + "".join(cells) + "</table>"
+_MOST_SHOWN = 200  # trials, so that the page stays below 2 MB
+_LOCAL_UI = "http://127.0.0.1:5000"
+_COMMIT_DIGITS = 10
+_COLUMNS = ("trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "seconds")
+_DIGITS = {"val_accuracy": ".4f", "best_epoch": ".0f", "lr": "#.4g", "gamma": ".4f", "seconds": ".2f"}
+_FRESH = {"test_accuracy": ".4f", "test_loss": ".4f"}
 
 
-def accuracy_against_seconds(summary: Summary) -> go.Figure:
-    """Validation accuracy of each trial's last epoch against the seconds it trained."""
-    figure = go.Figure(layout={"title": "Validation accuracy after the last epoch, against training time"})
-    for state, colour in _STATE_COLOUR.items():
-        points = [
-            (outcome.seconds, outcome.accuracies[-1], f"trial {trial.number}: {format_params(trial.params)}")
-            for trial in summary.trials
-            if (outcome := trial.outcome) and outcome.state == state and outcome.accuracies and outcome.same_as is None
-        ]
-        seconds, accuracies, names = zip(*points, strict=True) if points else ((), (), ())
-        figure.add_scatter(
-            x=seconds, y=accuracies, text=names, mode="markers", name=state, marker={"color": colour, "size": 9}
+class _Plot(NamedTuple):
+    """A figure under its caption, or several that share one."""
+
+    title: str
+    caption: str
+    figures: list[tuple[str, go.Figure]]
+
+
+def study_page(frames: StudyFrames, uri: str) -> str:
+    """The page as HTML. Its links lead to MLflow's UI: that of the server at `uri`, or of this machine."""
+    server = without_user(uri).rstrip("/") if uri.startswith("http") else _LOCAL_UI
+    trials = findings.ranked(frames)
+    shown = trials.head(_MOST_SHOWN)
+    cut = f"the {len(shown)} best of {len(trials):,} trials" if len(shown) < len(trials) else ""
+    place = f"{server}/#/experiments/{frames.experiment_id}/runs/"
+    best = findings.best_trial(frames)
+    winner = frames.winner.sort_values(["trial", "seed"])
+    return (
+        environment(Path(__file__).parent / "templates")
+        .get_template("study.html.jinja")
+        .render(
+            name=frames.name,
+            best=format_params({name: best[name] for name in SEARCHED}),
+            number=frames.best,
+            test=findings.test_text(frames),
+            gain=findings.gain_sentence(frames),
+            lacks=frames.lacks,
+            facts=_facts(frames),
+            confirmed=findings.confirmed_texts(frames),
+            caution=findings.CAUTION,
+            cut=cut,
+            plots=[
+                {
+                    "title": plot.title,
+                    "caption": plot.caption,
+                    "panels": [figure_html(figure, label, _height(plot)) for label, figure in plot.figures],
+                }
+                for plot in _plots(frames, trials, shown)
+            ],
+            columns=_COLUMNS,
+            trials=_rows(shown, _COLUMNS, _DIGITS, place),
+            fresh_columns=("trial", "seed", "state", "test_accuracy", "test_loss"),
+            winner=_rows(winner, ("trial", "seed", "state", "test_accuracy", "test_loss"), _FRESH, place),
+            server=server,
+            local=server == _LOCAL_UI,
+            parent={"id": frames.parent_id, "link": place + frames.parent_id},
+            notes=list(filter(None, [findings.earlier_winners(frames), findings.before_digests(frames)])),
+            library=library_html(),
         )
-    figure.update_xaxes(title="training time (s, without validation)")
-    figure.update_yaxes(title="validation accuracy")
-    return figure
+    )
 
 
-def importance_bars(summary: Summary) -> go.Figure:
-    """The share of each parameter with its interval."""
-    names = list(summary.importances)[::-1]  # the largest on top
-    shares, lows, highs = zip(*(summary.importances[name] for name in names), strict=True)
-    error = {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - share for share, high in zip(shares, highs, strict=True)],
-        "arrayminus": [share - low for share, low in zip(shares, lows, strict=True)],
+def _facts(frames: StudyFrames) -> dict[str, str]:
+    facts = frames.facts
+    commit = facts.commit[:_COMMIT_DIGITS] + facts.commit[40:]
+    found = {
+        "trials": findings.states_text(frames),
+        "command": facts.command,
+        "seed": str(facts.seed),
+        "search space": facts.space,
+        "begun": f"{facts.day} (UTC)",
+        "data": f"{facts.dataset}, SHA-256 {facts.dataset_sha256[:12]}",
+        "device": facts.device,
+        "code": f"commit {commit}" if commit else "",
     }
-    figure = go.Figure(layout={"title": "Parameter importances (PED-ANOVA), 95 % intervals over resampled trials"})
-    figure.add_bar(x=shares, y=names, orientation="h", error_x=error)
-    return figure.update_xaxes(title="share of the importance", range=[0, 1])
+    return {name: text for name, text in found.items() if text}
 
 
-def _history(study: Study) -> go.Figure:
-    figure = plot_optimization_history(study.optuna, target_name="validation accuracy")
-    return figure.update_layout(title="Optimisation history")
+def _plots(frames: StudyFrames, trials: pd.DataFrame, shown: pd.DataFrame) -> list[_Plot]:
+    best, importances = frames.best, frames.facts.importances
+    curves = frames.epochs.dropna(subset="val_accuracy").merge(shown[["trial"]], on="trial")
+    curves = curves.assign(state=curves["trial"].map(shown.set_index("trial")["state"].to_dict()))
+    plots = []
+    if len(curves):
+        text = "Every trial, epoch by epoch"
+        plots.append(_Plot(text, "The black line is the winner.", [(text, figures.learning_curves(curves, best))]))
+    text = "Best accuracy so far"
+    plots.append(_Plot(text, "Optuna maximises the last epoch's accuracy.", [(text, figures.history(trials, shown))]))
+    varied = [name for name in SEARCHED if shown[name].nunique() > 1]
+    if varied:
+        panels = [(f"Accuracy by {name}", figures.by_parameter(shown, name, best)) for name in varied]
+        plots.append(_Plot("Accuracy by each parameter", "The winner is ringed.", panels))
+        text = "Parallel coordinates"
+        caption = "Each line is a complete trial. Drag along an axis to select trials."
+        plots.append(_Plot(text, caption, [(text, figures.parallel_coordinates(shown))]))
+    if importances:
+        text = "Parameter importances"
+        caption = "By PED-ANOVA, with 95 % intervals over resampled trials."
+        plots.append(_Plot(text, caption, [(text, figures.importance_bars(importances))]))
+    if shown["seconds"].notna().any():
+        text = "Accuracy against training time"
+        caption = "The line is the Pareto front: no complete trial is both faster and better."
+        plots.append(_Plot(text, caption, [(text, figures.pareto_front(shown))]))
+    return plots
 
 
-def _parallel(study: Study) -> go.Figure:
-    figure = plot_parallel_coordinate(study.optuna, target_name="validation accuracy")
-    return figure.update_layout(title="Parallel coordinates: each line is a complete trial")
+def _height(plot: _Plot) -> int:
+    return 450 if len(plot.figures) == 1 else 300
 
 
-def _slice(study: Study) -> go.Figure:
-    figure = plot_slice(study.optuna, target_name="validation accuracy")
-    # Optuna sets a fixed width, which MLflow's frame would cut off.
-    return figure.update_layout(title="Slice: validation accuracy by each parameter", width=None)
+def _rows(frame: pd.DataFrame, columns: tuple[str, ...], digits: dict[str, str], place: str) -> list[dict[str, object]]:
+    """Each row with its cells as text of fixed digits, and the run that it shows."""
+    return [
+        {"cells": [_cell(row[name], digits.get(name, "")) for name in columns], "id": row["run_id"],
+         "link": place + str(row["run_id"])}
+        for row in frame.to_dict("records")
+    ]  # fmt: skip
+
+
+def _cell(value: object, digits: str) -> str:
+    return "–" if pd.isna(value) else format(value, digits)  # type: ignore[call-overload]

@@ -1,6 +1,7 @@
 """Runs one study in this process: takes it over, runs trials and what follows them, publishes page and summary."""
 
 import errno
+import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -8,13 +9,13 @@ from collections.abc import Sequence
 from harness.cli.command import this_command
 from harness.cli.signals import stop_on_signals
 from harness.core.errors import Stopped, UserError
+from harness.core.intervals import mean_interval
 from harness.data.dataset import Dataset, split_indices
 from harness.storage.locks import Lock
 from harness.storage.process import describe_owner
 from harness.studies.coordinator import Coordinator
 from harness.studies.finals import Finals
 from harness.studies.fresh_runs import FreshRuns
-from harness.studies.gain import Gain
 from harness.studies.guessing import best_guess
 from harness.studies.model_card import model_card
 from harness.studies.request import SearchRequest
@@ -23,7 +24,7 @@ from harness.studies.summary import Summary, markdown, summarise
 from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.model import describe_model
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import CONFIRMED, FRESH_SEEDS, TRIALS, WINNER, State
+from harness.tracking.schema import COMMAND, CONFIRMED, FRESH_SEEDS, IMPORTANCES, SPACE, TRIALS, WINNER, State
 from harness.tracking.views import save_view
 
 PAGE = "study.html"
@@ -139,14 +140,12 @@ class SearchSession:
         return summarise(self._study, results) if results else None
 
     def _publish(self, summary: Summary, artifacts: dict[str, str]) -> None:
-        from harness.studies.page import study_page  # Plotly takes a second to import
-
         writer, parent_id = self._recorder.writer, self._recorder.parent_id
-        writer.log_texts(parent_id, artifacts | {PAGE: study_page(self._study, summary)})
+        writer.log_texts(parent_id, artifacts)
         writer.set_description(parent_id, markdown(summary))
         # NaN replaces the numbers of an earlier winner, because MLflow cannot delete a metric.
         accuracy = math.nan if summary.diverged else statistics.mean(summary.test_accuracies)
-        gain = summary.gain or Gain(0, math.nan, math.nan, math.nan)
+        gain = summary.gain or mean_interval([])
         metrics = {"val_accuracy": summary.best.value, "test_accuracy": accuracy}
         metrics |= {"test_gain": gain.mean, "test_gain_low": gain.low, "test_gain_high": gain.high}
         writer.log_metrics(parent_id, metrics)
@@ -155,11 +154,28 @@ class SearchSession:
         tags[CONFIRMED] = " ".join(str(candidate.trial.number) for candidate in final.candidates)
         confirm_seeds = self._request.finals.confirm_seeds
         tags[FRESH_SEEDS] = f"{confirm_seeds} {len(final.tested)}"
+        tags |= {COMMAND: this_command(portable=True), SPACE: self._study.space.text()}
+        tags[IMPORTANCES] = json.dumps(summary.importances)
         writer.set_tags(parent_id, tags)
         for run in final.tested:
             if run.model and run.test_accuracy is not None:
                 card = model_card(summary, run, writer.dataset)
                 describe_model(writer, run.run_id, run.model, card, {"test_accuracy": run.test_accuracy})
+        self._write_page()
+
+    def _write_page(self) -> None:
+        """Log the study's page, from what is recorded by now; without it the study is as complete as with it."""
+        from harness.studies.frames import frames_of
+        from harness.studies.page import study_page  # Plotly takes a second to import
+
+        writer, parent_id = self._recorder.writer, self._recorder.parent_id
+        reader = writer.read()
+        try:
+            page = study_page(frames_of(reader, reader.run(parent_id)), reader.uri)
+        except UserError as error:  # somebody altered a run
+            self._recorder.console.warn(f"the study has no page in MLflow: {error}")
+        else:
+            writer.log_texts(parent_id, {PAGE: page})
 
     def _stopped(self, caught: list[int]) -> Stopped:
         done, total = self._study.done, self._request.trials

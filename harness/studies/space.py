@@ -39,6 +39,10 @@ class Range(BaseModel):
             raise ValueError(f"low is {self.low}: a logarithmic range should start above 0")
         return self
 
+    def text(self) -> str:
+        """`0.001 to 1 (log)`."""
+        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
+
     def position(self, value: float) -> float:
         """The position of `value` between low (0) and high (1), on the scale of the range."""
         low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
@@ -58,6 +62,10 @@ class Choices(BaseModel):
         if len(set(self.choices)) < len(self.choices):
             raise ValueError(f"choices is {self.choices}: it should not name a value twice")
         return self
+
+    def text(self) -> str:
+        """`32, 64, 128`."""
+        return ", ".join(map(_shown, self.choices))
 
 
 class Space(BaseModel):
@@ -80,6 +88,11 @@ class Space(BaseModel):
             else:
                 result[name] = FloatDistribution(domain.low, domain.high, log=domain.log)
         return result
+
+    def text(self) -> str:
+        """`lr 0.001 to 1 (log) · batch_size 32, 64 · …`, and the fixed parameters."""
+        parts = [f"{name} {domain.text()}" for name, domain in self.searched.items()]
+        return " · ".join([*parts, *(f"{name} {_shown(value)}, fixed" for name, value in self.fixed.items())])
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
         """The names of the `params` whose value is not in this space."""
@@ -172,6 +185,10 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices:
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     return domain
+
+
+def _shown(value: bool | float) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
 
 
 def _complaint(error: ValidationError, form: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.cli.console import format_params
+from harness.core.intervals import MeanInterval
 from harness.studies.finals import Candidate, FinalResults, FinalRun
-from harness.studies.gain import Gain, gain_text, paired_gain
+from harness.studies.gain import gain_text, paired_gain
 from harness.studies.importances import MIN_TRIALS, Importance, importances
 from harness.studies.study import Study
 from harness.studies.trial import Trial
@@ -49,7 +50,7 @@ class Summary(NamedTuple):
         return len(self.final.tested) - len(self.test_accuracies)
 
     @property
-    def gain(self) -> Gain | None:
+    def gain(self) -> MeanInterval | None:
         """Over the lesson's setting; None if that won, was not tested, or if a run of either diverged."""
         final = self.final
         accuracies = _accuracies(final.tested), _accuracies(final.baseline)

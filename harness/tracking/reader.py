@@ -30,7 +30,8 @@ _SHOWN_IDS = 3
 class TrackedRun(NamedTuple):
     """One MLflow run as it is now. `metrics` holds the last value of each metric, `status` is MLflow's run status.
 
-    `name` is the one that this project gave it, whatever it is called in MLflow now.
+    `name` is the one that this project gave it, whatever it is called in MLflow now. `start_time` is in milliseconds
+    since 1970.
     """
 
     id: str
@@ -39,6 +40,7 @@ class TrackedRun(NamedTuple):
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    start_time: int
 
 
 def check_digest(run: TrackedRun) -> None:
@@ -79,6 +81,7 @@ class ExperimentReader:
     def __init__(self, uri: str, experiment: str, made_by: str = "") -> None:
         check_exists(uri)
         self.uri = uri
+        self.experiment = experiment
         self.client = RetryingClient(uri)
         found = find_experiment(self.client, experiment)
         if found is None:
@@ -234,4 +237,4 @@ def _all_pages(client: RetryingClient, page_at: Callable[[MlflowClient, str | No
 def _tracked(run: Run) -> TrackedRun:
     info, data = run.info, run.data
     name = data.tags.get(NAME, info.run_name)
-    return TrackedRun(info.run_id, name, info.status, data.params, data.metrics, data.tags)
+    return TrackedRun(info.run_id, name, info.status, data.params, data.metrics, data.tags, info.start_time)

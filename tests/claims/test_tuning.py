@@ -11,7 +11,7 @@ from harness.tracking.schema import ARM, KIND, SCORE, STATE
 
 def tried(lr, reached, state="complete"):
     tags = {KIND: "tuning", STATE: state, ARM: "tuned"}
-    return TrackedRun("id", "name", "FINISHED", {"lr": str(lr)}, {} if reached is None else {SCORE: reached}, tags)
+    return TrackedRun("id", "name", "FINISHED", {"lr": str(lr)}, {} if reached is None else {SCORE: reached}, tags, 0)
 
 
 def epoch(number, val_loss, *readings):

@@ -19,6 +19,8 @@ from support.search_helpers import ENDLESS, LONG, assert_undisturbed, wait_for_a
 
 from benchmarks.searches import DIGITS, optuna_states, records, start, what_was_recorded
 from harness.core.metrics import DatasetRecord
+from harness.studies.frames import study_frames
+from harness.studies.page import study_page
 from harness.tracking.reader import check_digest
 from harness.tracking.writer import ExperimentWriter
 
@@ -69,10 +71,12 @@ def test_the_page_holds_its_plots_and_needs_no_network(searched):
     here = records(folder)
     (parent,) = here.parents("study")
     page = Path(MlflowClient(here.uri).download_artifacts(parent.id, "study.html", str(folder))).read_text()
-    for title in ("Optimisation history", "against training time", "Parallel coordinates", "Slice"):
+    for title in ("Best accuracy so far", "against training time", "Parallel coordinates", "Accuracy by lr"):
         assert title in page
     assert "importances" not in page, "there are fewer than 20 complete trials"
     assert "<script src=" not in page
+    assert "python -m harness.search --dataset digits" in page and "lr 0.001 to 1 (log)" in page
+    assert page == study_page(study_frames(here, "digits-420"), here.uri), "analysis.study writes the same file"
 
 
 def test_the_same_command_again_does_nothing_and_says_so(searched):

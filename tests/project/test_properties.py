@@ -51,7 +51,7 @@ def made(make, *args, **fields):
 
 def recorded(config, **changed):
     fields = {name: str(value) for name, value in config.model_dump(exclude_none=True).items()}
-    return TrackedRun("1", "run", "FINISHED", fields | changed, {}, {CONFIG_HASH: config.content_hash})
+    return TrackedRun("1", "run", "FINISHED", fields | changed, {}, {CONFIG_HASH: config.content_hash}, 0)
 
 
 @st.composite

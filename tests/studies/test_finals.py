@@ -47,7 +47,7 @@ class RecordedRuns:
         accuracy = self.accuracy_of(run)
         name = "val_accuracy" if run.kind == "confirmation" else "test_accuracy"
         metrics = {} if accuracy is None else {name: accuracy}
-        return TrackedRun(run.name, run.name, "FAILED" if accuracy is None else "FINISHED", {}, metrics, {})
+        return TrackedRun(run.name, run.name, "FAILED" if accuracy is None else "FINISHED", {}, metrics, {}, 0)
 
 
 @pytest.fixture

@@ -32,6 +32,15 @@ def test_a_parameter_left_out_keeps_the_lessons_value():
     assert space.fixed == {name: LESSON[name] for name in ("gamma", "batch_size", "epochs", "batch_norm")}
 
 
+def test_a_space_in_words():
+    space = space_of(
+        "[lr]\nlow = 0.001\nhigh = 1\nlog = true\n[gamma]\nlow = 0\nhigh = 0.99\n[batch_size]\nchoices = [32, 64]"
+    )
+    words = "lr 0.001 to 1 (log) · gamma 0 to 0.99 · batch_size 32, 64 · epochs 10, fixed · batch_norm off, fixed"
+    assert space.text() == words
+    assert space_of("[batch_norm]\nchoices = [false, true]").text().startswith("batch_norm off, on · lr 0.15, fixed")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -98,7 +98,7 @@ def evidence(name, diverged_arms=()):
         [{"arm": arm, "lr": lr, "score": math.inf if lr > 0.5 else lr} for arm in chosen for lr in claim.tuning.lr]
     )
     source = Source("parent", "1", "fashion-mnist", "ab" * 32, ("0123456789",))
-    tracked = [TrackedRun(run_id, run_id, "FINISHED", {}, {}, {}) for run_id in configs]
+    tracked = [TrackedRun(run_id, run_id, "FINISHED", {}, {}, {}, 0) for run_id in configs]
     return Evidence(claim, source, pd.DataFrame(rows), tuning, chosen, MadeUp(configs, diverged), tracked)
 
 

@@ -1,23 +1,31 @@
-"""A tracked search as tidy DataFrames. Refuses records that are missing, unfinished or duplicated."""
+"""A study as MLflow recorded it, in tidy DataFrames. Refuses records that are missing, unfinished or duplicated."""
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.studies.importances import Importance
 from harness.studies.request import MOST_FRESH_SEEDS
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_digest
 from harness.tracking.schema import (
+    COMMAND,
     CONFIRMED,
     DATASET_SHA256,
     DIGEST,
     DUPLICATE_OF,
     FRESH_SEEDS,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    IMPORTANCES,
     JUDGED_STATES,
     KIND,
     LEARNED,
     RESTORED,
+    SPACE,
     STATE,
     TRIAL,
     TRIALS,
@@ -31,22 +39,41 @@ _FRESH = ["trial", "seed", "run_id", "state", "val_accuracy", "test_loss", "test
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
 
 
+class StudyFacts(NamedTuple):
+    """What was searched and how. `command`, `space` and `importances` are empty in studies of an earlier version.
+
+    `commit` is "" without git. `importances`: that of each parameter, largest first; {} if too few trials are complete.
+    """
+
+    seed: int
+    day: str
+    dataset: str
+    dataset_sha256: str
+    device: str
+    commit: str
+    command: str
+    space: str
+    importances: dict[str, Importance]
+
+
 class StudyFrames(NamedTuple):
     """A study as recorded.
 
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
-    repeats an earlier config), learned, restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch.
-    `best`: the number of the trial that won. `confirmation`, `winner` and `baseline` (the lesson's setting): one row
-    per run with a fresh seed, with trial (-1 for the baseline), seed, run_id, state, val_accuracy, test_loss,
-    test_accuracy (NaN if there is none or it diverged). `epochs`: one row per epoch of a trial, with trial, run_id,
-    state, epoch, val_accuracy. `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence
-    for each kind of run that is missing.
+    repeats an earlier config), learned, restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch,
+    seconds (of training; NaN for a copy, or if they were lost). `best`: the number of the trial that won.
+    `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a fresh seed, with trial (-1
+    for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if there is none or it
+    diverged). `epochs`: one row per epoch of a trial, with trial, run_id, state, epoch, val_accuracy, seconds.
+    `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence for each kind of run that
+    is missing.
     """
 
     name: str
     experiment: str
+    experiment_id: str
     parent_id: str
-    dataset_sha256: str
+    facts: StudyFacts
     trials: pd.DataFrame
     best: int
     confirmation: pd.DataFrame
@@ -57,7 +84,7 @@ class StudyFrames(NamedTuple):
     lacks: list[str]
 
 
-def study_frames(records: ExperimentReader, experiment: str, name: str) -> StudyFrames:
+def study_frames(records: ExperimentReader, name: str) -> StudyFrames:
     """Read one study, without runs that were interrupted or lost.
 
     Raises `UserError` if the study does not exist, has not ended, or contains a trial twice or a run on other data.
@@ -65,14 +92,18 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     parents = records.parents("study", name)
     if len(parents) != 1:
         known = ", ".join(run.name for run in records.parents("study")) or "none"
-        raise UserError(f"{len(parents)} studies in {experiment} are called {name!r}; there are: {known}")
-    parent = parents[0]
-    if parent.status != "FINISHED":
-        raise UserError(f"study {name!r} has not ended ({parent.status}): finish it with harness.search first")
+        raise UserError(f"{len(parents)} studies in {records.experiment} are called {name!r}; there are: {known}")
+    if parents[0].status != "FINISHED":
+        raise UserError(f"study {name!r} has not ended ({parents[0].status}): finish it with harness.search first")
+    return frames_of(records, parents[0])
+
+
+def frames_of(records: ExperimentReader, parent: TrackedRun) -> StudyFrames:
+    """Read the study of this parent run, whose trials and last runs have ended. Raises like `study_frames`."""
+    name = parent.name
     children = records.children(parent.id)
-    sha256 = parent.tags[DATASET_SHA256]
     for run in children:
-        if run.tags[DATASET_SHA256] != sha256:
+        if run.tags[DATASET_SHA256] != parent.tags[DATASET_SHA256]:
             raise UserError(f"run {run.id} of study {name!r} was made with other data than its study")
         if run.tags.get(STATE) in _ENDED:
             check_digest(run)
@@ -85,15 +116,43 @@ def study_frames(records: ExperimentReader, experiment: str, name: str) -> Study
     doubled = trials.loc[trials["trial"].duplicated(), "trial"]
     if len(doubled):
         raise UserError(f"study {name!r} holds trial {doubled.iloc[0]} twice; its records were altered")
+    epochs = _epochs(records, counted)
+    trials = trials.merge(epochs.groupby("trial")["seconds"].sum(min_count=1), on="trial", how="left")
     confirmation = _fresh_rows(children, "confirmation")
     winner, baseline = _fresh_rows(children, "winner"), _fresh_rows(children, "baseline")
     best = _best(parent, trials)
     confirmation, winner, baseline = _used(parent, best, confirmation, winner, baseline)
-    lacks = _lacks(parent, trials, records.children(parent.id, deleted=True))
-    epochs = _epochs(records, counted)
-    before = sum(DIGEST not in run.tags for run in children if run.tags.get(STATE) in _ENDED)
     return StudyFrames(
-        name, experiment, parent.id, sha256, trials, best, confirmation, winner, baseline, epochs, before, lacks
+        name,
+        records.experiment,
+        records.experiment_id,
+        parent.id,
+        _facts(parent),
+        trials,
+        best,
+        confirmation,
+        winner,
+        baseline,
+        epochs,
+        sum(DIGEST not in run.tags for run in children if run.tags.get(STATE) in _ENDED),
+        _lacks(parent, trials, records.children(parent.id, deleted=True)),
+    )
+
+
+def _facts(parent: TrackedRun) -> StudyFacts:
+    tags, params = parent.tags, parent.params
+    dirty = " with changes that were not committed" if tags.get(GIT_DIRTY) == "true" else ""
+    shares = json.loads(tags.get(IMPORTANCES, "{}"))
+    return StudyFacts(
+        int(params.get("seed", 0)),
+        f"{datetime.fromtimestamp(parent.start_time / 1000, UTC):%Y-%m-%d}",
+        params["dataset"],
+        tags[DATASET_SHA256],
+        params["device"],
+        tags[GIT_COMMIT] + dirty if GIT_COMMIT in tags else "",
+        tags.get(COMMAND, ""),
+        tags.get(SPACE, ""),
+        {name: Importance(*share) for name, share in shares.items()},
     )
 
 
@@ -170,7 +229,10 @@ def _epochs(records: ExperimentReader, counted: Sequence[TrackedRun]) -> pd.Data
     parts = []
     for run in counted:
         if DUPLICATE_OF not in run.tags:
-            history = pd.Series(records.history(run, "val_accuracy"), name="val_accuracy", dtype=float)
-            frame = history.rename_axis("epoch").reset_index()
+            curves = {
+                column: pd.Series(records.history(run, metric), dtype=float)
+                for column, metric in (("val_accuracy", "val_accuracy"), ("seconds", "epoch_seconds"))
+            }
+            frame = pd.DataFrame(curves).rename_axis("epoch").reset_index()
             parts.append(frame.assign(trial=int(run.tags[TRIAL]), run_id=run.id, state=run.tags[STATE]))
     return pd.concat(parts, ignore_index=True).sort_values(["trial", "epoch"], ignore_index=True)

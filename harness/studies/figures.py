@@ -1,0 +1,161 @@
+"""The figures of a study's page, by plotly. Computes nothing but the best so far and the Pareto front."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from harness.core.defaults import SEARCHED
+from harness.studies.importances import Importance
+
+STATES = {
+    "complete": "#0173b2",
+    "pruned": "#de8f05",
+    "did not learn": "#a8743f",
+    "diverged": "#cc3311",
+    "failed": "#6b6b6b",
+}
+_ACCURACY = "validation accuracy"
+_LOGARITHMIC = {"lr": 10, "batch_size": 2}
+_GAP = (None, None, None)  # between two lines of one trace
+_MARGIN = {"l": 60, "r": 20, "t": 30, "b": 50}
+_BEST = {"symbol": "circle-open", "size": 16, "color": "black", "line": {"width": 2.5}}
+
+
+def learning_curves(epochs: pd.DataFrame, best: int) -> go.Figure:
+    """Validation accuracy by epoch, one line per trial; that of the best is thick. epochs: trial, state, epoch,
+    val_accuracy.
+    """
+    figure = _figure("epoch", _ACCURACY)
+    for state, colour in STATES.items():
+        points: list[tuple[object, ...]] = []
+        for trial, curve in epochs[epochs["state"] == state].groupby("trial"):
+            own = [trial] * len(curve)
+            points += [*zip(curve["epoch"].tolist(), curve["val_accuracy"].round(4).tolist(), own, strict=True), _GAP]
+        if points:
+            x, y, names = zip(*points, strict=True)
+            figure.add_scatter(
+                x=x, y=y, text=names, mode="lines+markers", line={"color": colour, "width": 1.2}, marker={"size": 4},
+                opacity=0.7, name=state, hovertemplate="trial %{text}, epoch %{x}: %{y:.4f}<extra></extra>",
+            )  # fmt: skip
+    curve = epochs[epochs["trial"] == best]
+    figure.add_scatter(
+        x=curve["epoch"].tolist(), y=curve["val_accuracy"].round(4).tolist(), mode="lines", name=f"best: trial {best}",
+        line={"color": "black", "width": 4}, hoverinfo="skip",
+    )  # fmt: skip
+    return figure.update_xaxes(tickformat="d")
+
+
+def history(trials: pd.DataFrame, shown: pd.DataFrame) -> go.Figure:
+    """The accuracy of the `shown` trials by their number, and the best complete one so far of all trials."""
+    figure = _figure("trial", _ACCURACY)
+    _add_points(figure, shown, "trial")
+    complete = trials[trials["state"] == "complete"].sort_values("trial")
+    best = complete["val_accuracy"].cummax()
+    steps = complete[best.ne(best.shift())]
+    figure.add_scatter(
+        x=[*steps["trial"], trials["trial"].max()], y=[*steps["val_accuracy"].round(4), round(best.max(), 4)],
+        mode="lines", line={"color": "black", "shape": "hv", "width": 2}, name="best so far", hoverinfo="skip",
+    )  # fmt: skip
+    return figure
+
+
+def by_parameter(trials: pd.DataFrame, name: str, best: int) -> go.Figure:
+    """Validation accuracy of the last epoch against one hyperparameter; the best trial is ringed."""
+    figure = _figure(name, _ACCURACY)
+    _add_points(figure, trials, name)
+    winner = trials[trials["trial"] == best]
+    figure.add_scatter(
+        x=winner[name].tolist(), y=winner["val_accuracy"].tolist(), mode="markers", marker=_BEST, name="best",
+        hoverinfo="skip",
+    )  # fmt: skip
+    if name in _LOGARITHMIC:
+        figure.update_xaxes(type="log", dtick="D2" if name == "lr" else None)
+    if name == "batch_size":
+        sizes = sorted(trials[name].unique().tolist())
+        figure.update_xaxes(tickvals=sizes, ticktext=[f"{size:g}" for size in sizes])
+    if name == "epochs":
+        figure.update_xaxes(tickformat="d")
+    return figure.update_layout(showlegend=False)
+
+
+def parallel_coordinates(trials: pd.DataFrame) -> go.Figure:
+    """Each line is a complete trial through its hyperparameters to its accuracy. Axes filter when they are dragged."""
+    complete = trials[trials["state"].isin(["complete", "did not learn"])]
+    dimensions = [_dimension(complete[name], name) for name in SEARCHED if complete[name].nunique() > 1]
+    accuracy = complete["val_accuracy"].round(4).tolist()
+    dimensions.append({"label": _ACCURACY, "values": accuracy})
+    lines = {"color": accuracy, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": ""}}}
+    figure = go.Figure(layout={"margin": {"l": 60, "r": 20, "t": 60, "b": 30}})
+    return figure.add_parcoords(dimensions=dimensions, line=lines)
+
+
+def importance_bars(importances: Mapping[str, Importance]) -> go.Figure:
+    """The share of each parameter with its interval, the largest on top."""
+    names = list(importances)[::-1]
+    shares, lows, highs = zip(*(importances[name] for name in names), strict=True)
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - share for share, high in zip(shares, highs, strict=True)],
+        "arrayminus": [share - low for share, low in zip(shares, lows, strict=True)],
+    }
+    figure = _figure("share of the importance", "")
+    figure.add_bar(x=shares, y=names, orientation="h", error_x=error, marker={"color": STATES["complete"]})
+    return figure.update_xaxes(range=[0, 1.02]).update_yaxes(ticksuffix="  ")
+
+
+def pareto_front(trials: pd.DataFrame) -> go.Figure:
+    """Accuracy against training time; the line joins the complete trials that no other one beats in both."""
+    figure = _figure("training time (s, without validation)", _ACCURACY)
+    timed = trials.dropna(subset=["seconds", "val_accuracy"])
+    _add_points(figure, timed, "seconds")
+    front = front_of(timed)
+    figure.add_scatter(
+        x=front["seconds"].round(3).tolist(), y=front["val_accuracy"].round(4).tolist(), mode="lines",
+        line={"color": "black", "shape": "hv", "width": 2}, name="Pareto front", hoverinfo="skip",
+    )  # fmt: skip
+    return figure
+
+
+def front_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """The complete trials that no other complete one beats in seconds and accuracy, the fastest first."""
+    complete = trials[trials["state"] == "complete"].sort_values(["seconds", "val_accuracy"], ascending=[True, False])
+    before = complete["val_accuracy"].cummax().shift(fill_value=float("-inf"))
+    return complete[complete["val_accuracy"] > before]
+
+
+def _figure(x: str, y: str) -> go.Figure:
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+    figure = go.Figure(layout={"margin": _MARGIN, "legend": legend, "font": {"size": 13}, "hovermode": "closest"})
+    return figure.update_xaxes(title=x, automargin=True).update_yaxes(title=y, automargin=True)
+
+
+def _add_points(figure: go.Figure, trials: pd.DataFrame, x: str) -> None:
+    """A dot per trial that has an accuracy, coloured by its state."""
+    scored = trials.dropna(subset="val_accuracy")
+    for state, colour in STATES.items():
+        points = scored[scored["state"] == state]
+        if len(points):
+            figure.add_scatter(
+                x=points[x].tolist(), y=points["val_accuracy"].round(4).tolist(), text=points["trial"].tolist(),
+                mode="markers", name=state, marker={"color": colour, "size": 8, "opacity": 0.8},
+                hovertemplate="trial %{text}: %{y:.4f}<extra></extra>",
+            )  # fmt: skip
+
+
+def _dimension(values: "pd.Series[Any]", name: str) -> dict[str, Any]:
+    if values.dtype == object or pd.api.types.is_string_dtype(values):
+        names = sorted(values.unique())
+        ticks = {"tickvals": list(range(len(names))), "ticktext": names}
+        return {"label": name, "values": [names.index(value) for value in values], **ticks}
+    base = _LOGARITHMIC.get(name)
+    if base is None:
+        return {"label": name, "values": values.round(6).tolist()}
+    low, high = (math.log(end, base) for end in (values.min(), values.max()))
+    powers = list(range(math.ceil(low), math.floor(high) + 1))
+    marks = powers if len(powers) > 1 else [low, high]
+    ticks = {"tickvals": marks, "ticktext": [f"{base**mark:.4g}" for mark in marks]}
+    return {"label": name, "values": [round(math.log(value, base), 5) for value in values], **ticks}

@@ -1,0 +1,98 @@
+"""What a recorded study found, in sentences: test accuracy, confirmation, gain, and cautions. Computes no runs."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from harness.core.defaults import LESSON
+from harness.core.intervals import mean_interval
+from harness.studies.frames import StudyFrames
+from harness.studies.gain import gain_text, paired_gain
+
+CAUTION = (
+    "A search looks for a good config; it is not evidence about its parameters. Its trials are chosen by looking at"
+    " earlier ones, pruned, and share one seed. The best of many validation accuracies is optimistic; the test"
+    " accuracies of the fresh runs are not."
+)
+
+
+def best_trial(frames: StudyFrames) -> "pd.Series[Any]":
+    """The row of the trial that won."""
+    return frames.trials[frames.trials["trial"] == frames.best].iloc[0]
+
+
+def winner_runs(frames: StudyFrames) -> pd.DataFrame:
+    """The runs that tested the winner; earlier winners have runs too."""
+    return frames.winner[frames.winner["trial"] == frames.best]
+
+
+def ranked(frames: StudyFrames) -> pd.DataFrame:
+    """All trials, the best first, with "on" and "off" for batch_norm, and "did not learn" as a state."""
+    state = frames.trials["state"].where(frames.trials["learned"], "did not learn")
+    shown = frames.trials.assign(batch_norm=frames.trials["batch_norm"].map({True: "on", False: "off"}), state=state)
+    return shown.sort_values("val_accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def states_text(frames: StudyFrames) -> str:
+    """`30: 18 complete, 12 pruned`."""
+    counts = frames.trials["state"].value_counts().items()
+    return f"{len(frames.trials)}: {', '.join(f'{count} {state}' for state, count in counts)}"
+
+
+def test_text(frames: StudyFrames) -> str:
+    """`accuracy 0.8798, 95% t interval 0.8769 to 0.8827, …`, or why there is no such number."""
+    runs = winner_runs(frames)
+    test = mean_interval(runs["test_accuracy"].dropna().tolist(), within=(0.0, 1.0))
+    if runs.empty:
+        return "no run of the winner is there: it was deleted, or the search did not get so far"
+    if test.n < len(runs):
+        others = ", ".join(f"{accuracy:.4f}" for accuracy in runs["test_accuracy"].dropna())
+        each = f"; accuracy of the others: {others}" if others else ""
+        return f"{len(runs) - test.n} of {len(runs)} fresh seeds diverged, so there is no mean accuracy{each}"
+    if test.n == 1:
+        return f"accuracy {test.mean:.4f}, one fresh seed and so no interval"
+    return (
+        f"accuracy {test.mean:.4f}, {test.level:.0%} t interval {test.low:.4f} to {test.high:.4f},"
+        f" {test.n} fresh seeds, sd {test.sd:.4f}"
+    )
+
+
+def confirmed_texts(frames: StudyFrames) -> list[str]:
+    """A sentence for each trial that was confirmed, the best mean first; a run that diverged counts as 0."""
+    runs = frames.confirmation.fillna({"val_accuracy": 0.0}).groupby("trial")["val_accuracy"]
+    searched = frames.trials.set_index("trial")["val_accuracy"].to_dict()
+    return [
+        f"trial {trial}: {searched.get(trial, math.nan):.4f} in the search, {mean:.4f} with {count} fresh seeds"
+        for trial, mean, count in sorted(
+            zip(runs.groups, runs.mean(), runs.size(), strict=True), key=lambda row: -row[1]
+        )
+    ]
+
+
+def gain_sentence(frames: StudyFrames) -> str:
+    """The paired gain over the lesson's setting; "" if that was not tested with the winner's seeds, or one diverged."""
+    trial = best_trial(frames)
+    if all(trial[name] == value for name, value in LESSON.items()):
+        return "no trial beat the lesson's setting"
+    pairs = winner_runs(frames).merge(frames.baseline, on="seed", suffixes=("", "_lesson"))
+    if pairs.empty or pairs[["test_accuracy", "test_accuracy_lesson"]].isna().any(axis=None):
+        return ""
+    seeds = pairs["seed"].tolist()
+    columns = (pairs[name].tolist() for name in ("test_accuracy", "test_accuracy_lesson"))
+    return gain_text(paired_gain(*(dict(zip(seeds, column, strict=True)) for column in columns)))
+
+
+def earlier_winners(frames: StudyFrames) -> str:
+    """The trials that had won while the study was smaller, or ""."""
+    others = [f"trial {trial}" for trial in frames.winner["trial"].unique() if trial != frames.best]
+    if not others or frames.lacks:
+        return ""
+    return f"{', '.join(others).capitalize()} had won before, and the test set was used for that winner too."
+
+
+def before_digests(frames: StudyFrames) -> str:
+    """How many runs no digest covers, or ""."""
+    if not frames.before_digests:
+        return ""
+    return f"{frames.before_digests} runs were recorded before digests: a change of their numbers would go unnoticed."
