@@ -26,6 +26,7 @@ def main(
     export: Annotated[
         str, typer.Option(help="Write tables (csv,json,tex) and figures (svg,pdf) too.", show_default=False)
     ] = "",
+    summary: Annotated[bool, typer.Option("--summary", help="Write a summary too, one printed page.")] = False,
     check: Annotated[
         Path | None, typer.Option(help="Only compare with a JSON export: exit status 1 if a verdict differs.")
     ] = None,
@@ -61,7 +62,7 @@ def main(
         title = _TITLE if any(claim.section for claim in chosen) else _OWN_TITLE
         title = chosen[0].title if len(chosen) == 1 else title
         page = f"quick-{name}" if quick else name
-        write_report(chosen, output_dir, page, title, not claims, log, formats)
+        write_report(chosen, output_dir, page, title, not claims, log, formats, summary)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,41 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    from playwright.sync_api import sync_playwright
+    from support.browser import CHROMIUM
+
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    with sync_playwright() as playwright:
+        # Without a GPU, WebGL needs its software renderer.
+        options = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """`opened(path, width=…)`: the page of a file, when its figures are drawn."""
+    pages = []
+
+    def open_page(path, window=None, **options):
+        page = browser.new_page(viewport=window or {"width": 1280, "height": 900}, **options)
+        pages.append(page)
+        page.goto(path.resolve().as_uri())
+        page.wait_for_function(
+            "document.querySelectorAll('[data-figure]').length == document.querySelectorAll('.still').length"
+        )
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="session")
 def digits():
     from harness.data.load import load
 

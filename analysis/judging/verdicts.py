@@ -15,12 +15,12 @@ from harness.claims.estimands import MEASURES, Estimand
 Label = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
 Finding = Literal[
     "as claimed",
-    "smaller",
-    "larger",
+    "smaller than claimed",
+    "larger than claimed",
     "of uncertain size",
-    "too small",
+    "too small to matter",
     "negligible",
-    "excluded",
+    "not found",
     "reversed",
     "undecided",
 ]  # fmt: skip
@@ -28,12 +28,15 @@ Finding = Literal[
 # The label of each finding, and the reason.
 RULE: dict[Finding, tuple[Label, str]] = {
     "as claimed": ("reproduced", "the interval lies inside what is claimed"),
-    "smaller": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
-    "larger": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
+    "smaller than claimed": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
+    "larger than claimed": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
     "of uncertain size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
-    "too small": ("not reproduced", "there is an effect, but it is too small to matter (two one-sided tests)"),
+    "too small to matter": (
+        "not reproduced",
+        "there is an effect, too small to matter (two one-sided tests)",
+    ),
     "negligible": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
-    "excluded": ("not reproduced", "the interval contains zero and lies below the smallest effect that matters"),
+    "not found": ("not reproduced", "the interval contains zero and lies below the smallest effect that matters"),
     "reversed": ("not reproduced", "the interval lies entirely on the opposite side of zero"),
     "undecided": ("inconclusive", "the interval contains both zero and effects that matter"),
 }
@@ -183,14 +186,14 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
     low, high = (result.low, result.high) if limits.side > 0 else (-result.high, -result.low)
     there = low > 0 or high < 0
     if equivalent:
-        return "too small" if there else "negligible"
+        return "too small to matter" if there else "negligible"
     if high < 0:
         return "reversed"
     if low > 0:
-        return (
-            "larger" if _is_beyond(result, limits) else "smaller" if _is_short(result, limits) else "of uncertain size"
-        )
-    return "excluded" if high < limits.matters else "undecided"
+        if _is_beyond(result, limits):
+            return "larger than claimed"
+        return "smaller than claimed" if _is_short(result, limits) else "of uncertain size"
+    return "not found" if high < limits.matters else "undecided"
 
 
 def shown(estimand: Estimand, value: float) -> float:

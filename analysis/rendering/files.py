@@ -6,15 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import matplotlib as mpl
 from jinja2 import Environment
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from PIL import Image
 
 from harness.core.errors import UserError
 from harness.core.files import write_atomically
 from harness.pages import templates
 
-_DPI = 100
+_DPI = 120
+_COLOURS = 128
 _REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
 
 
@@ -51,18 +54,18 @@ def _linked(text: str) -> Markup:
     return Markup("").join([*parts, escape(text[last:])])
 
 
-def png_of(figure: Figure) -> bytes:
-    """A figure as a PNG file."""
-    return drawn(figure, "png")
-
-
 def drawn(figure: Figure, kind: str) -> bytes:
-    """A figure as a file of this kind: png, svg, pdf."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=_DPI)
-    return buffer.getvalue()
+    """A figure as a file of this kind: png (with a palette, a third as large), svg (its text as text), pdf."""
+    buffer, palette = io.BytesIO(), io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(buffer, format=kind, dpi=_DPI)
+    if kind != "png":
+        return buffer.getvalue()
+    image = Image.open(buffer).convert("RGB")
+    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(palette, "png", optimize=True, dpi=(_DPI, _DPI))
+    return palette.getvalue()
 
 
-def inline(png: bytes) -> str:
-    """A PNG file as a data URL."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def inline(picture: bytes, kind: str = "png") -> str:
+    """A PNG file, or one of another kind of image, as a data URL."""
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode()

@@ -14,12 +14,13 @@ _QUESTIONS = {
     "control": "Controls and further measures",
 }
 LEGEND = {
-    "reproduced": "the interval lies inside what was claimed, which was written down, with its margin, before the runs"
-    " of this version of the claim file; each section names earlier runs.",
-    "direction only": "the effect has the claimed sign, but not surely the claimed size.",
-    "not reproduced": "the effect is smaller than the smallest one that matters, even if it is not zero, or it goes the"
-    " other way.",
-    "inconclusive": "the data do not decide.",
+    "reproduced": "the effect is as claimed: its interval lies inside what was claimed, which was written down,"
+    " with its margin, before the runs of this version of the claim file; each section names earlier runs.",
+    "direction only": "the effect has the claimed sign, and is larger than claimed, smaller than claimed, or of"
+    " uncertain size.",
+    "not reproduced": "the effect is too small to matter (though not zero), negligible (too small to matter, if there"
+    " is any), not found (the interval contains zero and lies below the smallest effect that matters), or reversed.",
+    "inconclusive": "undecided: the interval contains both zero and effects that matter.",
     "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the images.",
     "arm": "one setting that is compared; the first arm of a comparison is A, the other one B.",
     "primary": "the one comparison that gives a claim its verdict.",
@@ -31,23 +32,16 @@ LEGEND = {
     " guessing among ten classes); × is a factor; a slope is an exponent.",
     "lr, momentum": "the learning rate; momentum 0.9 is γ = 0.9 (gamma).",
 }
-_ELSEWHERE: dict[Finding, str] = {
-    "as claimed": "holds",
-    "larger": "is larger",
-    "of uncertain size": "exists, with uncertain size,",
-    "smaller": "is smaller",
-    "too small": "is too small to matter",
-    "negligible": "vanishes",
-    "excluded": "is not found",
-    "reversed": "is reversed",
-    "undecided": "is open",
-}
 QUICK = (
     "a quick run: 3 seeds, a third of the stated epochs and updates, and the lowest loss that all runs reach as target;"
     " not evidence"
 )
 QUICK_MARK = "quick run, not evidence"
 _BUT = "but:"
+_ORDER: tuple[Finding, ...] = (
+    "as claimed", "larger than claimed", "of uncertain size", "smaller than claimed", "too small to matter",
+    "negligible", "not found", "reversed", "undecided",
+)  # fmt: skip
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
@@ -109,21 +103,31 @@ def lost(verdict: Verdict) -> str:
 
 
 def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """The primary effect under other conditions: `("vanishes", "at lr 0.5: 0.1 points [−0.2, 0.4]")`.
+    """The primary effect under other conditions: `("negligible", "at lr 0.5: 0.1 points [−0.2, 0.4]")`.
 
     Then, as "but", what else the lesson says and the runs do not confirm.
     """
-    found: dict[str, list[str]] = {label: [] for label in [*_ELSEWHERE.values(), _BUT]}
+    found: dict[str, list[str]] = {label: [] for label in [*_ORDER, _BUT]}
     for verdict in verdicts:
         estimand, result = verdict.estimand, verdict.result
         if estimand.when is not None:
             text = effect(verdict)
             if not math.isfinite(result.estimate):
                 text = lost(verdict)
-            found[_ELSEWHERE[verdict.finding]].append(f"{condition(estimand)}: {text}")
+            found[verdict.finding].append(f"{condition(estimand)}: {text}")
         elif estimand.question == "lesson" and not estimand.primary and verdict.finding != "as claimed":
             found[_BUT].append(sentence(verdict).rstrip("."))
     return [(label, (". " if label == _BUT else "; ").join(parts)) for label, parts in found.items() if parts]
+
+
+def beyond(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """The conditions under which the primary effect is not as claimed: `("reversed", "for momentum 0.99")`."""
+    conditions = [verdict for verdict in verdicts if verdict.estimand.when is not None]
+    return [
+        (finding, "; ".join(condition(one.estimand) for one in conditions if one.finding == finding))
+        for finding in _ORDER[1:]
+        if any(one.finding == finding for one in conditions)
+    ]
 
 
 def condition(estimand: Estimand) -> str:

@@ -1,7 +1,7 @@
 """Renders judged claims as one self-contained HTML page and as Markdown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.judging.verdicts import Verdict, published_verdict
 from analysis.rendering import formatting
-from analysis.rendering.files import drawn, environment, inline, png_of, write_files
+from analysis.rendering.files import drawn, environment, inline, write_files
+from analysis.rendering.plots import small_forest
 from analysis.rendering.section import Judged, Picture, Table
 from harness.claims.claim import Claim
 
@@ -38,35 +39,41 @@ class Page(NamedTuple):
     server: str
 
 
-def write(page: Page, out: Path, name: str, figure_formats: Sequence[str] = ()) -> list[Path]:
+def write(
+    page: Page, out: Path, name: str, figure_formats: Sequence[str] = (), with_summary: bool = False
+) -> list[Path]:
     """Write `name`.html, `name`.md and figures/ below `out`, each figure as PNG and in `figure_formats`; the files.
 
-    Raises `UserError` if the folder cannot be written.
+    `with_summary`: also `name`-summary.html, one printed page. Raises `UserError` if the folder cannot be written.
     """
     templates = environment()
     context = _context(page)
     html = templates.get_template("report.html.jinja").render(context)
     markdown = templates.overlay(autoescape=False).get_template("report.md.jinja").render(context)
-    figures = {picture["path"]: picture["png"] for claim in context["claims"] for picture in claim["pictures"]}
+    figures = png_files([picture for claim in context["claims"] for picture in claim["pictures"]])
     for picture in (picture for judged in page.judged for picture in judged.section.pictures):
-        for kind in figure_formats:
-            figures[f"figures/{picture.name}.{kind}"] = drawn(picture.figure, kind)
-    return write_files(out, {f"{name}.html": html.encode(), f"{name}.md": markdown.encode(), **figures})
+        for stem, figure in picture.files.items():
+            for kind in figure_formats:
+                figures[f"figures/{stem}.{kind}"] = drawn(figure, kind)
+    pages = {f"{name}.html": html.encode(), f"{name}.md": markdown.encode()}
+    if with_summary:
+        pages[f"{name}-summary.html"] = templates.get_template("summary.html.jinja").render(context).encode()
+    return write_files(out, pages | figures)
 
 
 def text_table(judged: Judged) -> str:
     """The verdicts of one claim for a terminal."""
     claim = judged.claim
-    quick = f": {formatting.QUICK}" if claim.quick else ""
+    quick = f": {formatting.QUICK}" if claim.quick and claim.arms else ""
     lines = [f"{claim.heading}{quick}", f"  {claim.statement}"]
     if not claim.arms:
         label, why = published_verdict(claim)
         return "\n".join([*lines, f"  {label}: {why}"])
     for verdict in judged.verdicts:
         mark = "*" if verdict.estimand.primary else " "
-        lines.append(f" {mark}{verdict.label:<15} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
-        lines.append(f"  {'':<15} {formatting.reason(verdict)} p {formatting.p_value(verdict)}, n = {verdict.result.n}")
-    lines.append(" * gives the claim its verdict")
+        lines.append(f" {mark}{verdict.finding:<20} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
+        lines.append(f"  {'':<20} {formatting.reason(verdict)} p {formatting.p_value(verdict)}, n = {verdict.result.n}")
+    lines.append(f" * gives the claim its verdict: {judged.verdicts[0].label}")
     return "\n".join(lines)
 
 
@@ -86,6 +93,8 @@ def _context(page: Page) -> dict[str, Any]:
 
 def _claim(judged: Judged, server: str) -> dict[str, Any]:
     claim, evidence = judged.claim, judged.evidence
+    if claim.quick:
+        _mark_as_quick(judged.section.pictures)
     shown = {
         "name": claim.name,
         "quick": claim.quick,
@@ -99,7 +108,8 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "earlier": claim.earlier,
         "sources": claim.sources,
         "notes": judged.section.notes,
-        "pictures": [_picture(picture, claim.quick) for picture in judged.section.pictures],
+        "pictures": [shown_picture(picture) for picture in judged.section.pictures],
+        "conditions": _conditions(judged.verdicts),
         "tables": [as_shown(table) for table in [*judged.section.tables, *tuning_tables(judged)]],
     }
     if evidence is None:
@@ -113,6 +123,7 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
             "n": "–",
             "done": "",
             "elsewhere": [],
+            "beyond": [],
         }
         return shown | literature | {"groups": [], "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
     primary = judged.verdicts[0]
@@ -122,6 +133,7 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "label": primary.label,
         "sentence": formatting.sentence(primary),
         "elsewhere": formatting.elsewhere(judged.verdicts),
+        "beyond": formatting.beyond(judged.verdicts),
         "reason": formatting.reason(primary),
         "effect": formatting.effect(primary),
         "n": primary.result.n,
@@ -173,6 +185,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "n": verdict.result.n,
         "method": verdict.result.method,
         "label": verdict.label,
+        "finding": verdict.finding,
         "reason": verdict.reason + (f"; about {verdict.needed} seeds would settle it" if verdict.needed else ""),
     }
 
@@ -191,11 +204,32 @@ def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
     ]
 
 
-def _picture(picture: Picture, quick: bool) -> dict[str, Any]:
-    if quick:
-        picture.figure.text(0.005, 0.005, formatting.QUICK_MARK, color="#cc3311", fontsize="x-small", weight="bold")
-    png = png_of(picture.figure)
-    return {"caption": picture.caption, "data": inline(png), "path": f"figures/{picture.name}.png", "png": png}
+def _conditions(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """A small picture of the primary effect and of what becomes of it under other conditions; {} without verdicts."""
+    if not verdicts:
+        return {}
+    primary, *others = verdicts
+    drawable = [one for one in others if one.estimand.when is not None and one.unit == primary.unit]
+    rows = [primary, *drawable]
+    alt = "; ".join(f"{formatting.condition(one.estimand)}: {one.finding}, {formatting.effect(one)}" for one in rows)
+    return {"data": inline(drawn(small_forest(rows), "svg"), "svg+xml"), "alt": alt}
+
+
+def _mark_as_quick(pictures: Sequence[Picture]) -> None:
+    for figure in (figure for picture in pictures for figure in picture.figures):
+        figure.supxlabel(formatting.QUICK_MARK, color="#cc3311", fontsize="x-small", weight="bold", x=0.01, ha="left")
+
+
+def shown_picture(picture: Picture) -> dict[str, Any]:
+    """A picture for the templates: its caption, and each panel as a data URL, with the path and content of its file."""
+    pngs = {f"figures/{stem}.png": drawn(figure, "png") for stem, figure in picture.files.items()}
+    panels = [{"path": path, "png": png, "data": inline(png)} for path, png in pngs.items()]
+    return {"caption": picture.caption, "panels": panels}
+
+
+def png_files(pictures: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """The files of pictures that are as `shown_picture` gives them."""
+    return {panel["path"]: panel["png"] for picture in pictures for panel in picture["panels"]}
 
 
 def as_shown(table: Table) -> dict[str, Any]:

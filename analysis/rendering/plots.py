@@ -6,7 +6,9 @@ Bands are ± one standard deviation over seeds; thin lines and small dots are si
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -25,18 +27,57 @@ VERDICT_COLOURS = {
     "not reproduced": "#cc3311",
     "inconclusive": "#949494",
 }
+WIDTH = 6.4  # inches of a panel: on a phone its text has the size of a caption
+_LEGEND_ROW = 0.26
+_SHORT_LABEL = 22  # letters: two columns of them fit
 _FAINT = 0.25
-_LABEL_WIDTH = 34
+_BAR_LINES, _AXIS_LINES = 1.7, 4.5  # lines of text that an interval takes, and the x axis
+_LINE_SPACING = 1.35
+_BAR = 2.0
+_ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5}
+_SMALL: dict[Any, float] = {
+    "font.size": 8, "axes.labelsize": 8, "xtick.labelsize": 8, "lines.linewidth": 1.5, "lines.markersize": 5,
+    "axes.linewidth": 0.6, "grid.linewidth": 0.5, "xtick.major.width": 0.6, "xtick.major.size": 2,
+}  # fmt: skip
 _DASHES = ["-", "--", ":", "-."]
 AXIS = {"×": "factor", "(slope)": "slope", "of all runs": "difference of shares", "": "value"}
 
 
-def new_figure(
-    width: float, height: float, columns: int = 1, rows: int = 1, same_y: bool = False
-) -> tuple[Figure, list[Axes]]:
-    """A figure with its axes from left to right, row after row, on one scale with `same_y`."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=same_y).flat)
+def new_figures(count: int = 1, height: float = 4.8, width: float = WIDTH) -> tuple[list[Figure], list[Axes]]:
+    """`count` figures of one panel each, and their axes. A page shows them side by side, or stacked where it is narrow.
+
+    `width` and `height` are in inches.
+    """
+    figures = [Figure(figsize=(width, height), layout="constrained") for _ in range(count)]
+    return figures, [figure.subplots() for figure in figures]
+
+
+def same_y(panels: Sequence[Axes]) -> None:
+    """Give panels that are drawn the same y axis."""
+    lows, highs = zip(*(panel.get_ylim() for panel in panels), strict=True)
+    for panel in panels:
+        panel.set_ylim(min(lows), max(highs))
+
+
+def legend(axes: Axes) -> None:
+    """A legend below the panel, where it hides no data; the figure becomes higher by it."""
+    figure, before = axes.get_figure(root=True), axes.get_legend()
+    assert figure is not None
+    handles, labels = axes.get_legend_handles_labels()
+    rows, columns = _legend_shape(labels)
+    if before is not None and not before.get_frame_on():  # it is one of these, not seaborn's
+        rows -= _legend_shape([text.get_text() for text in before.get_texts()])[0]
+    axes.legend(
+        handles, labels, title=None, fontsize="x-small", frameon=False, ncols=columns, loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+    )  # fmt: skip
+    figure.set_figheight(figure.get_figheight() + _LEGEND_ROW * rows)
+
+
+def _legend_shape(labels: Sequence[str]) -> tuple[int, int]:
+    """The rows and columns of a legend."""
+    columns = 2 if max(map(len, labels), default=0) <= _SHORT_LABEL else 1
+    return math.ceil(len(labels) / columns), columns
 
 
 def palette(count: int) -> list[tuple[float, float, float]]:
@@ -53,7 +94,7 @@ def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue_order: Sequence[
         frame, x=x, y=y, hue="arm", hue_order=hue_order, palette=colours, style="arm", style_order=hue_order,
         errorbar="sd", dashes=True, linewidth=3, ax=axes,
     )  # fmt: skip
-    axes.legend(title=None, fontsize="x-small")
+    legend(axes)
 
 
 def by_size(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
@@ -62,11 +103,12 @@ def by_size(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
     sns.scatterplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, s=35, alpha=0.5,
                     legend=False, ax=axes)  # fmt: skip
     sns.lineplot(frame, x=x, y=y, hue=hue, hue_order=order, style=hue, style_order=order, markers=True,
-                 dashes=True, errorbar=None, linewidth=3, markersize=10, ax=axes)  # fmt: skip
+                 dashes=True, errorbar=None, linewidth=3, markersize=10, legend=len(order) > 1, ax=axes)  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
     _plain_numbers(axes.yaxis, frame[y].min(), frame[y].max())
-    axes.legend(title=None, fontsize="x-small")
+    if len(order) > 1:
+        legend(axes)
 
 
 def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
@@ -76,7 +118,7 @@ def clouds(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue: str) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     _plain_numbers(axes.yaxis, frame[y].min(), frame[y].max())
-    axes.legend(title=None, fontsize="x-small")
+    legend(axes)
 
 
 def reached(axes: Axes, frame: pd.DataFrame, x: str, hue: str) -> None:
@@ -94,48 +136,61 @@ def reached(axes: Axes, frame: pd.DataFrame, x: str, hue: str) -> None:
         )
     axes.set(xscale="log", ylabel="share of seeds", ylim=(-0.02, 1.02))
     axes.set_xlim(right=last / 1.3)
-    axes.legend(title=None, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(axes)
 
 
 def slope_line(axes: Axes, x: Sequence[float], start: float, slope: float, label: str) -> None:
     """A dashed reference line y = start (x / x₀)^slope."""
     sizes = np.asarray(x, dtype=float)
     axes.plot(sizes, start * (sizes / sizes[0]) ** slope, color="black", linestyle="--", linewidth=2, label=label)
-    axes.legend(title=None, fontsize="x-small")
+    legend(axes)
 
 
-def forest(verdicts: Sequence[Verdict], title: str) -> Figure:
+def forest(verdicts: Sequence[Verdict]) -> Figure:
     """Effects that share a unit, one below the other: interval, single seeds, and in green what was claimed."""
-    figure, (axes,) = new_figure(12, 1.6 + 0.95 * len(verdicts))
+    return _forest(verdicts, WIDTH, points=11.5, letters=64, with_seeds=True)
+
+
+def small_forest(verdicts: Sequence[Verdict]) -> Figure:
+    """The same for a cell of a table, without the seeds."""
+    with mpl.rc_context(_SMALL):
+        return _forest(verdicts, 3.8, points=8, letters=62, with_seeds=False)
+
+
+def _forest(verdicts: Sequence[Verdict], width: float, points: float, letters: int, with_seeds: bool) -> Figure:
+    """Each row has its words, of at most `letters` a line, above its interval. The y axis is in lines of text."""
+    texts = [textwrap.wrap(f"{condition(verdict.estimand)}: {verdict.finding}", letters) for verdict in verdicts]
+    heights = [len(lines) + _BAR_LINES for lines in texts]
+    line = points * _LINE_SPACING / 72  # inches
+    (figure,), (axes,) = new_figures(1, line * (sum(heights) + _AXIS_LINES), width)
     is_ratio = verdicts[0].unit == "×"
-    for position, verdict in enumerate(verdicts):
+    for verdict, lines, top in zip(verdicts, texts, np.cumsum([0, *heights[:-1]]).tolist(), strict=True):
         estimand, colour = verdict.estimand, VERDICT_COLOURS[verdict.label]
-        limits = bounds(estimand)
-        seeds = [shown(estimand, value) for value in verdict.differences if math.isfinite(value)]
-        axes.scatter(seeds, [position + 0.18] * len(seeds), s=18, color="#555555", alpha=0.6, zorder=2)
+        position = top + len(lines) + _BAR_LINES / 2 - 0.2
+        axes.text(0, top + len(lines) / 2, "\n".join(lines), fontsize=points, va="center", zorder=5, bbox=_ON_WHITE,
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+        if with_seeds:
+            seeds = [shown(estimand, value) for value in verdict.differences if math.isfinite(value)]
+            axes.scatter(seeds, [position + 0.45] * len(seeds), s=14, color="#555555", alpha=0.6, zorder=2)
         estimate, low, high = verdict.result.estimate, verdict.result.low, verdict.result.high
         if math.isfinite(low) or math.isfinite(high):
             _interval(axes, position, verdict, colour)
         if math.isfinite(estimate):
-            axes.plot([verdict.effect], [position], "o", color=colour, markersize=11, zorder=4)
+            axes.plot([verdict.effect], [position], "o", color=colour, zorder=4)
         else:
-            axes.text(0.99, position, lost(verdict), color=colour, fontsize="x-small", ha="right", va="center",
-                      backgroundcolor="white", transform=axes.get_yaxis_transform())  # fmt: skip
-        edges = [shown(estimand, edge) for edge in (limits.low, limits.high)]
-        _claimed_span(axes, edges, position, is_ratio)
-    axes.set_yticks(range(len(verdicts)), [_label(verdict) for verdict in verdicts])
-    axes.set_ylim(len(verdicts) - 0.5, -0.5)
+            why = f"no number: {lost(verdict)}"
+            axes.text(0, position, why, color=colour, fontsize=points, va="center", bbox=_ON_WHITE,
+                      transform=axes.get_yaxis_transform())  # fmt: skip
+        limits = bounds(estimand)
+        _claimed_span(axes, [shown(estimand, edge) for edge in (limits.low, limits.high)], position, is_ratio)
+    axes.set_yticks([])
+    axes.set_ylim(sum(heights), 0)
     axes.axvline(1 if is_ratio else 0, color="black", linewidth=1.5)
     if is_ratio:
         axes.set_xscale("log")
         _plain_numbers(axes.xaxis, *axes.get_xlim())
-    axes.set(title=title, xlabel=AXIS.get(verdicts[0].unit, f"effect in {verdicts[0].unit}"))
-    axes.tick_params(axis="y", labelsize="x-small")
+    axes.set_xlabel(AXIS.get(verdicts[0].unit, f"effect in {verdicts[0].unit}"))
     return figure
-
-
-def _label(verdict: Verdict) -> str:
-    return f"{textwrap.fill(condition(verdict.estimand), _LABEL_WIDTH)}\n({verdict.label})"
 
 
 def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
@@ -146,11 +201,12 @@ def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
         if math.isfinite(raw)
     ]
     ends += [verdict.effect] if len(ends) == 1 and math.isfinite(verdict.result.estimate) else []
-    axes.plot([min(ends), max(ends)], [position, position], color=colour, linewidth=5, zorder=3)
+    wide = _BAR * mpl.rcParams["lines.linewidth"]
+    axes.plot([min(ends), max(ends)], [position, position], color=colour, linewidth=wide, zorder=3)
     if math.isinf(verdict.result.high):
-        axes.plot([max(ends)], [position], ">", color=colour, markersize=15, zorder=3)
+        axes.plot([max(ends)], [position], ">", color=colour, zorder=3)
     if math.isinf(verdict.result.low):
-        axes.plot([min(ends)], [position], "<", color=colour, markersize=15, zorder=3)
+        axes.plot([min(ends)], [position], "<", color=colour, zorder=3)
 
 
 def _claimed_span(axes: Axes, edges: Sequence[float], position: int, is_ratio: bool) -> None:
@@ -158,11 +214,11 @@ def _claimed_span(axes: Axes, edges: Sequence[float], position: int, is_ratio: b
     finite_low = low if math.isfinite(low) and not (is_ratio and low <= 0) else None
     finite_high = high if math.isfinite(high) else None
     if finite_low is not None and finite_high is not None:
-        axes.fill_betweenx([position - 0.4, position + 0.4], finite_low, finite_high, color="#029e73", alpha=0.15)
+        axes.fill_betweenx([position - 0.7, position + 0.7], finite_low, finite_high, color="#029e73", alpha=0.15)
     else:
         edge = finite_low if finite_low is not None else finite_high
         assert edge is not None
-        axes.plot([edge, edge], [position - 0.4, position + 0.4], color="#029e73", linewidth=2, linestyle=":")
+        axes.plot([edge, edge], [position - 0.7, position + 0.7], color="#029e73", linewidth=2, linestyle=":")
 
 
 def whole_epochs(axes: Axes) -> None:

@@ -11,11 +11,18 @@ from harness.claims.claim import Claim
 
 
 class Picture(NamedTuple):
-    """A figure; `name` is its file's stem, `caption` says what to see."""
+    """Figures of one panel each, under one caption that says what to see; `name` is the stem of their files."""
 
     name: str
     caption: str
-    figure: Figure
+    figures: list[Figure]
+
+    @property
+    def files(self) -> dict[str, Figure]:
+        """The stem of each file, and its figure: `name`, or `name-1`, `name-2`, …"""
+        if len(self.figures) == 1:
+            return {self.name: self.figures[0]}
+        return {f"{self.name}-{number}": figure for number, figure in enumerate(self.figures, start=1)}
 
 
 class Table(NamedTuple):

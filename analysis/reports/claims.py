@@ -82,8 +82,11 @@ def write_report(
     with_exact: bool,
     log: bool,
     formats: Sequence[str] = (),
+    with_summary: bool = False,
 ) -> None:
     """Judge these claims, print their verdicts, write the page and the exports in these formats, and log them.
+
+    `with_summary`: also a page that prints on one sheet.
 
     Raises `UserError`, and writes nothing, if the evidence of a claim is not acceptable.
     """
@@ -102,8 +105,10 @@ def write_report(
     typer.echo("\n\n".join(text_table(one) for one in judged) + "\n")
     for warning in page.warnings:
         typer.echo(f"warning: {warning}")
-    files = write(page, out, name, [one for one in formats if one in FIGURES])
-    typer.echo(f"page: {files[0]}   markdown: {files[1]}   figures: {len(files) - 2}")
+    files = write(page, out, name, [one for one in formats if one in FIGURES], with_summary)
+    pages = 3 if with_summary else 2
+    summary = f"   summary: {files[2]}" if with_summary else ""
+    typer.echo(f"page: {files[0]}   markdown: {files[1]}{summary}   figures: {len(files) - pages}")
     tables = write_files(out, exported(name, verdict_tables(judged), formats))
     if tables:
         typer.echo(f"exported: {', '.join(map(str, tables))}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from analysis.rendering.files import environment, write_files
+from analysis.rendering.page import png_files
 from analysis.worked import batches, descent, gradients
 from analysis.worked.example import WorkedExample, context
 from harness.cli import command
@@ -54,5 +55,5 @@ def write_page(examples: Sequence[WorkedExample], out: Path) -> list[Path]:
     shown = [context(example) for example in examples]
     made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command(portable=True)}."
     html = environment().get_template("walkthrough.html.jinja").render(title=_TITLE, made=made, parts=shown)
-    figures = {f"figures/{picture['name']}.png": picture["png"] for part in shown for picture in part["pictures"]}
+    figures = png_files([picture for part in shown for picture in part["pictures"]])
     return write_files(out, {"walkthrough.html": html.encode(), **figures})

@@ -41,7 +41,7 @@ def _paths(evidence: Evidence, updates: int) -> tuple[str, Picture]:
     centre = together.mean(axis=0)
     _, sizes, directions = np.linalg.svd(together - centre, full_matrices=False)
     explained = sizes[:2] ** 2 / (sizes**2).sum()
-    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    figures, axes = plots.new_figures(2)
     for ax, shown in zip(axes, (list(ways), [arm for arm in ways if arm != "batch 1"]), strict=True):
         for arm, colour in zip(arms, plots.palette(len(arms)), strict=True):
             if arm in shown:
@@ -49,7 +49,7 @@ def _paths(evidence: Evidence, updates: int) -> tuple[str, Picture]:
                 ax.plot(plane[:, 0], plane[:, 1], "-o", color=colour, markersize=3, linewidth=1.5, label=arm)
                 ax.plot(*plane[-1], "s", color=colour, markersize=11)
         ax.set(xlabel=f"first direction ({explained[0]:.0%})", ylabel=f"second direction ({explained[1]:.0%})")
-        ax.legend(title=None, fontsize="xx-small")
+        plots.legend(ax)
     axes[0].set_title(f"The first {updates} updates, lr 0.15")
     axes[1].set_title("The same without batch 1")
     caption = f"Paths of one seed from the same start; squares mark update {updates}. One PCA, fitted to all paths."
@@ -58,17 +58,17 @@ def _paths(evidence: Evidence, updates: int) -> tuple[str, Picture]:
         " many dimensions looks smooth in its first principal components too (Antognini, Sohl-Dickstein 2018), so the"
         " picture illustrates, and the path ratio judges."
     )
-    return note, Picture("batch_noise-paths", caption, figure)
+    return note, Picture("batch_noise-paths", caption, figures)
 
 
 def _ratios(evidence: Evidence, updates: int) -> Picture:
-    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    figures, axes = plots.new_figures(2)
     plots.by_size(axes[0], _by_batch(evidence, "path_ratio", updates, _FAMILIES), "batch_size", "value", "family")
     axes[0].set(xlabel="batch size", ylabel="path length / distance", title=f"Path after {updates} updates")
     rough = _by_batch(evidence, "roughness", updates, {"batch *": "lr 0.15"})
     plots.by_size(axes[1], rough, "batch_size", "value", "family")
-    axes[1].set(xlabel="batch size", ylabel="Σ|change of loss| (nats)", title="Ups and downs of the loss, fixed images")
-    return Picture("batch_noise-ratio", "Left: 1 is a straight path. Right: added up over the same updates.", figure)
+    axes[1].set(xlabel="batch size", ylabel="Σ|change of loss| (nats)", title="Ups and downs of the loss, lr 0.15")
+    return Picture("batch_noise-ratio", "Left: 1 is a straight path. Right: added up over the same updates.", figures)
 
 
 def _covariance(evidence: Evidence) -> Picture:
@@ -82,14 +82,14 @@ def _covariance(evidence: Evidence) -> Picture:
                 pd.DataFrame({"size": law.index, "value": law.to_numpy(), "family": family, "seed": row["seed"]})
             )
     frame = pd.concat(parts, ignore_index=True)
-    figure, (axes,) = plots.new_figure(10, 6.5)
+    figures, (axes,) = plots.new_figures()
     plots.by_size(axes, frame, "size", "value", "family")
     sizes = sorted(frame["size"].unique())
     start = float(frame[(frame["size"] == sizes[0]) & (frame["family"] == "untrained")]["value"].mean())
     plots.slope_line(axes, sizes, start, -1, "slope −1")
     axes.set(xlabel="batch size", ylabel="tr Cov of the gradient", title="Gradient noise at frozen weights")
     caption = "Corrected for drawing without replacement, (n − B)/(n − 1). Dashed: one over the batch size."
-    return Picture("batch_noise-covariance", caption, figure)
+    return Picture("batch_noise-covariance", caption, figures)
 
 
 def _by_batch(evidence: Evidence, name: str, updates: int, families: dict[str, str]) -> pd.DataFrame:

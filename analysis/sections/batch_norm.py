@@ -30,9 +30,9 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 
 def _by_epoch(evidence: Evidence, claimed: float, margin: float) -> Picture:
-    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    figures, axes = plots.new_figures(2)
     for ax, metric, title in zip(
-        axes, ("train_accuracy", "test_accuracy"), ("training accuracy (the lesson's)", "test accuracy"), strict=True
+        axes, ("train_accuracy", "test_accuracy"), ("training accuracy", "test accuracy"), strict=True
     ):
         frame = pd.concat([_differences(evidence, arm, metric) for arm in _AGAINST_PLAIN], ignore_index=True)
         ax.axhspan(claimed - margin, claimed + margin, color="#029e73", alpha=0.15)
@@ -41,13 +41,13 @@ def _by_epoch(evidence: Evidence, claimed: float, margin: float) -> Picture:
             ax.axhspan(-_NOISE_FLOOR, _NOISE_FLOOR, color="#949494", alpha=0.3)
         plots.curves(ax, frame, "step", "value", list(_AGAINST_PLAIN))
         ax.axhline(0, color="black", linewidth=1.5)
-        ax.set(xlabel="epoch", ylabel="points more than the plain network", title=title)
+        ax.set(xlabel="epoch", ylabel="points above plain", title=title)
         plots.whole_epochs(ax)
     caption = (
         "Paired differences to the plain network, lr 0.15. Green: the claimed 5 ± 1 points. Grey: what one test set of"
         " 10,000 images cannot resolve (0.3 points)."
     )
-    return Picture("batch_norm-differences", caption, figure)
+    return Picture("batch_norm-differences", caption, figures)
 
 
 def _differences(evidence: Evidence, arm: str, metric: str) -> pd.DataFrame:

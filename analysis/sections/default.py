@@ -31,12 +31,12 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 def _by_epoch(claim: str, metric: str, curves: pd.DataFrame, arms: list[str]) -> Picture:
     what, unit = _BY_EPOCH[metric]
-    figure, (axes,) = plots.new_figure(11, 6.5)
+    figures, (axes,) = plots.new_figures()
     plots.curves(axes, curves, "step", "value", arms)
     axes.set(xlabel="epoch", ylabel=f"{what}{unit}", title=f"{what.capitalize()} by epoch")
     plots.whole_epochs(axes)
     caption = f"{what.capitalize()} by epoch, mean and single seeds."
-    return Picture(f"{claim}-{metric.replace('_', '-')}", caption, figure)
+    return Picture(f"{claim}-{metric.replace('_', '-')}", caption, figures)
 
 
 def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
@@ -45,13 +45,13 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
     pictures = []
     for position, kind in enumerate(units, start=1):
         chosen = [verdict for verdict in verdicts if verdict.unit == kind]
-        figure = plots.forest(chosen, "Effects, their 95 % intervals, and what was claimed")
+        figure = plots.forest(chosen)
         about = plots.AXIS.get(kind, kind)
         caption = (
             f"All effects in this unit ({about}). Dots: seeds. Bars: 95 % intervals. Green: what was claimed; a dotted"
             " line: the smallest effect that matters."
         )
-        pictures.append(Picture(f"{name}-effects-{position}", caption, figure))
+        pictures.append(Picture(f"{name}-effects-{position}", caption, [figure]))
     return pictures
 
 
@@ -59,17 +59,19 @@ def published_section(claim: Claim) -> Section:
     """The published accuracies and the claimed one."""
     assert claim.claimed_accuracy is not None
     rows = sorted(claim.published, key=lambda result: result.test_accuracy)
-    figure, (axes,) = plots.new_figure(12, 1.6 + 0.7 * len(rows))
+    figures, (axes,) = plots.new_figures(1, 1.4 + 0.5 * len(rows))
     for position, result in enumerate(rows):
         colour = plots.VERDICT_COLOURS["inconclusive" if result.unreproduced else "not reproduced"]
         axes.plot([result.test_accuracy], [position], "D" if result.unreproduced else "o", color=colour, markersize=12)
     axes.axvline(claim.claimed_accuracy, color="#029e73", linewidth=2, linestyle=":")
     axes.set_yticks(range(len(rows)), [result.model for result in rows])
     axes.tick_params(axis="y", labelsize="x-small")
-    axes.set(
-        xlabel="published test accuracy (%)", title=f"Published results, and the claimed {claim.claimed_accuracy:g} %"
+    axes.set(xlabel="test accuracy (%)")
+    caption = (
+        f"Published results. Dotted: the claimed {claim.claimed_accuracy:g} %. A grey diamond: published, but no"
+        " reproduction was found."
     )
-    picture = Picture(f"{claim.name}-published", "A grey diamond: published, but no reproduction was found.", figure)
+    picture = Picture(f"{claim.name}-published", caption, figures)
     table = pd.DataFrame(
         [
             {

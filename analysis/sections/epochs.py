@@ -19,7 +19,7 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 
 def _by_epoch(evidence: Evidence) -> Picture:
-    figure, axes = plots.new_figure(15, 7, columns=2)
+    figures, axes = plots.new_figures(2)
     for ax, kind, unit, factor in zip(axes, ("loss", "accuracy"), ("nats", "%"), (1, 100), strict=True):
         parts = []
         for arm in evidence.claim.arms:
@@ -29,7 +29,7 @@ def _by_epoch(evidence: Evidence) -> Picture:
         frame["value"] *= factor
         plots.curves(ax, frame, "step", "value", list(dict.fromkeys(frame["arm"])))
         ax.set(xlabel="epoch", ylabel=f"{kind} ({unit})", title=kind.capitalize())
-    return Picture("epochs-curves", "Unseen: the half of the validation images that picks nothing.", figure)
+    return Picture("epochs-curves", "Unseen: the half of the validation images that picks nothing.", figures)
 
 
 def _best_epochs(evidence: Evidence) -> Table:

@@ -34,7 +34,7 @@ def _shares(evidence: Evidence) -> pd.DataFrame:
 
 
 def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
-    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    figures, axes = plots.new_figures(2)
     w = np.linspace(-1.6, 1.5, 200)
     axes[0].plot(w, w**4 / 4 - w**2 / 2 + 0.15 * w, linewidth=3)
     axes[0].annotate("start", (0.9, -0.1), (0.9, 0.25), arrowprops={"arrowstyle": "->", "color": "black"}, ha="center")
@@ -42,7 +42,7 @@ def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
     for arm, colour in zip(evidence.claim.arm_names(["toy, *"]), plots.palette(len(shares)), strict=True):
         ends = [evidence.curve(run_id, "position").iloc[-1] for run_id in evidence.of([arm])["run_id"]]
         axes[0].plot(ends, [e**4 / 4 - e**2 / 2 + 0.15 * e for e in ends], ".", color=colour, alpha=0.4, label=arm)
-    axes[0].legend(title=None, fontsize="xx-small")
+    plots.legend(axes[0])
     errors = [shares["share"] - shares["low"], shares["high"] - shares["share"]]
     positions = range(len(shares))
     axes[1].errorbar(positions, shares["share"], yerr=errors, fmt="o", markersize=11, linewidth=3, capsize=6)
@@ -50,7 +50,7 @@ def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
     axes[1].set(
         xlabel="batch size (64: all)", ylabel="share in the global basin", title="Where runs end", ylim=(-0.05, 1.05)
     )
-    return Picture("escape-shares", "Dots on the curve: where runs ended. Bars: 95 % Wilson intervals.", figure)
+    return Picture("escape-shares", "Dots on the curve: where runs ended. Bars: 95 % Wilson intervals.", figures)
 
 
 def _table(shares: pd.DataFrame) -> Table:

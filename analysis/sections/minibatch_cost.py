@@ -43,7 +43,7 @@ def _costs(evidence: Evidence, target: float) -> pd.DataFrame:
 
 
 def _seconds(frame: pd.DataFrame, target: float) -> Picture:
-    figure, axes = plots.new_figure(18, 6.5, columns=3)
+    figures, axes = plots.new_figures(3)
     finite = frame[np.isfinite(frame["seconds_to_loss"])]
     plots.by_size(axes[0], finite, "batch_size", "seconds_to_loss", "family")
     axes[0].set(xlabel="batch size", ylabel=f"seconds to a loss of {target:g}", title="Seconds to the target")
@@ -52,9 +52,7 @@ def _seconds(frame: pd.DataFrame, target: float) -> Picture:
     labelled = frame.assign(batch=frame["batch_size"].map(lambda size: f"batch {size:,}"))
     plots.reached(axes[2], labelled, "seconds_to_loss", "batch")
     axes[2].set(xlabel="seconds", title="Seeds that have arrived")
-    for ax in axes[:2]:
-        ax.legend().remove()
-    return Picture("minibatch_cost-seconds", "One thread a run; lr tuned for each batch size.", figure)
+    return Picture("minibatch_cost-seconds", "One thread a run; lr tuned for each batch size.", figures)
 
 
 def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
@@ -77,20 +75,20 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
     except (OptimizeWarning, RuntimeError):
         return "The updates hardly depend on the batch size: there is no trade-off to fit.", []
     least, critical = float(np.exp(log_least)), float(np.exp(log_critical))
-    figure, (axes,) = plots.new_figure(10.5, 7)
+    figures, (axes,) = plots.new_figures()
     points = finite.assign(family=finite["batch_size"].map(lambda size: f"batch {size:,}"))
     plots.clouds(axes, points, "examples_to_loss", "updates_to_loss", "family")
     batch = np.geomspace(sizes.min() / 4, sizes.max(), 100)
     updates = least * (1 + critical / batch)
     axes.plot(batch * updates, updates, color="black", linestyle="--", linewidth=2, label="fitted trade-off")
-    axes.legend(title=None, fontsize="x-small")
+    plots.legend(axes)
     axes.set(xlabel="images processed", ylabel="updates", title=f"To a training loss of {target:g}")
     note = (
         f"The trade-off (S/S_min − 1)(E/E_min − 1) = 1, fitted to the geometric means: S_min = {least:.0f} updates,"
         f" E_min = {least * critical:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
         f" few updates. It is a fit to {len(means)} batch sizes, without an interval."
     )
-    return note, [Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figure)]
+    return note, [Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figures)]
 
 
 def _table(frame: pd.DataFrame) -> Table:

@@ -29,7 +29,7 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 
 def _loss_by_update(evidence: Evidence, verdicts: list[Verdict], target: float) -> Picture:
-    figure, axes = plots.new_figure(18, 6.5, columns=len(_PANELS), same_y=True)
+    figures, axes = plots.new_figures(len(_PANELS))
     by_name = {verdict.estimand.name: verdict for verdict in verdicts}
     for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
         verdict = by_name[name]
@@ -39,19 +39,19 @@ def _loss_by_update(evidence: Evidence, verdicts: list[Verdict], target: float) 
         frame = frame[frame["step"] > 0].replace({"arm": labels})
         plots.curves(ax, frame, "step", "value", list(labels.values()))
         ax.axhline(target, color="black", linestyle=":", linewidth=2)
-        ax.set(xscale="log", xlabel="updates", ylabel="", title=f"{title}\n{formatting.effect(verdict)}")
-    axes[0].set_ylabel("loss on 2,000 training images (nats)")
-    axes[0].text(1.1, target + 0.02, f"target {target:g}", fontsize="x-small")
+        ax.set(xscale="log", xlabel="updates", ylabel="loss (nats)", title=f"{title}\n{formatting.effect(verdict)}")
+        ax.text(1.1, target + 0.02, f"target {target:g}", fontsize="x-small")
+    plots.same_y(axes)
     caption = (
-        "Three questions side by side. Above each: how many times as many updates the first arm takes to the dotted"
-        " target. Bands: one deviation over seeds; thin lines: seeds."
+        "The loss on 2,000 training images. Above each: how many times as many updates the first arm takes to the"
+        " dotted target. Bands: one deviation over seeds; thin lines: seeds."
     )
-    return Picture("momentum-loss", caption, figure)
+    return Picture("momentum-loss", caption, figures)
 
 
 def _mechanism(evidence: Evidence) -> Picture:
     """What happens between two looks: the cumulated readings of the probe "path", taken apart again."""
-    figure, axes = plots.new_figure(15, 6.5, columns=2)
+    figures, axes = plots.new_figures(2)
     parts = []
     for row in evidence.of(list(_WATCHED)).to_dict("records"):
         length, gradients, cosine = (
@@ -70,7 +70,7 @@ def _mechanism(evidence: Evidence) -> Picture:
         "Steps in units of those that plain descent would make with the same gradients: up to 1 / (1 − γ) = 10 where"
         " all gradients agree, 2.3 where they have nothing to do with each other."
     )
-    return Picture("momentum-steps", caption, figure)
+    return Picture("momentum-steps", caption, figures)
 
 
 def _reached(evidence: Evidence, target: float) -> Picture:
@@ -79,11 +79,11 @@ def _reached(evidence: Evidence, target: float) -> Picture:
         for arm, settings in evidence.claim.arms.items()
         if arm in _WATCHED or settings.tuned
     ]
-    figure, (axes,) = plots.new_figure(13, 6.5)
+    figures, (axes,) = plots.new_figures()
     plots.reached(axes, pd.concat(parts, ignore_index=True), "updates", "arm")
-    axes.set(xlabel="updates", title=f"Seeds that have reached a training loss of {target:g}")
+    axes.set(xlabel="updates", title=f"Seeds at a training loss of {target:g}")
     caption = "A line that ends below 1 holds runs that never reached it; they count as ∞."
-    return Picture("momentum-reached", caption, figure)
+    return Picture("momentum-reached", caption, figures)
 
 
 def _agreement(evidence: Evidence) -> Table:

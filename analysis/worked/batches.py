@@ -32,7 +32,7 @@ def paths() -> WorkedExample:
     lines = np.linspace(-4, 5, 100), np.linspace(-4, 4, 100)
     grid = np.stack(np.meshgrid(*lines), axis=-1)
     height = ((samples.y - grid @ samples.x.T) ** 2).mean(axis=-1) / 2
-    figure, axes = plots.new_figure(17, 6.5, columns=3, same_y=True)
+    figures, axes = plots.new_figures(3)
     rows = []
     for panel, (size, name) in zip(axes, _SIZES.items(), strict=True):
         way = quadratics.sampled_way(samples, size, _WAY_LR, _WAY_STEPS, _WAY_START)
@@ -43,6 +43,7 @@ def paths() -> WorkedExample:
         away = float(np.linalg.norm(way[-1] - samples.minimum))
         rows.append({"batch": name, "updates": _WAY_STEPS, "path / distance": f"{quadratics.path_ratio(way):.2f}",
                      "from the minimum at the end": f"{away:.3f}"})  # fmt: skip
+    plots.same_y(axes)
     w = np.array(_WAY_START)
     single = np.mean([samples.gradient(w, np.array([n])) for n in range(len(samples.y))], axis=0)
     whole = samples.gradient(w, np.arange(len(samples.y)))
@@ -55,7 +56,7 @@ def paths() -> WorkedExample:
             " smoothly; one sample goes the same way on average, and never comes to rest. How this is on Fashion-MNIST"
             " is measured in the claims' report (python -m analysis.batch_noise)."
         ],
-        [Picture("walkthrough-paths", f"{_WAY_STEPS} updates each. Star: the minimum over all samples.", figure)],
+        [Picture("walkthrough-paths", f"{_WAY_STEPS} updates each. Star: the minimum over all samples.", figures)],
         [Table("The three ways.", pd.DataFrame(rows))],
         [
             check(
@@ -69,7 +70,7 @@ def paths() -> WorkedExample:
 
 def escape() -> WorkedExample:
     """§4.1: the noise of batches throws runs out of a local basin."""
-    figure, (axes,) = plots.new_figure(11, 6.5)
+    figures, (axes,) = plots.new_figures()
     curve = np.linspace(-1.7, 1.5, 200)
     axes.plot(curve, [two_basins.loss(w) for w in curve], color="#5b6472", linewidth=2)
     rows, escaped = [], {}
@@ -87,7 +88,7 @@ def escape() -> WorkedExample:
         axes.plot(
             positions, [two_basins.loss(w) for w in positions], "o", alpha=0.6, markersize=9, label=f"batch {size}"
         )
-    axes.legend(fontsize="x-small")
+    plots.legend(axes)
     axes.set(xlabel="w", ylabel="f(w)")
     return WorkedExample(
         "4.1",
@@ -98,7 +99,7 @@ def escape() -> WorkedExample:
             " pushes a run over the barrier; single examples do. A toy with forces chosen by hand: it shows what"
             " noise can do."
         ],
-        [Picture("walkthrough-escape", f"Where {len(_SEEDS)} runs ended, for each batch size.", figure)],
+        [Picture("walkthrough-escape", f"Where {len(_SEEDS)} runs ended, for each batch size.", figures)],
         [Table(f"Seeds 0 to {_SEEDS[-1]}; the claim 'escape' has its own.", pd.DataFrame(rows))],
         [
             check("full-batch runs that left the local basin", float(escaped[two_basins.EXAMPLES])),
@@ -111,11 +112,11 @@ def escape() -> WorkedExample:
 
 def loaders() -> WorkedExample:
     """§4.2 and §4.3: how many updates an epoch has, and what drop_last leaves out."""
-    figure, (axes,) = plots.new_figure(12, 5.5)
+    figures, (axes,) = plots.new_figures()
     batches = worked_examples.batch_sizes(*_LOADERS[0], drop_last=False)
     colours = ["C0" if size == _LOADERS[0][1] else "C1" for size in batches]
     axes.bar(range(1, len(batches) + 1), batches, color=colours)
-    axes.set(xlabel="batch", ylabel="samples in it", title="An epoch of 50,000 samples in batches of 4,000")
+    axes.set(xlabel="batch", ylabel="samples in it", title="50,000 samples, batch size 4,000")
     rows, wrong = [], 0
     for samples, size in _LOADERS:
         kept, dropped = (worked_examples.batch_sizes(samples, size, drop_last) for drop_last in (False, True))
@@ -141,7 +142,7 @@ def loaders() -> WorkedExample:
             " of 4,000, the breast cancer data in batches of 5 and a CSV in batches of 1,000 are the lesson's own;"
             " harness.lesson trains on five sixths of the last two and tests on the rest."
         ],
-        [Picture("walkthrough-batches", "Orange: what drop_last=True leaves out.", figure)],
+        [Picture("walkthrough-batches", "Orange: what drop_last=True leaves out.", figures)],
         [Table("Updates per epoch.", pd.DataFrame(rows))],
         [check("loaders whose batches are not as computed (of 4)", float(wrong))],
     )

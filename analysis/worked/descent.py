@@ -27,7 +27,7 @@ _SURFACE_START, _SURFACE_LR = (-8.0, 6.0), 0.04
 def first_step() -> WorkedExample:
     """§1.2: from A to A′."""
     step = quadratics.first_step()
-    figure, (axes,) = plots.new_figure(8, 6.5)
+    figures, (axes,) = plots.new_figures(1, 5.2)
     ends = {"A": (step.point[0], step.point[1]), "A′ = A − g": (step.after[0], step.after[1])}
     start, end = ends.values()
     axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "linewidth": 3, "color": "C0"})
@@ -43,7 +43,7 @@ def first_step() -> WorkedExample:
             "The gradient points uphill, so that the step goes the other way. Its length is η times that of the"
             " gradient."
         ],
-        [Picture("walkthrough-step", "One step with η = 1.", figure)],
+        [Picture("walkthrough-step", "One step with η = 1.", figures)],
         [],
         [
             check("the gradient (5, 5) has the length 5√2", abs(step.length - 5 * np.sqrt(2)), _ROUNDING),
@@ -64,13 +64,19 @@ def surface() -> WorkedExample:
     figure.add_scatter3d(x=way[:, 0].round(4), y=way[:, 1].round(4), z=heights.round(4) + 2, mode="lines+markers",
                          line={"color": "black", "width": 6}, marker={"size": 2.5, "color": "black"},
                          name="descent")  # fmt: skip
+    for name, point, symbol, colour in (("start", 0, "diamond", "#cc3311"), ("minimum (1, 1)", -1, "cross", "white")):
+        marker, font = {"size": 7, "symbol": symbol, "color": colour}, {"size": 17, "color": "white"}
+        figure.add_scatter3d(x=way[[point], 0].round(4), y=way[[point], 1].round(4), z=heights[[point]].round(4) + 2,
+                             mode="markers+text", marker=marker, text=[name], textposition="bottom center",
+                             textfont=font, name=name)  # fmt: skip
     figure.update_layout(
+        showlegend=False,
         scene={
             "xaxis_title": "w₁",
             "yaxis_title": "w₂",
             "zaxis_title": "L",
             "camera": {"eye": {"x": 1.5, "y": -1.5, "z": 1}},
-        }
+        },
     )
     marks = [0, 1, 2, 5, 10, 50, 300]
     table = pd.DataFrame(
@@ -105,7 +111,7 @@ def one_step_of_two_sizes() -> WorkedExample:
     weights = [weight.detach() for weight in worked_examples.network().weights]
     gradients = worked_examples.network_gradients()
     before = worked_examples.network_loss(weights)
-    figure, axes = plots.new_figure(15, 6, columns=2, same_y=True)
+    figures, axes = plots.new_figures(2)
     rows, apart, largest, after = [], 0.0, 0.0, before
     for panel, lr in zip(axes, (0.001, 10.0), strict=True):
         stepped = [weight - lr * gradient for weight, gradient in zip(weights, gradients, strict=True)]
@@ -127,6 +133,7 @@ def one_step_of_two_sizes() -> WorkedExample:
             | {f"|Δw| / |w|, layer {layer}": f"{share:.1e}" for layer, share in enumerate(moved, start=1)}
             | {"loss before": f"{before:.4f}", "loss after": f"{after:.4f}"}
         )
+    plots.same_y(axes)
     return WorkedExample(
         "3.1",
         "One step by hand, twice",
@@ -134,7 +141,7 @@ def one_step_of_two_sizes() -> WorkedExample:
         ["The same gradients, the same weights. With 0.001 the weights move by so little that nothing is to be seen"
          f" in them. With 10 they move by up to {largest:.0%} of their length, and the loss goes from {before:.4f} to"
          f" {after:.4f}."],
-        [Picture("walkthrough-one-step", "Dots: weights of the last layer. Lines: where the step takes them.", figure)],
+        [Picture("walkthrough-one-step", "Dots: weights of the last layer. Lines: where a step takes them.", figures)],
         [Table("One step of the 20–13–8–3 network of §2.2.", pd.DataFrame(rows))],
         [check("each weight moved by η times its gradient", apart, 1e-12)],
     )  # fmt: skip
@@ -143,7 +150,7 @@ def one_step_of_two_sizes() -> WorkedExample:
 def bowl() -> WorkedExample:
     """§3.2: plain descent and momentum on one bowl: converging, oscillating, diverging."""
     gradient = quadratics.quadratic_gradient(_CURVATURE)
-    figure, axes = plots.new_figure(18, 14, columns=len(_LRS), rows=len(_GAMMAS))
+    figures, axes = plots.new_figures(len(_LRS) * len(_GAMMAS), height=3.6, width=4.8)
     rows, wrong = [], 0
     for panel, (gamma, lr) in zip(axes, product(_GAMMAS, _LRS), strict=True):
         way = quadratics.descend(gradient, _START, lr, gamma, _STEPS)
@@ -156,7 +163,6 @@ def bowl() -> WorkedExample:
         _contours(panel, 16)
         panel.plot(way[:, 0], way[:, 1], ".-", linewidth=1.5)
         panel.set(title=f"γ {gamma:g}, η {lr:g}: {told}")
-        panel.title.set_fontsize("small")
     return WorkedExample(
         "3.2",
         "Descent and momentum on one bowl",
@@ -166,7 +172,7 @@ def bowl() -> WorkedExample:
          " −1 it grows. Momentum 0.9 swings in all of these, and where it does not diverge, it shrinks the distance"
          " by √0.9 a step, whatever the lr. It bears larger steps, too: descent diverges beyond η = 2/c, momentum"
          " beyond 2(1 + γ)/c."],
-        [Picture("walkthrough-bowl", f"{_STEPS} steps each. Ways that diverge leave the picture.", figure)],
+        [Picture("walkthrough-bowl", f"{_STEPS} steps each. Ways that diverge leave the picture.", figures)],
         [Table("What the roots foretell, along the steep direction, and where the ways ended.", pd.DataFrame(rows))],
         [check("ways that do not do what the roots foretell (of 12)", float(wrong))],
     )  # fmt: skip
@@ -175,11 +181,11 @@ def bowl() -> WorkedExample:
 def momentum_by_hand() -> WorkedExample:
     """§3.2 and §3.3: the formula by hand, and `optim.SGD`, step by step."""
     by_hand, torchs = (way.numpy() for way in worked_examples.descend([0.1] * 50, 0.9))
-    figure, (axes,) = plots.new_figure(9, 7)
+    figures, (axes,) = plots.new_figures()
     _contours(axes, 11)
     axes.plot(by_hand[:, 0], by_hand[:, 1], color="C0", linewidth=3, label="by hand")
     axes.plot(torchs[:, 0], torchs[:, 1], "x", color="C1", markersize=9, markeredgewidth=2, label="optim.SGD")
-    axes.legend(fontsize="x-small")
+    plots.legend(axes)
     axes.set(xlabel="w₁", ylabel="w₂")
     steps = [*range(1, 11), 50]
     table = pd.DataFrame(
@@ -199,7 +205,7 @@ def momentum_by_hand() -> WorkedExample:
         ["by hand: v ← γv − η ∂L/∂w, w ← w + v", "torch: u ← γu + ∂L/∂w, w ← w − ηu"],
         ["optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
          " Once η changes, torch rescales the whole past with it, the formula by hand only the new part."],
-        [Picture("walkthrough-momentum", "50 steps from (10, 7.5): a cross on each point of the line.", figure)],
+        [Picture("walkthrough-momentum", "50 steps from (10, 7.5): a cross on each point of the line.", figures)],
         [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
         [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from analysis.rendering.files import environment, inline, png_of
-from analysis.rendering.page import Check, as_shown
+from analysis.rendering.files import environment
+from analysis.rendering.page import Check, as_shown, shown_picture
 from analysis.rendering.section import Picture, Table
 
 
@@ -27,11 +27,8 @@ class WorkedExample(NamedTuple):
 
 
 def context(example: WorkedExample) -> dict[str, Any]:
-    """An example for the templates, with its pictures as PNG."""
-    pngs = {picture: png_of(picture.figure) for picture in example.pictures}
-    pictures = [
-        {"name": one.name, "caption": one.caption, "png": png, "data": inline(png)} for one, png in pngs.items()
-    ]
+    """An example for the templates, with its pictures and tables as they are shown."""
+    pictures = [shown_picture(picture) for picture in example.pictures]
     return example._asdict() | {"tables": [as_shown(table) for table in example.tables], "pictures": pictures}
 
 

@@ -38,7 +38,7 @@ def losses() -> WorkedExample:
             "−y ln σ": [f"{-y * np.log(share) + 0.0:.6f}" for y, share in zip(truth, shares, strict=True)],
         }
     )
-    figure, axes = plots.new_figure(13, 6, columns=2)
+    figures, axes = plots.new_figures(2)
     weights = np.linspace(-8, 8, 200)
     told = expit(weights)  # one input x = 1 of class y = 1
     axes[0].plot(weights, -np.log(told), linewidth=3)
@@ -54,7 +54,7 @@ def losses() -> WorkedExample:
             " pictures show a neuron with one weight that should say 1: where it is sure and wrong, w far to the"
             " left, cross-entropy has a slope of −1 and SSE has none, so that descent would not move."
         ],
-        [Picture("walkthrough-losses", "Both losses of one neuron σ(w·1), true answer 1.", figure)],
+        [Picture("walkthrough-losses", "Both losses of one neuron σ(w·1), true answer 1.", figures)],
         [Table("Softmax and cross-entropy, term by term.", table)],
         [
             check("the shares add up to 1, to within", abs(float(shares.sum()) - 1), _ROUNDING),
@@ -77,13 +77,13 @@ def chain_rule() -> WorkedExample:
                     "autograd": f"{automatic[place].item():+.15f}",
                 }
             )
-    figure, axes = plots.new_figure(15, 6, columns=2)
+    figures, axes = plots.new_figures(2)
     _draw_chain(axes[0])
     entries = range(1, len(rows) + 1)
     axes[1].bar(entries, [float(row["by hand"]) for row in rows], color="C0", label="by hand")
     axes[1].plot(entries, [float(row["autograd"]) for row in rows], "o", color="C1", markersize=9, label="autograd")
     axes[1].set(xlabel="entry: 1 to 12 in w⁽⁰→¹⁾, 13 to 15 in w⁽¹→²⁾", ylabel="∂L/∂w", title="All gradients, both ways")
-    axes[1].legend(fontsize="x-small")
+    plots.legend(axes[1])
     shown = pd.DataFrame(rows[:_SHOWN] + rows[-3:])
     return WorkedExample(
         "2.1",
@@ -100,7 +100,7 @@ def chain_rule() -> WorkedExample:
             " what the forward pass has computed already, σ⁽¹⁾ and σ⁽²⁾: that is all that backpropagation is."
             f" Below, 50 rows of 4 features through 3 hidden neurons, in float64; the loss is {found.loss:.6f}."
         ],
-        [Picture("walkthrough-chain-rule", "Left: forward in black, the gradients that flow back in orange.", figure)],
+        [Picture("walkthrough-chain-rule", "Forward in black, the gradients that flow back in orange.", figures)],
         [Table(f"{len(shown)} of the {len(rows)} entries.", shown)],
         [check("gradients by hand and by autograd differ by", found.error, _ROUNDING)],
     )
@@ -109,7 +109,7 @@ def chain_rule() -> WorkedExample:
 def network() -> WorkedExample:
     """§2.2: 20–13–8–3, its gradients, and the slopes of its loss that they should be."""
     weights = [weight.detach() for weight in worked_examples.network().weights]
-    figure, axes = plots.new_figure(15, 6.5, columns=3)
+    figures, axes = plots.new_figures(3)
     rows, worst = [], 0.0
     for layer, gradient in enumerate(worked_examples.network_gradients()):
         _draw_gradient(axes[layer], gradient, layer + 1)
@@ -138,7 +138,7 @@ def network() -> WorkedExample:
             " way). The graph is freed by backward(), so that a second one needs retain_graph=True; the data ask"
             " for no gradient."
         ],
-        [Picture("walkthrough-gradients", "The gradient of each layer, of its weight's shape.", figure)],
+        [Picture("walkthrough-gradients", "The gradient of each layer, of its weight's shape.", figures)],
         [Table("Gradients, and the slope of the loss at each layer's largest entry.", pd.DataFrame(rows))],
         [
             check("autograd.grad of x² at 1 is 2", abs(worked_examples.slope_of_a_square() - 2)),
@@ -154,16 +154,15 @@ def _draw_chain(axes: Axes) -> None:
     forward = ("· w⁽⁰→¹⁾", "σ", "· w⁽¹→²⁾", "σ", "loss")
     for place, name in enumerate(names):
         box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "black"}
-        axes.text(place, 0, name, ha="center", va="center", bbox=box)
+        axes.text(place, 0, name, ha="center", va="center", bbox=box, fontsize="large")
     for place, name in enumerate(forward):
         axes.annotate("", (place + 0.7, 0.12), (place + 0.3, 0.12), arrowprops={"arrowstyle": "->", "color": "black"})
-        axes.text(place + 0.5, 0.25, name, ha="center", fontsize="x-small")
+        axes.text(place + 0.5, 0.25, name, ha="center")
         if place:
             arrow = {"arrowstyle": "->", "color": "C1", "linewidth": 2}
             axes.annotate("", (place + 0.3, -0.12), (place + 0.7, -0.12), arrowprops=arrow)
     for place, name in enumerate(backs):
-        axes.text(place - 0.5 if place < 4 else place, -0.35 - 0.15 * (place % 2), name, ha="center", color="C1",
-                  fontsize="x-small")  # fmt: skip
+        axes.text(place - 0.5 if place < 4 else place, -0.4 - 0.22 * (place % 2), name, ha="center", color="C1")
     axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-1, 1), title="Forward, and back")
     axes.axis("off")
 

@@ -5,12 +5,14 @@ the interval is 5 ± 0.581, inside 5 ± 1; 2 of 16 sign flips are as extreme: p 
 tuned: 0.2, −0.1, 0.1 and −∞ (seed 4 diverged): median 0.0; four values have no interval by order statistics.
 """
 
+import base64
 import re
 import shutil
 
 import pytest
 from mlflow import MlflowClient
 from support.claim_store import RECORDS, record, rows, tiny
+from support.paths import PROJECT
 from typer.testing import CliRunner
 
 from analysis.evidence.claims import claim_evidence
@@ -61,6 +63,34 @@ def test_the_page_shows_them_and_needs_no_network(recorded, monkeypatch, tmp_pat
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert page.count("data:image/png;base64,") == len(list((tmp_path / "reports" / "figures").glob("*.png"))) > 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_first_table_draws_each_claim_and_what_becomes_of_it_elsewhere(recorded, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded)
+    first, tuned = tiny().estimands
+    claim = tiny()._replace(estimands=(first, tuned.model_copy(update={"when": "with the lr tuned"})))
+    both = [claim, read_claim(PROJECT / "experiments" / "claims" / "ninety_nine.toml")]
+    write_report(both, tmp_path, "report", "Tiny", with_exact=False, log=False, with_summary=True)
+    page = (tmp_path / "report.html").read_text()
+    (drawn,) = re.findall(r'<img class="forest" alt="([^"]+)" src="data:image/svg\+xml;base64,([^"]+)"', page)
+    assert drawn[0] == "the claim: as claimed, 5 points [4.42, 5.58]; with the lr tuned: undecided, 0 points [−∞, ∞]"
+    picture = base64.b64decode(drawn[1]).decode()
+    assert ">the claim: as claimed<" in picture and ">with the lr tuned: undecided<" in picture
+    summary = (tmp_path / "report-summary.html").read_text()
+    assert "<b>Undecided</b> with the lr tuned." in summary and "5 points [4.42, 5.58]" in summary
+    assert "the best of 5 published results" in summary.lower()
+
+
+def test_one_outcome_has_one_word_in_table_figure_and_text(recorded, monkeypatch, tmp_path, capsys):
+    page, markdown = written(recorded, monkeypatch, tmp_path)
+    judged = judge_claim(tiny(), recorded)
+    texts = [text.get_text() for picture in judged.section.pictures for text in picture.figures[0].axes[0].texts]
+    assert "the claim: as claimed" in texts and "tuned: undecided" in texts
+    assert page.count('">as claimed</span>') == page.count('">undecided</span>') == 1
+    assert "| as claimed |" in markdown and "| undecided |" in markdown
+    printed = capsys.readouterr().out
+    assert "*as claimed " in printed and " undecided " in printed
+    assert " * gives the claim its verdict: reproduced\n" in printed
 
 
 def test_the_report_and_its_figures_are_logged(recorded, monkeypatch, tmp_path):

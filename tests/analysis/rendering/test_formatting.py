@@ -5,7 +5,7 @@ import pytest
 
 from analysis.judging.stats import Effect
 from analysis.judging.verdicts import RULE, Lost, Verdict
-from analysis.rendering.formatting import claimed, effect, elsewhere, lost, number, p_value, sentence, signed
+from analysis.rendering.formatting import beyond, claimed, effect, elsewhere, lost, number, p_value, sentence, signed
 from harness.claims.estimands import Estimand
 
 NONE_LOST = Lost(0, 0, 0, 0)
@@ -49,22 +49,36 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
             verdict("negligible", 0.1, when="at lr 0.5"),
             verdict("as claimed", 5.5, when="at batch 32"),
             verdict("negligible", 0.2, when="at lr 1"),
-            verdict("too small", 0.3, when="at batch 4"),
-            verdict("larger", 9.0, when="at lr 0.01"),
+            verdict("too small to matter", 0.3, when="at batch 4"),
+            verdict("larger than claimed", 9.0, when="at lr 0.01"),
             verdict("reversed", -math.inf, when="in epoch {at}", at=2.0, lost=Lost(10, 0, 0, 0)),
-            verdict("smaller", 1.0),
+            verdict("smaller than claimed", 1.0),
             verdict("undecided", 2.0, needed=31),
-            verdict("smaller", 1.0, question="control"),
+            verdict("smaller than claimed", 1.0, question="control"),
         ]
     )
     assert told == [
-        ("holds", "at batch 32: 5.5 points [4.5, 6.5]"),
-        ("is larger", "at lr 0.01: 9 points [8, 10]"),
-        ("is too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
-        ("vanishes", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
-        ("is reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged"),
+        ("as claimed", "at batch 32: 5.5 points [4.5, 6.5]"),
+        ("larger than claimed", "at lr 0.01: 9 points [8, 10]"),
+        ("too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
+        ("negligible", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
+        ("reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged"),
         ("but:", "Norm adds 1 points. Norm adds 2 points. About 31 seeds would settle it"),
     ]
+
+
+def test_a_summary_names_the_conditions_under_which_the_effect_is_not_as_claimed():
+    told = beyond(
+        [
+            verdict(when=None),
+            verdict("as claimed", when="at batch 32"),
+            verdict("reversed", -3.0, when="for momentum 0.99"),
+            verdict("larger than claimed", 9.0, when="at lr 0.01"),
+            verdict("larger than claimed", 9.0, when="at batch 1,024"),
+            verdict("undecided", 1.0),
+        ]
+    )
+    assert told == [("larger than claimed", "at lr 0.01; at batch 1,024"), ("reversed", "for momentum 0.99")]
 
 
 def test_what_was_claimed_is_told_with_its_side_and_unit():

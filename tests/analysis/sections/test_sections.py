@@ -108,12 +108,17 @@ def section(found):
     return verdicts, made._replace(tables=made.tables + tuning_tables(Judged(found.claim, found, verdicts, made)))
 
 
+def draw(picture):
+    for figure in picture.figures:
+        figure.savefig(io.BytesIO(), format="png", dpi=20)
+
+
 def check(made):
     """Every figure can be drawn, no two have one name, and no cell of a table is an accident."""
     names = [picture.name for picture in made.pictures]
     assert len(set(names)) == len(names)
     for picture in made.pictures:
-        picture.figure.savefig(io.BytesIO(), format="png", dpi=20)
+        draw(picture)
         assert picture.caption
     for table in made.tables:
         assert len(table.frame)
@@ -144,7 +149,7 @@ def test_every_claim_has_its_pictures_and_tables(name):
 def test_arms_whose_runs_diverged_are_shown_and_do_not_stop_the_report(name, arms):
     _, made = section(evidence(name, diverged_arms=arms))
     for picture in made.pictures:
-        picture.figure.savefig(io.BytesIO(), format="png", dpi=20)
+        draw(picture)
 
 
 def test_updates_that_do_not_depend_on_the_batch_size_have_no_trade_off(monkeypatch):
