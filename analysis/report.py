@@ -26,7 +26,9 @@ def main(
     export: Annotated[
         str, typer.Option(help="Write tables (csv,json,tex) and figures (svg,pdf) too.", show_default=False)
     ] = "",
-    summary: Annotated[bool, typer.Option("--summary", help="Write a summary too, one printed page.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Write a summary too: one printed page for eight claims.")
+    ] = False,
     check: Annotated[
         Path | None, typer.Option(help="Only compare with a JSON export: exit status 1 if a verdict differs.")
     ] = None,

@@ -11,7 +11,7 @@ from harness.tracking.reader import ExperimentReader, TrackedRun
 
 PROJECT = Path(__file__).parent.parent
 DIGITS = ("harness.search", "--dataset", "digits")
-TIMES = ("epoch_seconds", "samples_per_second")
+TIMES = ("epoch_seconds", "samples_per_second", "training_seconds")
 Recorded = dict[str, tuple[dict[str, str], dict[str, str], str, str]]
 
 

@@ -64,7 +64,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser):
-    """`opened(path, width=…)`: the page of a file, when its figures are drawn."""
+    """`opened(path, window)`: the page of a file, when its figures are drawn."""
     pages = []
 
     def open_page(path, window=None, **options):

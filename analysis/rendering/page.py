@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis.judging.verdicts import Verdict, published_verdict
 from analysis.rendering import formatting
@@ -94,7 +95,7 @@ def _context(page: Page) -> dict[str, Any]:
 def _claim(judged: Judged, server: str) -> dict[str, Any]:
     claim, evidence = judged.claim, judged.evidence
     if claim.quick:
-        _mark_as_quick(judged.section.pictures)
+        _mark_as_quick([figure for picture in judged.section.pictures for figure in picture.figures])
     shown = {
         "name": claim.name,
         "quick": claim.quick,
@@ -109,7 +110,7 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "sources": claim.sources,
         "notes": judged.section.notes,
         "pictures": [shown_picture(picture) for picture in judged.section.pictures],
-        "conditions": _conditions(judged.verdicts),
+        "conditions": _conditions(judged.verdicts, claim.quick),
         "tables": [as_shown(table) for table in [*judged.section.tables, *tuning_tables(judged)]],
     }
     if evidence is None:
@@ -204,7 +205,7 @@ def _arms(judged: Judged, server: str) -> list[dict[str, Any]]:
     ]
 
 
-def _conditions(verdicts: Sequence[Verdict]) -> dict[str, str]:
+def _conditions(verdicts: Sequence[Verdict], quick: bool) -> dict[str, str]:
     """A small picture of the primary effect and of what becomes of it under other conditions; {} without verdicts."""
     if not verdicts:
         return {}
@@ -212,12 +213,15 @@ def _conditions(verdicts: Sequence[Verdict]) -> dict[str, str]:
     drawable = [one for one in others if one.estimand.when is not None and one.unit == primary.unit]
     rows = [primary, *drawable]
     alt = "; ".join(f"{formatting.condition(one.estimand)}: {one.finding}, {formatting.effect(one)}" for one in rows)
-    return {"data": inline(drawn(small_forest(rows), "svg"), "svg+xml"), "alt": alt}
+    figure = small_forest(rows)
+    if quick:
+        _mark_as_quick([figure], fontsize=8)
+    return {"data": inline(drawn(figure, "svg"), "svg+xml"), "alt": alt}
 
 
-def _mark_as_quick(pictures: Sequence[Picture]) -> None:
-    for figure in (figure for picture in pictures for figure in picture.figures):
-        figure.supxlabel(formatting.QUICK_MARK, color="#cc3311", fontsize="x-small", weight="bold", x=0.01, ha="left")
+def _mark_as_quick(figures: Sequence[Figure], fontsize: float | str = "x-small") -> None:
+    for figure in figures:
+        figure.supxlabel(formatting.QUICK_MARK, color="#cc3311", fontsize=fontsize, weight="bold", x=0.01, ha="left")
 
 
 def shown_picture(picture: Picture) -> dict[str, Any]:

@@ -160,29 +160,38 @@ def small_forest(verdicts: Sequence[Verdict]) -> Figure:
 def _forest(verdicts: Sequence[Verdict], width: float, points: float, letters: int, with_seeds: bool) -> Figure:
     """Each row has its words, of at most `letters` a line, above its interval. The y axis is in lines of text."""
     texts = [textwrap.wrap(f"{condition(verdict.estimand)}: {verdict.finding}", letters) for verdict in verdicts]
-    heights = [len(lines) + _BAR_LINES for lines in texts]
+    reasons = [
+        [] if math.isfinite(verdict.result.estimate) else textwrap.wrap(f"no number: {lost(verdict)}", letters)
+        for verdict in verdicts
+    ]
+    bars = [max(_BAR_LINES, len(lines) + 0.5) for lines in reasons]
+    heights = [len(lines) + bar for lines, bar in zip(texts, bars, strict=True)]
     line = points * _LINE_SPACING / 72  # inches
     (figure,), (axes,) = new_figures(1, line * (sum(heights) + _AXIS_LINES), width)
     is_ratio = verdicts[0].unit == "×"
-    for verdict, lines, top in zip(verdicts, texts, np.cumsum([0, *heights[:-1]]).tolist(), strict=True):
+
+    def write(lines: Sequence[str], middle: float, colour: str = "black") -> None:
+        text = axes.text(0, middle, "\n".join(lines), fontsize=points, va="center", zorder=5, bbox=_ON_WHITE,
+                         color=colour, transform=axes.get_yaxis_transform())  # fmt: skip
+        text.set_in_layout(False)
+
+    top = 0.0
+    for verdict, lines, why, bar in zip(verdicts, texts, reasons, bars, strict=True):
         estimand, colour = verdict.estimand, VERDICT_COLOURS[verdict.label]
-        position = top + len(lines) + _BAR_LINES / 2 - 0.2
-        axes.text(0, top + len(lines) / 2, "\n".join(lines), fontsize=points, va="center", zorder=5, bbox=_ON_WHITE,
-                  transform=axes.get_yaxis_transform())  # fmt: skip
+        position = top + len(lines) + bar / 2 - 0.2
+        write(lines, top + len(lines) / 2)
         if with_seeds:
             seeds = [shown(estimand, value) for value in verdict.differences if math.isfinite(value)]
             axes.scatter(seeds, [position + 0.45] * len(seeds), s=14, color="#555555", alpha=0.6, zorder=2)
-        estimate, low, high = verdict.result.estimate, verdict.result.low, verdict.result.high
-        if math.isfinite(low) or math.isfinite(high):
+        if math.isfinite(verdict.result.low) or math.isfinite(verdict.result.high):
             _interval(axes, position, verdict, colour)
-        if math.isfinite(estimate):
-            axes.plot([verdict.effect], [position], "o", color=colour, zorder=4)
+        if why:
+            write(why, position, colour)
         else:
-            why = f"no number: {lost(verdict)}"
-            axes.text(0, position, why, color=colour, fontsize=points, va="center", bbox=_ON_WHITE,
-                      transform=axes.get_yaxis_transform())  # fmt: skip
+            axes.plot([verdict.effect], [position], "o", color=colour, zorder=4)
         limits = bounds(estimand)
         _claimed_span(axes, [shown(estimand, edge) for edge in (limits.low, limits.high)], position, is_ratio)
+        top += len(lines) + bar
     axes.set_yticks([])
     axes.set_ylim(sum(heights), 0)
     axes.axvline(1 if is_ratio else 0, color="black", linewidth=1.5)
@@ -193,7 +202,7 @@ def _forest(verdicts: Sequence[Verdict], width: float, points: float, letters: i
     return figure
 
 
-def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
+def _interval(axes: Axes, position: float, verdict: Verdict, colour: str) -> None:
     """A bar from low to high; an arrow on a side that has no limit."""
     ends = [
         end
@@ -203,13 +212,14 @@ def _interval(axes: Axes, position: int, verdict: Verdict, colour: str) -> None:
     ends += [verdict.effect] if len(ends) == 1 and math.isfinite(verdict.result.estimate) else []
     wide = _BAR * mpl.rcParams["lines.linewidth"]
     axes.plot([min(ends), max(ends)], [position, position], color=colour, linewidth=wide, zorder=3)
+    arrow = 1.7 * mpl.rcParams["lines.markersize"]
     if math.isinf(verdict.result.high):
-        axes.plot([max(ends)], [position], ">", color=colour, zorder=3)
+        axes.plot([max(ends)], [position], ">", color=colour, markersize=arrow, zorder=3)
     if math.isinf(verdict.result.low):
-        axes.plot([min(ends)], [position], "<", color=colour, zorder=3)
+        axes.plot([min(ends)], [position], "<", color=colour, markersize=arrow, zorder=3)
 
 
-def _claimed_span(axes: Axes, edges: Sequence[float], position: int, is_ratio: bool) -> None:
+def _claimed_span(axes: Axes, edges: Sequence[float], position: float, is_ratio: bool) -> None:
     low, high = edges
     finite_low = low if math.isfinite(low) and not (is_ratio and low <= 0) else None
     finite_high = high if math.isfinite(high) else None

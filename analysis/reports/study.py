@@ -7,7 +7,6 @@ import typer
 
 from analysis.rendering.export import exported
 from analysis.rendering.files import write_files
-from harness.core.defaults import SEARCHED
 from harness.core.errors import UserError
 from harness.storage.checks import tracking_uri
 from harness.storage.urls import without_password
@@ -16,7 +15,6 @@ from harness.studies.frames import StudyFrames, study_frames
 from harness.studies.page import study_page
 from harness.tracking.reader import ExperimentReader, deleted_error, parents_anywhere
 
-_COLUMNS = ["trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "run_id"]
 _SHOWN_TRIALS = 10
 
 
@@ -52,7 +50,9 @@ def _read(uri: str, study: str) -> StudyFrames:
 
 def _text(frames: StudyFrames) -> str:
     trial = findings.best_trial(frames)
-    table = findings.ranked(frames)[_COLUMNS].head(_SHOWN_TRIALS)
+    table = findings.ranked(frames)[["trial", "state", "val_accuracy", "best_epoch", *frames.names, "run_id"]].head(
+        _SHOWN_TRIALS
+    )
     return "\n".join(
         [
             *(f"warning: {sentence}" for sentence in frames.lacks),

@@ -68,7 +68,11 @@ def _ratios(evidence: Evidence, updates: int) -> Picture:
     rough = _by_batch(evidence, "roughness", updates, {"batch *": "lr 0.15"})
     plots.by_size(axes[1], rough, "batch_size", "value", "family")
     axes[1].set(xlabel="batch size", ylabel="Σ|change of loss| (nats)", title="Ups and downs of the loss, lr 0.15")
-    return Picture("batch_noise-ratio", "Left: 1 is a straight path. Right: added up over the same updates.", figures)
+    return Picture(
+        "batch_noise-ratio",
+        "Path length over distance: 1 is a straight path. Ups and downs: Σ|ΔL| over the same updates.",
+        figures,
+    )
 
 
 def _covariance(evidence: Evidence) -> Picture:

@@ -178,7 +178,10 @@ def _script() -> str:
 
 
 def _without_folder(argument: str) -> str:
-    """`mine.toml` for `/home/me/mine.toml`, and `csv:t.csv` for `csv:/home/me/t.csv`."""
+    """`mine.toml` for `/home/me/mine.toml`, `csv:t.csv` for `csv:/home/me/t.csv`, and the like for an SQLite URL."""
+    before, scheme, file = argument.partition("sqlite:////")
+    if scheme:
+        return f"{before}sqlite:///{Path(file).name}"
     head, sign, path = argument.rpartition("=" if argument.startswith("--") else ":")
     return f"{head}{sign}{Path(path).name}" if path.startswith("/") and not path.startswith("//") else argument
 

@@ -24,7 +24,7 @@ _NARROW = 80  # columns
 def format_params(params: Mapping[str, Any], short: bool = False) -> str:
     """`lr 0.15 · gamma 0 · …`, with four significant digits; `short` cuts names."""
     return " · ".join(
-        f"{_SHORT_NAMES.get(name, name) if short else name} {_format(value)}" for name, value in params.items()
+        f"{_SHORT_NAMES.get(name, name) if short else name} {format_value(value)}" for name, value in params.items()
     )
 
 
@@ -135,7 +135,7 @@ class Console:
         has_room = sum(columns) + len(columns) - 1 <= self._rich.width
         if not has_room or len(result) > _RESULT_WIDTH or len(name) > _NAME_WIDTH:
             return None
-        return self._grid([name, Text(state, _STATE_STYLE[state]), result, *map(_format, params.values())], params)
+        return self._grid([name, Text(state, _STATE_STYLE[state]), result, *map(format_value, params.values())], params)
 
     def _grid(self, cells: Sequence[RenderableType], params: Iterable[str]) -> Table:
         grid = Table.grid(padding=(0, 1, 0, 0))
@@ -196,7 +196,8 @@ def _value_width(name: str) -> int:
     return max(len(name), _VALUE_WIDTH)
 
 
-def _format(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """`0.004834`, `on`: four significant digits, and words for switches."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.core.defaults import LESSON, LESSON_SEED, Precision
+from harness.core.defaults import LESSON, LESSON_SEED, OPTIONAL, Precision
 from harness.core.errors import UserError
 from harness.core.validation import describe
 
@@ -18,6 +18,8 @@ _REMEDY = {
     "batch_norm": "write true or false",
     "seed": "the lesson uses 420",
     "hidden": "the lesson uses 128",
+    "standardize": "write true or false",
+    "hidden_batch_norm": "write true or false",
 }
 
 Split = Literal["search", "lesson"]
@@ -42,7 +44,7 @@ class RunConfig(BaseModel):
     seed: int = Field(ge=0, lt=SEEDS)
     dataset: str
     split: Split
-    hidden: int = Field(default=128, ge=1, le=_LARGEST, description="width of the hidden layer")
+    hidden: int = Field(default=OPTIONAL["hidden"], ge=1, le=_LARGEST, description="width of the hidden layer")
     standardize: bool = Field(default=False, description="shift and scale the input by its mean and sd")
     hidden_batch_norm: bool = Field(default=False, description="BatchNorm1d after the hidden layer, before relu")
     updates: int | None = Field(

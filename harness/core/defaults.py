@@ -12,4 +12,6 @@ SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
 
 # §5.2 and §5.5 of the lesson.
 LESSON: dict[str, Any] = {"lr": 0.15, "gamma": 0.0, "batch_size": 128, "epochs": 10, "batch_norm": False}
+# Other fields of a config that a search may vary, at the lesson's values.
+OPTIONAL: dict[str, Any] = {"hidden": 128, "standardize": False, "hidden_batch_norm": False}
 LESSON_SEED = 420

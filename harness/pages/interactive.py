@@ -27,6 +27,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()
 _DRAW = """\
 <script>
 (async () => {
+  const unpack = async (blob) => new Response(blob.stream().pipeThrough(new DecompressionStream("gzip"))).text();
   const digits = document.getElementById("plotly-digits").textContent;
   const text = document.getElementById("plotly-packed").textContent;
   const value = new Uint8Array(128);
@@ -37,22 +38,25 @@ _DRAW = """\
     for (let i = from; i < from + 5; i++) word = word * 85 + value[text.charCodeAt(i)];
     bytes.setUint32(to, word);
   }
-  const packed = new Blob([bytes]).slice(0, Number(document.getElementById("plotly-packed").dataset.bytes));
+  const size = Number(document.getElementById("plotly-packed").dataset.bytes);
   const library = document.createElement("script");
-  library.textContent = await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  library.textContent = await unpack(new Blob([bytes]).slice(0, size));
   document.head.append(library);
   const template = JSON.parse(document.getElementById("plotly-template").textContent);
-  for (const place of document.querySelectorAll("[data-figure]")) {
-    const figure = JSON.parse(place.dataset.figure);
+  // None waits for another: a frame that is hidden draws when it is shown.
+  const draw = async (place) => {
+    const packed = Uint8Array.from(atob(place.dataset.figure), (letter) => letter.charCodeAt(0));
+    const figure = JSON.parse(await unpack(new Blob([packed])));
     figure.layout.template = template;
     await Plotly.newPlot(place, figure.data, figure.layout, {displayModeBar: false, responsive: true});
     const still = document.createElement("img");
     still.className = "still";
     still.alt = place.getAttribute("aria-label");
-    const size = {width: place.clientWidth, height: place.clientHeight};
+    const size = {width: place.clientWidth || 800, height: parseInt(place.style.height)};
     still.src = await Plotly.toImage(place, {format: "png", scale: 2, ...size});
     place.after(still);
-  }
+  };
+  await Promise.all([...document.querySelectorAll("[data-figure]")].map(draw));
 })();
 </script>"""
 
@@ -63,9 +67,9 @@ def figure_html(figure: "Figure", label: str, height: int = 450) -> str:
     `label` says what the figure shows, for people who do not see it. Its colours are those of plotly's white template.
     """
     high = figure.layout.height or height
-    # In single quotes, because JSON is full of the others.
-    data = escape(str(type(figure)(figure).update_layout(template=None).to_json()), quote=False).replace("'", "&#x27;")
-    return f'<div role="img" aria-label="{escape(label)}" style="height:{high}px" data-figure=\'{data}\'></div>'
+    content = str(type(figure)(figure).update_layout(template=None).to_json()).encode()
+    data = base64.b64encode(gzip.compress(content, _LEVEL, mtime=0)).decode()
+    return f'<div role="img" aria-label="{escape(label)}" style="height:{high}px" data-figure="{data}"></div>'
 
 
 def library_html() -> str:

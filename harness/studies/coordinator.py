@@ -25,6 +25,7 @@ from harness.tracking.schema import (
     NOTE,
     RESTORED,
     STATE,
+    TRAINING_SECONDS,
     TRIAL,
     UID,
     Kind,
@@ -234,6 +235,8 @@ class Coordinator:
         metrics = outcome.best_metrics
         if outcome.same_as is not None and outcome.accuracies:
             metrics["val_accuracy"] = outcome.accuracies[-1]
+        if outcome.seconds:
+            metrics[TRAINING_SECONDS] = outcome.seconds
         tags = {} if outcome.learned else {LEARNED: "false"}
         self._recorder.writer.end_run(outcome.run_id, outcome.state, outcome.note, metrics, tags)
 

@@ -1,13 +1,12 @@
 """The figures of a study's page, by plotly. Computes nothing but the best so far and the Pareto front."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from harness.core.defaults import SEARCHED
 from harness.studies.importances import Importance
 
 STATES = {
@@ -18,7 +17,8 @@ STATES = {
     "failed": "#6b6b6b",
 }
 _ACCURACY = "validation accuracy"
-_LOGARITHMIC = {"lr": 10, "batch_size": 2}
+_LOGARITHMIC = {"lr": 10, "batch_size": 2, "hidden": 2}
+_MOST_TICKS = 8
 _GAP = (None, None, None)  # between two lines of one trace
 _MARGIN = {"l": 60, "r": 20, "t": 30, "b": 50}
 _BEST = {"symbol": "circle-open", "size": 16, "color": "black", "line": {"width": 2.5}}
@@ -52,7 +52,7 @@ def history(trials: pd.DataFrame, shown: pd.DataFrame) -> go.Figure:
     """The accuracy of the `shown` trials by their number, and the best complete one so far of all trials."""
     figure = _figure("trial", _ACCURACY)
     _add_points(figure, shown, "trial")
-    complete = trials[trials["state"] == "complete"].sort_values("trial")
+    complete = trials[trials["is_complete"]].sort_values("trial")
     best = complete["val_accuracy"].cummax()
     steps = complete[best.ne(best.shift())]
     figure.add_scatter(
@@ -72,19 +72,20 @@ def by_parameter(trials: pd.DataFrame, name: str, best: int) -> go.Figure:
         hoverinfo="skip",
     )  # fmt: skip
     if name in _LOGARITHMIC:
-        figure.update_xaxes(type="log", dtick="D2" if name == "lr" else None)
-    if name == "batch_size":
-        sizes = sorted(trials[name].unique().tolist())
+        spread = trials[name].max() / trials[name].min()
+        figure.update_xaxes(type="log", dtick="D2" if spread >= 10 else None)
+    sizes = sorted(trials[name].unique().tolist())
+    if _LOGARITHMIC.get(name) == 2 and len(sizes) <= _MOST_TICKS:
         figure.update_xaxes(tickvals=sizes, ticktext=[f"{size:g}" for size in sizes])
     if name == "epochs":
         figure.update_xaxes(tickformat="d")
     return figure.update_layout(showlegend=False)
 
 
-def parallel_coordinates(trials: pd.DataFrame) -> go.Figure:
-    """Each line is a complete trial through its hyperparameters to its accuracy. Axes filter when they are dragged."""
-    complete = trials[trials["state"].isin(["complete", "did not learn"])]
-    dimensions = [_dimension(complete[name], name) for name in SEARCHED if complete[name].nunique() > 1]
+def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> go.Figure:
+    """Each line is a complete trial through its hyperparameters `names` to its accuracy. Dragging an axis filters."""
+    complete = trials[trials["is_complete"]]
+    dimensions = [_dimension(complete[name], name) for name in names if complete[name].nunique() > 1]
     accuracy = complete["val_accuracy"].round(4).tolist()
     dimensions.append({"label": _ACCURACY, "values": accuracy})
     lines = {"color": accuracy, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": ""}}}
@@ -122,7 +123,7 @@ def pareto_front(trials: pd.DataFrame) -> go.Figure:
 
 def front_of(trials: pd.DataFrame) -> pd.DataFrame:
     """The complete trials that no other complete one beats in seconds and accuracy, the fastest first."""
-    complete = trials[trials["state"] == "complete"].sort_values(["seconds", "val_accuracy"], ascending=[True, False])
+    complete = trials[trials["is_complete"]].sort_values(["seconds", "val_accuracy"], ascending=[True, False])
     before = complete["val_accuracy"].cummax().shift(fill_value=float("-inf"))
     return complete[complete["val_accuracy"] > before]
 

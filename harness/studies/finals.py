@@ -53,7 +53,7 @@ class FinalResults(NamedTuple):
     @property
     def is_lesson(self) -> bool:
         """Whether the winner is the lesson's own setting."""
-        return self.winner.params == LESSON
+        return self.winner.is_lesson
 
 
 class Finals:
@@ -98,9 +98,8 @@ class Finals:
         found = self._runs.recorded(wanted, parent_id)
         tested = [_tested(run, found[run]) for run in wanted if run.kind == "winner"]
         baseline = [_tested(run, found[run]) for run in wanted if run.kind == "baseline"]
-        is_lesson = winner.params == LESSON
         return FinalResults(
-            winner, self._candidates(parent_id), tested, tested if is_lesson else baseline, self._no_baseline
+            winner, self._candidates(parent_id), tested, tested if winner.is_lesson else baseline, self._no_baseline
         )
 
     def _winner(self, parent_id: str) -> Trial | None:
@@ -137,7 +136,7 @@ class Finals:
         seeds = range(self._defaults.seed + 1, self._defaults.seed + 1 + self._plan.winner_seeds)
         configs = [self._defaults.config(winner.params, "lesson", seed) for seed in seeds]
         wanted = [FreshRun("winner", config, winner.number) for config in configs]
-        if winner.params != LESSON and not self._no_baseline:
+        if not winner.is_lesson and not self._no_baseline:
             wanted += [FreshRun("baseline", self._defaults.config(LESSON, "lesson", seed), None) for seed in seeds]
         return wanted
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness.core.defaults import LESSON
+from harness.core.defaults import LESSON, OPTIONAL
 from harness.core.intervals import mean_interval
-from harness.studies.frames import StudyFrames
-from harness.studies.gain import gain_text, paired_gain
+from harness.studies.frames import SWITCHES, StudyFrames
+from harness.studies.gain import gain_text, no_gain_text, paired_gain
 
 CAUTION = (
     "A search looks for a good config; it is not evidence about its parameters. Its trials are chosen by looking at"
@@ -28,9 +28,14 @@ def winner_runs(frames: StudyFrames) -> pd.DataFrame:
 
 
 def ranked(frames: StudyFrames) -> pd.DataFrame:
-    """All trials, the best first, with "on" and "off" for batch_norm, and "did not learn" as a state."""
+    """All trials, the best first, with "on" and "off" for switches, and "did not learn" as a state.
+
+    `is_complete`: whether a trial trained all its epochs, also if it did not learn.
+    """
+    is_complete = frames.trials["state"] == "complete"
     state = frames.trials["state"].where(frames.trials["learned"], "did not learn")
-    shown = frames.trials.assign(batch_norm=frames.trials["batch_norm"].map({True: "on", False: "off"}), state=state)
+    switches = {name: frames.trials[name].map({True: "on", False: "off"}) for name in SWITCHES}
+    shown = frames.trials.assign(state=state, is_complete=is_complete, **switches)
     return shown.sort_values("val_accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -71,13 +76,16 @@ def confirmed_texts(frames: StudyFrames) -> list[str]:
 
 
 def gain_sentence(frames: StudyFrames) -> str:
-    """The paired gain over the lesson's setting; "" if that was not tested with the winner's seeds, or one diverged."""
+    """The paired gain over the lesson's setting, or why there is none; "" if the two share no seed."""
     trial = best_trial(frames)
-    if all(trial[name] == value for name, value in LESSON.items()):
+    if all(trial[name] == value for name, value in (LESSON | OPTIONAL).items()):
         return "no trial beat the lesson's setting"
     pairs = winner_runs(frames).merge(frames.baseline, on="seed", suffixes=("", "_lesson"))
-    if pairs.empty or pairs[["test_accuracy", "test_accuracy_lesson"]].isna().any(axis=None):
+    if pairs.empty:
         return ""
+    for who, column in (("the winner", "test_accuracy"), ("the lesson's setting", "test_accuracy_lesson")):
+        if diverged := int(pairs[column].isna().sum()):
+            return no_gain_text(who, diverged, len(pairs))
     seeds = pairs["seed"].tolist()
     columns = (pairs[name].tolist() for name in ("test_accuracy", "test_accuracy_lesson"))
     return gain_text(paired_gain(*(dict(zip(seeds, column, strict=True)) for column in columns)))

@@ -1,12 +1,14 @@
 """A study as MLflow recorded it, in tidy DataFrames. Refuses records that are missing, unfinished or duplicated."""
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pandas as pd
 
+from harness.core.defaults import OPTIONAL, SEARCHED
 from harness.core.errors import UserError
 from harness.studies.importances import Importance
 from harness.studies.request import MOST_FRESH_SEEDS
@@ -27,22 +29,28 @@ from harness.tracking.schema import (
     RESTORED,
     SPACE,
     STATE,
+    TRAINING_SECONDS,
     TRIAL,
     TRIALS,
+    WARNINGS,
     WINNER,
     Kind,
 )
 
 _ENDED = ("complete", "pruned", "diverged", "failed")  # an interrupted run runs again
 _SHOWN_RUNS = 5
+MOST_SHOWN = 200  # trials, on the page of a study
+_EPOCHS = ["epoch", "val_accuracy", "seconds", "trial", "run_id", "state"]
 _FRESH = ["trial", "seed", "run_id", "state", "val_accuracy", "test_loss", "test_accuracy"]
-_NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "seed": int}
+_NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "hidden": int, "seed": int}
+SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm")
 
 
 class StudyFacts(NamedTuple):
-    """What was searched and how. `command`, `space` and `importances` are empty in studies of an earlier version.
+    """What was searched and how. The last four are empty in studies of an earlier version.
 
     `commit` is "" without git. `importances`: that of each parameter, largest first; {} if too few trials are complete.
+    `warnings`: those of the search's own summary.
     """
 
     seed: int
@@ -54,6 +62,7 @@ class StudyFacts(NamedTuple):
     command: str
     space: str
     importances: dict[str, Importance]
+    warnings: list[str]
 
 
 class StudyFrames(NamedTuple):
@@ -64,9 +73,9 @@ class StudyFrames(NamedTuple):
     seconds (of training; NaN for a copy, or if they were lost). `best`: the number of the trial that won.
     `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a fresh seed, with trial (-1
     for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if there is none or it
-    diverged). `epochs`: one row per epoch of a trial, with trial, run_id, state, epoch, val_accuracy, seconds.
-    `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence for each kind of run that
-    is missing.
+    diverged). `epochs`: one row per epoch of the `MOST_SHOWN` best trials, with trial, run_id, state, epoch,
+    val_accuracy, seconds. `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence for
+    each kind of run that is missing.
     """
 
     name: str
@@ -82,6 +91,12 @@ class StudyFrames(NamedTuple):
     epochs: pd.DataFrame
     before_digests: int
     lacks: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """The hyperparameters that a reader needs: the usual ones, and others that a trial has at another value."""
+        others = [name for name, value in OPTIONAL.items() if (self.trials[name] != value).any()]
+        return [*SEARCHED, *others]
 
 
 def study_frames(records: ExperimentReader, name: str) -> StudyFrames:
@@ -116,8 +131,12 @@ def frames_of(records: ExperimentReader, parent: TrackedRun) -> StudyFrames:
     doubled = trials.loc[trials["trial"].duplicated(), "trial"]
     if len(doubled):
         raise UserError(f"study {name!r} holds trial {doubled.iloc[0]} twice; its records were altered")
-    epochs = _epochs(records, counted)
-    trials = trials.merge(epochs.groupby("trial")["seconds"].sum(min_count=1), on="trial", how="left")
+    shown = set(trials.nlargest(MOST_SHOWN, "val_accuracy")["run_id"])
+    epochs = _epochs(records, [run for run in counted if run.id in shown])
+    # Runs of an earlier version do not have the sum.
+    trials["seconds"] = trials["seconds"].fillna(
+        trials["trial"].map(epochs.groupby("trial")["seconds"].sum(min_count=1).to_dict())
+    )
     confirmation = _fresh_rows(children, "confirmation")
     winner, baseline = _fresh_rows(children, "winner"), _fresh_rows(children, "baseline")
     best = _best(parent, trials)
@@ -142,7 +161,13 @@ def frames_of(records: ExperimentReader, parent: TrackedRun) -> StudyFrames:
 def _facts(parent: TrackedRun) -> StudyFacts:
     tags, params = parent.tags, parent.params
     dirty = " with changes that were not committed" if tags.get(GIT_DIRTY) == "true" else ""
-    shares = json.loads(tags.get(IMPORTANCES, "{}"))
+    try:
+        shares = {name: Importance(*share) for name, share in json.loads(tags.get(IMPORTANCES, "{}")).items()}
+        cautions = [str(sentence) for sentence in json.loads(tags.get(WARNINGS, "[]"))]
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(
+            f"run {parent.id} ({parent.name}): its tags {IMPORTANCES} and {WARNINGS} are not those that were recorded"
+        ) from None
     return StudyFacts(
         int(params.get("seed", 0)),
         f"{datetime.fromtimestamp(parent.start_time / 1000, UTC):%Y-%m-%d}",
@@ -152,7 +177,8 @@ def _facts(parent: TrackedRun) -> StudyFacts:
         tags[GIT_COMMIT] + dirty if GIT_COMMIT in tags else "",
         tags.get(COMMAND, ""),
         tags.get(SPACE, ""),
-        {name: Importance(*share) for name, share in shares.items()},
+        shares,
+        cautions,
     )
 
 
@@ -203,12 +229,13 @@ def _lacks(parent: TrackedRun, trials: pd.DataFrame, deleted: Sequence[TrackedRu
 def _trial_row(run: TrackedRun) -> dict[str, object]:
     params, metrics, tags = run.params, run.metrics, run.tags
     row: dict[str, object] = {"trial": int(tags[TRIAL]), "run_id": run.id, "state": tags[STATE]}
-    row |= {name: kind(params[name]) for name, kind in _NUMBERS.items()}
-    row["batch_norm"] = params["batch_norm"] == "True"
+    row |= {name: kind(params.get(name, OPTIONAL.get(name))) for name, kind in _NUMBERS.items()}
+    row |= {name: params.get(name) == "True" for name in SWITCHES}
     row["copy"] = DUPLICATE_OF in tags
     row["learned"] = tags.get(LEARNED) != "false"
     row["restored"] = RESTORED in tags
-    return row | {name: metrics.get(name) for name in ("val_accuracy", "best_val_accuracy", "best_epoch")}
+    row |= {name: metrics.get(name, math.nan) for name in ("val_accuracy", "best_val_accuracy", "best_epoch")}
+    return row | {"seconds": metrics.get(TRAINING_SECONDS, math.nan)}
 
 
 def _fresh_rows(children: Sequence[TrackedRun], kind: Kind) -> pd.DataFrame:
@@ -225,9 +252,11 @@ def _fresh_rows(children: Sequence[TrackedRun], kind: Kind) -> pd.DataFrame:
     return frame.drop_duplicates(["trial", "seed"]).sort_values(["trial", "seed"], ignore_index=True)
 
 
-def _epochs(records: ExperimentReader, counted: Sequence[TrackedRun]) -> pd.DataFrame:
-    parts = []
-    for run in counted:
+def _epochs(records: ExperimentReader, runs: Sequence[TrackedRun]) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(columns=_EPOCHS).astype({"trial": int, "epoch": int, "val_accuracy": float, "seconds": float})
+    ]
+    for run in runs:
         if DUPLICATE_OF not in run.tags:
             curves = {
                 column: pd.Series(records.history(run, metric), dtype=float)

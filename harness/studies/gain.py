@@ -13,6 +13,11 @@ def paired_gain(winner: Mapping[int, float], baseline: Mapping[int, float]) -> M
     return mean_interval([winner[seed] - baseline[seed] for seed in winner.keys() & baseline.keys()])
 
 
+def no_gain_text(who: str, diverged: int, runs: int) -> str:
+    """Why there is no gain: runs of `who` diverged."""
+    return f"not known over the lesson's setting: {who} diverged with {diverged} of {runs} seeds"
+
+
 def gain_text(gain: MeanInterval) -> str:
     """`0.8 points [0.3, 1.3] over the lesson's setting`, in points of accuracy (per cent)."""
     points = f"{100 * gain.mean:.1f} points"

@@ -10,17 +10,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.cli.console import format_params
-from harness.core.defaults import SEARCHED
 from harness.pages.interactive import figure_html, library_html
 from harness.pages.templates import environment
 from harness.storage.urls import without_user
 from harness.studies import figures, findings
-from harness.studies.frames import StudyFrames
+from harness.studies.frames import MOST_SHOWN, StudyFrames
 
-_MOST_SHOWN = 200  # trials, so that the page stays below 2 MB
 _LOCAL_UI = "http://127.0.0.1:5000"
 _COMMIT_DIGITS = 10
-_COLUMNS = ("trial", "state", "val_accuracy", "best_epoch", *SEARCHED, "seconds")
 _DIGITS = {"val_accuracy": ".4f", "best_epoch": ".0f", "lr": "#.4g", "gamma": ".4f", "seconds": ".2f"}
 _FRESH = {"test_accuracy": ".4f", "test_loss": ".4f"}
 
@@ -37,21 +34,22 @@ def study_page(frames: StudyFrames, uri: str) -> str:
     """The page as HTML. Its links lead to MLflow's UI: that of the server at `uri`, or of this machine."""
     server = without_user(uri).rstrip("/") if uri.startswith("http") else _LOCAL_UI
     trials = findings.ranked(frames)
-    shown = trials.head(_MOST_SHOWN)
+    shown = trials.head(MOST_SHOWN)
     cut = f"the {len(shown)} best of {len(trials):,} trials" if len(shown) < len(trials) else ""
     place = f"{server}/#/experiments/{frames.experiment_id}/runs/"
     best = findings.best_trial(frames)
-    winner = frames.winner.sort_values(["trial", "seed"])
+    columns = ("trial", "state", "val_accuracy", "best_epoch", *frames.names, "seconds")
+    winner = findings.winner_runs(frames)
     return (
         environment(Path(__file__).parent / "templates")
         .get_template("study.html.jinja")
         .render(
             name=frames.name,
-            best=format_params({name: best[name] for name in SEARCHED}),
+            best=format_params({name: best[name] for name in frames.names}),
             number=frames.best,
             test=findings.test_text(frames),
             gain=findings.gain_sentence(frames),
-            lacks=frames.lacks,
+            warnings=[*frames.lacks, *frames.facts.warnings],
             facts=_facts(frames),
             confirmed=findings.confirmed_texts(frames),
             caution=findings.CAUTION,
@@ -64,8 +62,8 @@ def study_page(frames: StudyFrames, uri: str) -> str:
                 }
                 for plot in _plots(frames, trials, shown)
             ],
-            columns=_COLUMNS,
-            trials=_rows(shown, _COLUMNS, _DIGITS, place),
+            columns=columns,
+            trials=_rows(shown, columns, _DIGITS, place),
             fresh_columns=("trial", "seed", "state", "test_accuracy", "test_loss"),
             winner=_rows(winner, ("trial", "seed", "state", "test_accuracy", "test_loss"), _FRESH, place),
             server=server,
@@ -103,13 +101,13 @@ def _plots(frames: StudyFrames, trials: pd.DataFrame, shown: pd.DataFrame) -> li
         plots.append(_Plot(text, "The black line is the winner.", [(text, figures.learning_curves(curves, best))]))
     text = "Best accuracy so far"
     plots.append(_Plot(text, "Optuna maximises the last epoch's accuracy.", [(text, figures.history(trials, shown))]))
-    varied = [name for name in SEARCHED if shown[name].nunique() > 1]
+    varied = [name for name in frames.names if shown[name].nunique() > 1]
     if varied:
         panels = [(f"Accuracy by {name}", figures.by_parameter(shown, name, best)) for name in varied]
         plots.append(_Plot("Accuracy by each parameter", "The winner is ringed.", panels))
         text = "Parallel coordinates"
         caption = "Each line is a complete trial. Drag along an axis to select trials."
-        plots.append(_Plot(text, caption, [(text, figures.parallel_coordinates(shown))]))
+        plots.append(_Plot(text, caption, [(text, figures.parallel_coordinates(shown, varied))]))
     if importances:
         text = "Parameter importances"
         caption = "By PED-ANOVA, with 95 % intervals over resampled trials."

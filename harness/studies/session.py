@@ -20,11 +20,11 @@ from harness.studies.guessing import best_guess
 from harness.studies.model_card import model_card
 from harness.studies.request import SearchRequest
 from harness.studies.study import Study
-from harness.studies.summary import Summary, markdown, summarise
+from harness.studies.summary import Summary, markdown, summarise, warnings
 from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.model import describe_model
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import COMMAND, CONFIRMED, FRESH_SEEDS, IMPORTANCES, SPACE, TRIALS, WINNER, State
+from harness.tracking.schema import COMMAND, CONFIRMED, FRESH_SEEDS, IMPORTANCES, SPACE, TRIALS, WARNINGS, WINNER, State
 from harness.tracking.views import save_view
 
 PAGE = "study.html"
@@ -156,6 +156,7 @@ class SearchSession:
         tags[FRESH_SEEDS] = f"{confirm_seeds} {len(final.tested)}"
         tags |= {COMMAND: this_command(portable=True), SPACE: self._study.space.text()}
         tags[IMPORTANCES] = json.dumps(summary.importances)
+        tags[WARNINGS] = json.dumps(warnings(summary))
         writer.set_tags(parent_id, tags)
         for run in final.tested:
             if run.model and run.test_accuracy is not None:

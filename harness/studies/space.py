@@ -1,14 +1,14 @@
 """The search space: a TOML file, validated, and converted to Optuna distributions. No torch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from harness.core.config import check_value
-from harness.core.defaults import LESSON, SEARCHED
+from harness.core.defaults import LESSON, OPTIONAL, SEARCHED
 from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.toml import parse
@@ -17,9 +17,11 @@ from harness.core.validation import describe, suggest
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-_WHOLE_NUMBERS = ("batch_size", "epochs")
+_KNOWN = (*SEARCHED, *OPTIONAL)
+_WHOLE_NUMBERS = ("batch_size", "epochs", "hidden")
+_SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm")
 # Ends that cannot be widened: a best value there is not worth a warning.
-_NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1}
+_NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1}
 _EDGE_SHARE = 0.02
 
 
@@ -68,8 +70,18 @@ class Choices(BaseModel):
         return ", ".join(map(_shown, self.choices))
 
 
+class Fixed(BaseModel):
+    """One value that all trials have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    value: bool | int | float
+
+
 class Space(BaseModel):
-    """The domain of each searched parameter; the other parameters keep their value in `fixed`."""
+    """The domain of each searched parameter; the other parameters keep their value in `fixed`.
+
+    A field that is in neither keeps its default.
+    """
 
     model_config = ConfigDict(frozen=True)
     searched: dict[str, Range | Choices]
@@ -97,6 +109,11 @@ class Space(BaseModel):
     def outside(self, params: Mapping[str, Any]) -> list[str]:
         """The names of the `params` whose value is not in this space."""
         return [name for name, value in params.items() if not self._holds(name, value)]
+
+    @property
+    def lesson(self) -> dict[str, Any]:
+        """The lesson's value of each parameter that is searched or fixed here."""
+        return {name: value for name, value in (LESSON | OPTIONAL).items() if name in self.searched | self.fixed}
 
     def largest_batch(self) -> int:
         """The largest batch_size that a search of this space can propose."""
@@ -158,33 +175,44 @@ def read_space(path: Path) -> Space:
         ) from None
     except ValueError as error:  # no small file in UTF-8, or no TOML
         raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for an example") from None
-    searched = {name: _domain(path, name, table) for name, table in tables.items()}
+    domains = {name: _domain(path, name, table) for name, table in tables.items()}
+    in_order = {name: domains[name] for name in _KNOWN if name in domains}
+    searched = {name: domain for name, domain in in_order.items() if not isinstance(domain, Fixed)}
     if not searched:
-        raise UserError(f"{path} names no parameter; give at least one of {', '.join(SEARCHED)}")
-    in_order = {name: searched[name] for name in SEARCHED if name in searched}
-    return Space(searched=in_order, fixed={name: LESSON[name] for name in SEARCHED if name not in searched})
+        raise UserError(f"{path} names no parameter to search; give at least one of {', '.join(_KNOWN)}")
+    given = {name: domain.value for name, domain in in_order.items() if isinstance(domain, Fixed)}
+    lesson = {name: LESSON[name] for name in SEARCHED if name not in in_order}
+    fixed = {name: (lesson | given)[name] for name in _KNOWN if name in lesson | given}
+    return Space(searched=searched, fixed=fixed)
 
 
-def _domain(path: Path, name: str, table: Any) -> Range | Choices:
-    if name not in SEARCHED:
-        hint = suggest(name, SEARCHED)
-        raise UserError(f"{path}: {name!r} is not a parameter of the search; {hint}known are {', '.join(SEARCHED)}")
+def _domain(path: Path, name: str, table: Any) -> Range | Choices | Fixed:
+    if name not in _KNOWN:
+        hint = suggest(name, _KNOWN)
+        raise UserError(f"{path}: {name!r} is not a parameter of the search; {hint}known are {', '.join(_KNOWN)}")
     if not isinstance(table, dict):
-        raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, or choices")
-    kind = Choices if "choices" in table or name == "batch_norm" else Range
-    form = "choices, as [false, true]" if name == "batch_norm" else "low and high, or choices"
+        raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, choices, or value")
+    kind: type[Range | Choices | Fixed] = Choices if "choices" in table or name in _SWITCHES else Range
+    kind = Fixed if "value" in table else kind
+    form = "choices, as [false, true], or value" if name in _SWITCHES else "low and high, choices, or value"
     try:
         domain = kind.model_validate(table)
     except ValidationError as error:
         raise UserError(f"{path}: [{name}] {_complaint(error, form)}") from None
-    values = domain.choices if isinstance(domain, Choices) else (domain.low, domain.high)
-    for value in values:
+    for value in _values(domain):
         whole = isinstance(domain, Range) and name in _WHOLE_NUMBERS and value == value // 1
         try:
             check_value(name, int(value) if whole else value)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     return domain
+
+
+def _values(domain: Range | Choices | Fixed) -> Sequence[bool | float]:
+    """The values that the field of a config has to allow."""
+    if isinstance(domain, Fixed):
+        return [domain.value]
+    return domain.choices if isinstance(domain, Choices) else [domain.low, domain.high]
 
 
 def _shown(value: bool | float) -> str:
@@ -199,7 +227,7 @@ def _complaint(error: ValidationError, form: str) -> str:
     if complaint["type"] == "missing":
         return f"lacks {field}: give {form}"
     if complaint["type"] == "extra_forbidden":
-        return f"has a field {field!r} that does not fit: give low, high and log, or choices alone"
+        return f"has a field {field!r} that does not fit: give low, high and log, choices alone, or value alone"
     if inside:
         return f"{field} holds {complaint['input']!r}: each should be a number, or true or false"
     return describe(str(field), complaint)

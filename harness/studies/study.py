@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import MedianPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.core.defaults import LESSON, MatmulBackend
+from harness.core.defaults import MatmulBackend
 from harness.core.seeds import derive
 from harness.studies.acceptance import OUTCOME, check_study, check_trials
 from harness.studies.cached_study import CachedStudy
@@ -94,7 +94,7 @@ class Study:
     @property
     def params_outside_space(self) -> list[str]:
         """The parameters whose value in the lesson is outside the space. If [], trial 0 is the lesson's setting."""
-        return self.space.outside(LESSON)
+        return self.space.outside(self.space.lesson)
 
     def recover(self) -> list[str]:
         """Requeue what a dead process left running, and fail what was enqueued by hand outside the search space.
@@ -200,7 +200,7 @@ class Study:
         return told
 
     def _lesson_params(self) -> dict[str, Any] | None:
-        return None if self.params_outside_space else {name: LESSON[name] for name in self.space.searched}
+        return None if self.params_outside_space else {name: self.space.lesson[name] for name in self.space.searched}
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         if frozen.number in self._told:

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.cli.console import format_params
+from harness.cli.console import format_params, format_value
 from harness.core.intervals import MeanInterval
 from harness.studies.finals import Candidate, FinalResults, FinalRun
-from harness.studies.gain import gain_text, paired_gain
+from harness.studies.gain import gain_text, no_gain_text, paired_gain
 from harness.studies.importances import MIN_TRIALS, Importance, importances
 from harness.studies.study import Study
 from harness.studies.trial import Trial
@@ -102,7 +102,7 @@ def gain_line(summary: Summary) -> str:
         return gain_text(summary.gain)
     for who, runs in (("the winner", final.tested), ("the lesson's setting", final.baseline)):
         if diverged := len(runs) - len(_accuracies(runs)):
-            return f"not known over the lesson's setting: {who} diverged with {diverged} of {len(runs)} seeds"
+            return no_gain_text(who, diverged, len(runs))
     raise AssertionError("both were tested with every seed, so there is a gain")
 
 
@@ -173,15 +173,14 @@ def markdown(summary: Summary) -> str:
         f"| training time, all trials | {summary.training_seconds:.0f} s |",
         "",
         *(f"> ⚠ {warning}\n" for warning in warnings(summary)),
-        "| trial | validation accuracy | best epoch | lr | gamma | batch_size | epochs | batch_norm |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | :---: |",
+        f"| trial | validation accuracy | best epoch | {' | '.join(summary.best.params)} |",
+        f"|{' ---: |' * (3 + len(summary.best.params))}",
     ]
     complete = [trial for trial in summary.trials if trial.outcome and trial.outcome.state == "complete"]
     for trial in sorted(complete, key=lambda trial: -trial.value)[:_SHOWN_TRIALS]:
         assert trial.outcome is not None
         cells = [f"{trial.number}", f"{trial.value:.4f}", f"{trial.outcome.best_metrics['best_epoch']}"]
-        cells += [f"{trial.params[name]:.4g}" for name in ("lr", "gamma", "batch_size", "epochs")]
-        lines.append("| " + " | ".join([*cells, "on" if trial.params["batch_norm"] else "off"]) + " |")
+        lines.append("| " + " | ".join([*cells, *map(format_value, trial.params.values())]) + " |")
     return "\n".join(lines) + "\n"
 
 

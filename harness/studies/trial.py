@@ -3,7 +3,7 @@
 from typing import Any, Literal, NamedTuple
 
 from harness.core.config import RunConfig, Split, make_config
-from harness.core.defaults import Precision
+from harness.core.defaults import LESSON, OPTIONAL, Precision
 from harness.core.metrics import best_epoch
 
 EndState = Literal["complete", "pruned", "diverged", "failed"]
@@ -49,6 +49,11 @@ class Trial(NamedTuple):
     number: int
     params: dict[str, Any]
     outcome: Outcome | None
+
+    @property
+    def is_lesson(self) -> bool:
+        """Whether this is the lesson's own setting."""
+        return OPTIONAL | self.params == OPTIONAL | LESSON
 
     @property
     def value(self) -> float:

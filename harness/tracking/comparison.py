@@ -5,12 +5,12 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from harness.tracking.schema import PARAM_METRIC
+from harness.tracking.schema import PARAM_METRIC, TRAINING_SECONDS
 
 History = Mapping[int, float]
 
 # Seconds differ each time, and a tuning score is made of the other metrics.
-NOT_COMPARED = ("epoch_seconds", "samples_per_second", "training_seconds", "tuning_score")
+NOT_COMPARED = ("epoch_seconds", "samples_per_second", TRAINING_SECONDS, "tuning_score")
 _REPEAT_PARAMS = (PARAM_METRIC, "p.")  # of today, of earlier versions
 
 

@@ -28,6 +28,7 @@ FRESH_SEEDS = "harness.fresh_seeds"  # how many seeds confirmed each of them, an
 COMMAND = "harness.command"  # of a finished study: as it was typed last, without the paths of the machine
 SPACE = "harness.space"  # what it searched, in words
 IMPORTANCES = "harness.importances"  # JSON: parameter → share, low, high
+WARNINGS = "harness.warnings"  # JSON: the sentences of a finished study's summary
 RESTORED = "harness.restored"  # of a run that is written again from Optuna's record, because MLflow had lost it
 LEARNED = "harness.learned"  # "false" on a trial whose network only guesses
 TRIAL, DUPLICATE_OF, DATASET_FALLBACK = "harness.trial", "harness.duplicate_of", "harness.dataset_fallback"
@@ -51,5 +52,6 @@ MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.co
 # Metrics that repeat numeric params, so that they sort and compare as numbers. MLflow shows a group before the curves,
 # but for `system/`, which has a tab of its own.
 PARAM_METRIC = "system/param/"
+TRAINING_SECONDS = "training_seconds"  # of a trial, so that reading many needs no histories
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # of tuning runs: lower is better, absent if infinite

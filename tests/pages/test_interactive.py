@@ -19,7 +19,8 @@ class Figures(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         if "data-figure" in dict(attrs):
-            self.found.append(json.loads(dict(attrs)["data-figure"]))
+            packed = base64.b64decode(dict(attrs)["data-figure"])
+            self.found.append(json.loads(gzip.decompress(packed)))
             self.labels.append(dict(attrs)["aria-label"])
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness.claims.file import claim_files, read_claim
 from harness.core.config import RunConfig, make_config
-from harness.core.defaults import LESSON, SEARCHED
+from harness.core.defaults import LESSON, OPTIONAL, SEARCHED
 from harness.core.errors import UserError
 from harness.core.paths import DEFAULT_SPACE
 from harness.data import fashion_mnist
@@ -123,7 +123,8 @@ VALUES = st.one_of(
     st.lists(st.integers(1, 1000) | st.floats(0, 1), max_size=4).map(told),
 )  # fmt: skip
 KEYS = st.sampled_from([
-    *SEARCHED, "low", "high", "log", "choices", "updates", "hidden", "seeds", "first", "count", "probes", "words", "at",
+    *SEARCHED, *OPTIONAL, "low", "high", "log", "choices", "value", "updates", "seeds", "first", "count", "probes",
+    "words", "at",
     "tune_to_loss", "name", "when", "along", "claimed", "margin", "smallest_effect", "dataset", "target", "split", "x",
     "claimed_accuracy", "not_tuned", "lr.low", "arms", "settings", '"<script>"', "é",
     # Found by a fuzzer: names that a message has to take apart, or to print.
@@ -194,7 +195,8 @@ def test_any_space_is_refused_in_one_line_or_gives_valid_configs(tmp_path):
         if space is None:
             return
         distributions = space.distributions()
-        assert set(distributions) | set(space.fixed) == set(SEARCHED) and not set(distributions) & set(space.fixed)
+        assert {*SEARCHED} <= {*distributions, *space.fixed} <= {*SEARCHED, *OPTIONAL}
+        assert not set(distributions) & set(space.fixed)
         choices = [some.choices for some in distributions.values() if hasattr(some, "choices")]
         assert all(len({*some}) == len(some) for some in choices)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from harness.core.defaults import SEARCHED
 from harness.studies import figures
 from harness.studies.importances import Importance
 
@@ -10,6 +11,7 @@ TRIALS = pd.DataFrame(
     {
         "trial": [0, 1, 2, 3, 4, 5],
         "state": ["complete", "complete", "pruned", "complete", "complete", "diverged"],
+        "is_complete": [True, True, False, True, True, False],
         "val_accuracy": [0.5, 0.8, 0.95, 0.8, 0.7, None],
         "seconds": [1.0, 3.0, 0.5, 4.0, 2.0, 0.1],
         "lr": [0.1, 0.01, 0.5, 0.02, 0.002, 0.9],
@@ -40,7 +42,7 @@ def test_only_the_trials_that_are_shown_are_dots_of_the_history():
 
 
 def test_the_axes_of_parallel_coordinates_say_what_was_tried():
-    (lines,) = figures.parallel_coordinates(TRIALS).data
+    (lines,) = figures.parallel_coordinates(TRIALS, SEARCHED).data
     axes = {axis.label: axis for axis in lines.dimensions}
     assert list(axes) == ["lr", "gamma", "batch_size", "epochs", "batch_norm", "validation accuracy"]
     assert list(axes["batch_size"].values) == [5, 6, 7, 10]
@@ -51,8 +53,24 @@ def test_the_axes_of_parallel_coordinates_say_what_was_tried():
 
 
 def test_an_axis_within_one_decade_names_its_ends():
-    (lines,) = figures.parallel_coordinates(TRIALS.assign(lr=[0.2, 0.3, 0.5, 0.4, 0.6, 0.9])).data
+    (lines,) = figures.parallel_coordinates(TRIALS.assign(lr=[0.2, 0.3, 0.5, 0.4, 0.6, 0.9]), SEARCHED).data
     assert list(lines.dimensions[0].ticktext) == ["0.2", "0.6"]
+
+
+def test_a_trial_that_did_not_learn_is_complete_or_pruned_as_it_was():
+    guesses = TRIALS.assign(state=["did not learn"] * 3 + ["complete"] * 3)
+    (lines,) = figures.parallel_coordinates(guesses, SEARCHED).data
+    assert len(lines.dimensions[0]["values"]) == 4  # trial 2 was pruned
+    assert figures.front_of(guesses)["trial"].tolist() == [0, 4, 1]
+
+
+def test_a_narrow_axis_has_ticks_and_a_long_list_of_sizes_has_few():
+    narrow = figures.by_parameter(TRIALS.assign(lr=[0.22, 0.3, 0.4, 0.25, 0.45, 0.3]), "lr", 0)
+    assert narrow.layout.xaxis.dtick is None
+    assert figures.by_parameter(TRIALS, "lr", 0).layout.xaxis.dtick == "D2"
+    assert figures.by_parameter(TRIALS, "batch_size", 0).layout.xaxis.tickvals == (32, 64, 128, 1024)
+    many = pd.concat([TRIALS] * 3, ignore_index=True).assign(batch_size=range(18, 36))
+    assert figures.by_parameter(many, "batch_size", 0).layout.xaxis.tickvals is None
 
 
 def test_importances_stand_with_the_largest_on_top_and_their_intervals():

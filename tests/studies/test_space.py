@@ -32,6 +32,29 @@ def test_a_parameter_left_out_keeps_the_lessons_value():
     assert space.fixed == {name: LESSON[name] for name in ("gamma", "batch_size", "epochs", "batch_norm")}
 
 
+def test_every_field_of_a_config_can_be_searched_or_fixed():
+    space = space_of(
+        "[hidden]\nlow = 16\nhigh = 512\nlog = true\n[standardize]\nchoices = [false, true]\n"
+        "[hidden_batch_norm]\nvalue = true\n[gamma]\nvalue = 0.9\n[lr]\nlow = 0.01\nhigh = 1\n"
+    )
+    assert list(space.searched) == ["lr", "hidden", "standardize"]
+    assert space.fixed == {
+        "gamma": 0.9, "batch_size": 128, "epochs": 10, "batch_norm": False, "hidden_batch_norm": True,
+    }  # fmt: skip
+    assert space.distributions()["hidden"].__class__.__name__ == "IntDistribution"
+    assert space.lesson == LESSON | {"hidden": 128, "standardize": False, "hidden_batch_norm": False}
+    assert space.outside(space.lesson) == ["gamma", "hidden_batch_norm"]
+    assert space.text() == (
+        "lr 0.01 to 1 · hidden 16 to 512 (log) · standardize off, on · gamma 0.9, fixed · batch_size 128, fixed ·"
+        " epochs 10, fixed · batch_norm off, fixed · hidden_batch_norm on, fixed"
+    )
+
+
+def test_a_field_that_a_space_does_not_name_is_not_part_of_its_params():
+    space = read_space(DEFAULT_SPACE)
+    assert space.fixed == {} and space.lesson == LESSON and space.outside(space.lesson) == []
+
+
 def test_a_space_in_words():
     space = space_of(
         "[lr]\nlow = 0.001\nhigh = 1\nlog = true\n[gamma]\nlow = 0\nhigh = 0.99\n[batch_size]\nchoices = [32, 64]"
@@ -45,6 +68,14 @@ def test_a_space_in_words():
     ("text", "message"),
     [
         ("[learning_rate]\nlow=1\nhigh=2", "'learning_rate' is not a parameter of the search; known are lr, gamma"),
+        ("[hidden]\nlow=0\nhigh=64", "hidden is 0: it should be greater than or equal to 1; the lesson uses 128"),
+        ("[hidden]\nlow=1.5\nhigh=64", "hidden is 1.5"),
+        ("[standardize]\nlow=0\nhigh=1", "[standardize] lacks choices: give choices, as [false, true], or value"),
+        ("[standardize]\nvalue=1", "standardize is 1: it should be a valid boolean"),
+        ("[gamma]\nvalue=0.9", "names no parameter to search; give at least one of lr, gamma"),
+        ("[gamma]\nvalue=0.9\nlow=0", "has a field 'low' that does not fit: give low, high and log, choices alone"),
+        ("[gamma]\nvalue=1.5\n[lr]\nlow=0.1\nhigh=1", "gamma is 1.5: it should be less than 1"),
+        ("[hiden]\nvalue=1", "did you mean hidden?"),
         ("[batchsize]\nlow=1\nhigh=2", "did you mean batch_size?"),
         ("[lr]\nlow=1\nhigh=0.1", "[lr] low is 1.0 and high is 0.1: low should be less than high"),
         ("[lr]\nlow=1\nhigh=1", "low should be less than high"),
@@ -53,7 +84,7 @@ def test_a_space_in_words():
         ("[lr]\nlow=nan\nhigh=1", "low should be less than high"),
         ("[lr]\nlow=0.1\nhigh=inf", "lr is inf: it should be a finite number"),
         ("[lr]\nlow='a'\nhigh=1", "[lr] low is 'a': it should be a valid number"),
-        ("[lr]\nlow=0.1", "[lr] lacks high: give low and high, or choices"),
+        ("[lr]\nlow=0.1", "[lr] lacks high: give low and high, choices, or value"),
         ("[lr]\nlow=0.1\nhigh=1\nstep=1", "[lr] has a field 'step' that does not fit"),
         ("[gamma]\nlow=0\nhigh=1", "gamma is 1.0: it should be less than 1"),
         ("[gamma]\nlow=-0.5\nhigh=0.5", "gamma is -0.5: it should be greater than or equal to 0"),
