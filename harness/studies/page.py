@@ -37,7 +37,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
     shown = trials.head(MOST_SHOWN)
     cut = f"the {len(shown)} best of {len(trials):,} trials" if len(shown) < len(trials) else ""
     place = f"{server}/#/experiments/{frames.experiment_id}/runs/"
-    best = findings.best_trial(frames)
+    best = trials[trials["trial"] == frames.best].iloc[0]
     columns = ("trial", "state", "val_accuracy", "best_epoch", *frames.names, "seconds")
     winner = findings.winner_runs(frames)
     return (
