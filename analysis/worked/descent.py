@@ -64,11 +64,22 @@ def surface() -> WorkedExample:
     figure.add_scatter3d(x=way[:, 0].round(4), y=way[:, 1].round(4), z=heights.round(4) + 2, mode="lines+markers",
                          line={"color": "black", "width": 6}, marker={"size": 2.5, "color": "black"},
                          name="descent")  # fmt: skip
-    for name, point, symbol, colour in (("start", 0, "diamond", "#cc3311"), ("minimum (1, 1)", -1, "cross", "white")):
-        marker, font = {"size": 7, "symbol": symbol, "color": colour}, {"size": 17, "color": "white"}
-        figure.add_scatter3d(x=way[[point], 0].round(4), y=way[[point], 1].round(4), z=heights[[point]].round(4) + 2,
-                             mode="markers+text", marker=marker, text=[name], textposition="bottom center",
-                             textfont=font, name=name)  # fmt: skip
+    ends = {"start": way[0], "minimum (1, 1)": way[-1]}
+    labels = [
+        {
+            "x": x,
+            "y": y,
+            "z": float(quadratics.surface(x, y)) + 2,
+            "text": name,
+            "bgcolor": "white",
+            "ax": -50,
+            "ay": -40,
+        }
+        for name, (x, y) in ends.items()
+    ]
+    figure.add_scatter3d(x=[label["x"] for label in labels], y=[label["y"] for label in labels],
+                         z=[label["z"] for label in labels], mode="markers",
+                         marker={"size": 7, "symbol": ["diamond", "cross"], "color": "white"})  # fmt: skip
     figure.update_layout(
         showlegend=False,
         scene={
@@ -76,6 +87,7 @@ def surface() -> WorkedExample:
             "yaxis_title": "w₂",
             "zaxis_title": "L",
             "camera": {"eye": {"x": 1.5, "y": -1.5, "z": 1}},
+            "annotations": labels,
         },
     )
     marks = [0, 1, 2, 5, 10, 50, 300]

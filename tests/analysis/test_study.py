@@ -350,7 +350,11 @@ def test_hyperparameters_that_a_study_varied_besides_the_usual_ones_are_shown(st
     told = report("--study", "wide").stdout
     assert "batch_norm  hidden " in told and "standardize" not in told
     page = Path("reports/wide.html").read_text()
-    assert "batch_norm off · hidden 64</b>. Test" in page and ">hidden</th>" in page and 'aria-label="Accuracy by hidden"' in page
+    assert (
+        "batch_norm off · hidden 64</b>. Test" in page
+        and ">hidden</th>" in page
+        and 'aria-label="Accuracy by hidden"' in page
+    )
     assert "standardize" not in page
 
 
