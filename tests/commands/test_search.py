@@ -542,6 +542,43 @@ def test_narrow_products_are_recorded_and_searched_with_alone(tmp_path, store, c
     assert 'was made with precision "bfloat16", not "float32"' in wide.stderr
 
 
+WIDE = """
+[lr]
+low = 0.05
+high = 0.5
+[hidden]
+choices = [8, 16]
+[standardize]
+choices = [false, true]
+[hidden_batch_norm]
+choices = [false, true]
+[gamma]
+value = 0.9
+"""
+
+
+@pytest.mark.slow
+def test_a_search_may_vary_every_field_of_the_network_and_fix_some(tmp_path, store, command):
+    Path("space.toml").write_text(WIDE)
+    few = ("--trials", "4", "--space", "space.toml", "--confirm", "2", "--confirm-seeds", "1", "--winner-seeds", "2")
+    done = command(*DIGITS, *few, "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "the lesson's own setting is outside this search space (gamma, hidden)" in done.stdout
+    here = records(tmp_path)
+    (parent,) = here.parents("study")
+    trials = here.children(parent.id, "trial")
+    assert {run.params["gamma"] for run in trials} == {"0.9"} and {run.params["hidden"] for run in trials} <= {
+        "8",
+        "16",
+    }
+    assert {run.params["hidden"] for run in here.children(parent.id, "baseline")} == {"128"}
+    assert "hidden_batch_norm" in done.stdout and "| standardize | " in parent.tags["mlflow.note.content"]
+    page = study_page(study_frames(here, "digits-420"), here.uri)
+    assert "gamma 0.9, fixed" in page and ">hidden_batch_norm</th>" in page
+    again = command(*DIGITS, *few)
+    assert "nothing is left to do" in again.stdout
+
+
 def test_help_answers_in_under_half_a_second():
     """Without the coverage measurement that CI puts into every process, which costs as much again."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

@@ -64,6 +64,14 @@ def finish(finals):
     return finals.results("parent")
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_lesson"),
+    [({}, True), ({"hidden": 128, "standardize": False}, True), ({"hidden": 64}, False), ({"lr": 0.1}, False)],
+)
+def test_the_lessons_setting_is_known_also_in_a_search_of_other_fields(changes, is_lesson):
+    assert Trial(0, LESSON | changes, None).is_lesson is is_lesson
+
+
 def test_the_best_mean_wins_though_another_trial_was_better_in_the_search(finals_of):
     fresh = {3: 0.7, 2: 0.8, 1: 0.6}
     finals, runs = finals_of(FinishedStudy(0.5, 0.7, 0.8, 0.9), lambda run: fresh.get(run.trial, 0.1))
