@@ -20,7 +20,8 @@ DIRTY = " with changes"
 class Source(NamedTuple):
     """The origin of evidence: the parent run, the data, and the commits of the code that made the runs.
 
-    `other_texts`: the first digits of other texts of the claim that were replicated here. `deleted_runs`: how many of
+    `other_texts`: the first digits of other texts of the claim that were replicated here. `seen_seeds`: the judged
+    seeds that earlier ones of them used. `deleted_runs`: how many of
     its complete or diverged runs were deleted in MLflow (and made again, as no run may be missing).
     """
 
@@ -30,6 +31,7 @@ class Source(NamedTuple):
     dataset_sha256: str
     commits: tuple[str, ...]
     other_texts: tuple[str, ...] = ()
+    seen_seeds: tuple[int, ...] = ()
     deleted_runs: int = 0
 
 
@@ -114,13 +116,15 @@ def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
     tuning = [run for run in children if run.tags[schema.KIND] == "tuning"]
     judged = [run for run in children if run.tags[schema.KIND] == "arm"]
     _check_design(claim, chosen, tuning, judged)
+    others = [run for run in records.parents("claim") if run.tags[schema.CLAIM_SHA256] != claim.sha256]
     source = Source(
         parent.id,
         records.experiment_id,
         parent.params["dataset"],
         parent.tags[schema.DATASET_SHA256],
         tuple(sorted({_commit(run) for run in children})),
-        tuple(sorted({run.tags[schema.CLAIM_SHA256][:8] for run in records.parents("claim")} - {claim.sha256[:8]})),
+        tuple(sorted({run.tags[schema.CLAIM_SHA256][:8] for run in others})),
+        _seen_seeds(records, [run for run in others if run.start_time < parent.start_time], judged),
         sum(run.tags.get(schema.STATE) in schema.JUDGED_STATES for run in records.children(parent.id, deleted=True)),
     )
     rows = pd.DataFrame([_row(run) for run in judged])
@@ -128,6 +132,14 @@ def claim_evidence(records: ExperimentReader, claim: Claim) -> Evidence:
     rows = rows.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
     tried = pd.DataFrame([_row(run) | {"score": run.metrics.get(schema.SCORE, math.inf)} for run in tuning])
     return Evidence(claim, source, rows.reset_index(drop=True), tried, chosen, records, children)
+
+
+def _seen_seeds(
+    records: ExperimentReader, earlier: Sequence[TrackedRun], judged: Sequence[TrackedRun]
+) -> tuple[int, ...]:
+    """The judged seeds that replications of earlier texts used too."""
+    seen = {run.params["seed"] for parent in earlier for run in records.children(parent.id, "arm")}
+    return tuple(sorted(int(seed) for seed in seen & {run.params["seed"] for run in judged}))
 
 
 def made_by(claim: Claim) -> str:

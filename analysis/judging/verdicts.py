@@ -36,9 +36,9 @@ RULE: dict[Finding, tuple[Label, str]] = {
         "there is an effect, too small to matter (two one-sided tests)",
     ),
     "negligible": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
-    "not found": ("not reproduced", "the interval contains zero and lies below the smallest effect that matters"),
-    "reversed": ("not reproduced", "the interval lies entirely on the opposite side of zero"),
-    "undecided": ("inconclusive", "the interval contains both zero and effects that matter"),
+    "not found": ("not reproduced", "the interval contains no effect and lies below the smallest effect that matters"),
+    "reversed": ("not reproduced", "the interval lies entirely on the opposite side of no effect"),
+    "undecided": ("inconclusive", "the interval contains both no effect and effects that matter"),
 }
 _SHARES = ("global_basin",)
 _RNG_SEED = 20260101
@@ -111,6 +111,8 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
         needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
     if finding == "undecided" and not math.isfinite(result.estimate):
         reason = "too few pairs have a number"
+    if finding == "reversed" and not math.isfinite(result.estimate):
+        reason = "a run that diverged or never arrived counts as infinitely worse"
     if finding == "undecided" and result.undefined:
         reason += f"; {result.undefined} of {result.n} pairs have no value"
     return Verdict(

@@ -28,10 +28,16 @@ def formats_of(option: str, valid: Sequence[str]) -> tuple[str, ...]:
 
 
 def verdict_tables(judged: Sequence[Judged]) -> dict[str, pd.DataFrame]:
-    """`verdicts`: a row per estimand. `seeds`: a row per paired seed, with its difference on the scale of the test."""
+    """`verdicts`: a row per estimand. `seeds`: a row per paired seed, with its difference (or ln A − ln B)."""
     verdicts = [row for one in judged for row in _verdict_rows(one)]
     seeds = [
-        {"claim": one.claim.name, "estimand": verdict.estimand.name, "seed": seed, "difference": value}
+        {
+            "claim": one.claim.name,
+            "estimand": verdict.estimand.name,
+            "compare": verdict.estimand.compare,
+            "seed": seed,
+            "difference": value,
+        }
         for one in judged
         for verdict in one.verdicts
         for seed, value in verdict.differences.items()

@@ -1,6 +1,7 @@
 """Verdicts as text: effects with intervals, sentences, settings. Computes nothing."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,18 +19,19 @@ LEGEND = {
     " with its margin, before the runs of this version of the claim file; each section names earlier runs.",
     "direction only": "the effect has the claimed sign, and is larger than claimed, smaller than claimed, or of"
     " uncertain size.",
-    "not reproduced": "the effect is too small to matter (though not zero), negligible (too small to matter, if there"
-    " is any), not found (the interval contains zero and lies below the smallest effect that matters), or reversed.",
-    "inconclusive": "undecided: the interval contains both zero and effects that matter.",
-    "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the images.",
+    "not reproduced": "the effect is too small to matter (though not zero), negligible (too small to matter, if"
+    " there is any), not found (the interval contains no effect and lies below the smallest one that matters), or"
+    " reversed.",
+    "inconclusive": "undecided: the interval contains both no effect (0, or 1 for a factor) and effects that matter.",
+    "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the examples.",
     "arm": "one setting that is compared; the first arm of a comparison is A, the other one B.",
     "primary": "the one comparison that gives a claim its verdict.",
     "p": "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
-    " greater.",
+    " greater; ties count half.",
     "mean, t; Newcombe; BCa; order statistics": "how the interval is made: Student's t, of a difference of shares, by a"
     " bootstrap, of a median where runs never reached the target.",
-    "units": "an update is one step of descent; a point is one per cent of the images; nats measure the loss (2.3 for"
-    " guessing among ten classes); × is a factor; a slope is an exponent.",
+    "units": "an update is one step of descent; a point is one per cent of the examples; nats measure the loss (ln k"
+    " for guessing among k classes, 2.3 for ten); × is a factor; a slope is an exponent.",
     "lr, momentum": "the learning rate; momentum 0.9 is γ = 0.9 (gamma).",
 }
 QUICK = (
@@ -37,11 +39,12 @@ QUICK = (
     " not evidence"
 )
 QUICK_MARK = "quick run, not evidence"
-_BUT = "but:"
+BUT = "but:"
 _ORDER: tuple[Finding, ...] = (
     "as claimed", "larger than claimed", "of uncertain size", "smaller than claimed", "too small to matter",
     "negligible", "not found", "reversed", "undecided",
 )  # fmt: skip
+_DECIMAL = re.compile(r"(?<=_0)_(?=\d)")  # 0_3 in a name is 0.3
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
@@ -107,7 +110,7 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
 
     Then, as "but", what else the lesson says and the runs do not confirm.
     """
-    found: dict[str, list[str]] = {label: [] for label in [*_ORDER, _BUT]}
+    found: dict[str, list[str]] = {label: [] for label in [*_ORDER, BUT]}
     for verdict in verdicts:
         estimand, result = verdict.estimand, verdict.result
         if estimand.when is not None:
@@ -116,23 +119,29 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
                 text = lost(verdict)
             found[verdict.finding].append(f"{condition(estimand)}: {text}")
         elif estimand.question == "lesson" and not estimand.primary and verdict.finding != "as claimed":
-            found[_BUT].append(sentence(verdict).rstrip("."))
-    return [(label, (". " if label == _BUT else "; ").join(parts)) for label, parts in found.items() if parts]
+            found[BUT].append(_objection(verdict))
+    return [(label, (". " if label == BUT else "; ").join(parts)) for label, parts in found.items() if parts]
 
 
 def beyond(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """The conditions under which the primary effect is not as claimed: `("reversed", "for momentum 0.99")`."""
-    conditions = [verdict for verdict in verdicts if verdict.estimand.when is not None]
-    return [
+    """Where the finding is not that of the first verdict, the primary one: `("reversed", "for momentum 0.99")`."""
+    conditions = [one for one in verdicts if one.estimand.when is not None and one.finding != verdicts[0].finding]
+    found = [
         (finding, "; ".join(condition(one.estimand) for one in conditions if one.finding == finding))
-        for finding in _ORDER[1:]
+        for finding in _ORDER
         if any(one.finding == finding for one in conditions)
     ]
+    return found + [one for one in elsewhere(verdicts) if one[0] == BUT]
+
+
+def _objection(verdict: Verdict) -> str:
+    """What the lesson says besides, and the runs do not confirm."""
+    return f"{sentence(verdict).rstrip('.')} ({verdict.finding})"
 
 
 def condition(estimand: Estimand) -> str:
     """What distinguishes an estimand from the others of its claim, in few words."""
-    name = "the claim" if estimand.primary else estimand.name.replace("_", " ")
+    name = "the claim" if estimand.primary else _DECIMAL.sub(".", estimand.name).replace("_", " ")
     return _filled(estimand.when or name, estimand)
 
 
@@ -180,7 +189,7 @@ def done(claim: Claim, data: str) -> str:
         grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
         text += (
             f" Where an lr is tuned, each of {grid} was tried under {_seeds(len(claim.tuning.seeds))}. The one with"
-            f" {criterion(claim)} was taken, measured on images that did not train. Other seeds were used for the"
+            f" {criterion(claim)} was taken, measured on examples that did not train. Other seeds were used for the"
             " comparison."
         )
     return text

@@ -74,7 +74,8 @@ def text_table(judged: Judged) -> str:
         mark = "*" if verdict.estimand.primary else " "
         lines.append(f" {mark}{verdict.finding:<20} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
         lines.append(f"  {'':<20} {formatting.reason(verdict)} p {formatting.p_value(verdict)}, n = {verdict.result.n}")
-    lines.append(f" * gives the claim its verdict: {judged.verdicts[0].label}")
+    look = ", in a quick look" if claim.quick else ""
+    lines.append(f" * gives the claim its verdict: {judged.verdicts[0].label}{look}")
     return "\n".join(lines)
 
 
@@ -124,6 +125,7 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
             "n": "–",
             "done": "",
             "elsewhere": [],
+            "but": formatting.BUT,
             "beyond": [],
         }
         return shown | literature | {"groups": [], "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
@@ -134,6 +136,7 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "label": primary.label,
         "sentence": formatting.sentence(primary),
         "elsewhere": formatting.elsewhere(judged.verdicts),
+        "but": formatting.BUT,
         "beyond": formatting.beyond(judged.verdicts),
         "reason": formatting.reason(primary),
         "effect": formatting.effect(primary),
@@ -216,7 +219,9 @@ def _conditions(verdicts: Sequence[Verdict], quick: bool) -> dict[str, str]:
     figure = small_forest(rows)
     if quick:
         _mark_as_quick([figure], fontsize=8)
-    return {"data": inline(drawn(figure, "svg"), "svg+xml"), "alt": alt}
+    left_out = sum(one.estimand.when is not None for one in others) - len(drawable)
+    more = f"and {left_out} more in other units" if left_out else ""
+    return {"data": inline(drawn(figure, "svg"), "svg+xml"), "alt": alt, "more": more}
 
 
 def _mark_as_quick(figures: Sequence[Figure], fontsize: float | str = "x-small") -> None:

@@ -62,7 +62,9 @@ def check_verdicts(claims: Sequence[Claim], export: Path) -> None:
     names = {claim.name for claim in claims}
     old = [row for row in read_verdicts(export) if row["claim"] in names]
     if not old:
-        raise UserError(f"{export} has no verdict on {', '.join(sorted(names))}")
+        raise UserError(
+            f"{export} has no verdict on {', '.join(sorted(names))}; name its claims or their files before --check"
+        )
     recorded = {row["claim"] for row in old}
     new = verdict_tables(judge_claims([claim for claim in claims if claim.name in recorded]))["verdicts"]
     found = compare(old, plain_rows(new))

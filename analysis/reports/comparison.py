@@ -27,10 +27,18 @@ def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) 
         if other := [name for name in _SAME if was.get(name) != row.get(name)]:
             verdicts.append(f"{_name(key)}: not comparable, another {' and '.join(other)}")
         elif was["verdict"] != row["verdict"]:
-            verdicts.append(f"{_name(key)}: {was['verdict']} → {row['verdict']} ({_effect(was)} → {_effect(row)})")
+            change = f"{_name(key)}: {was['verdict']} → {row['verdict']} ({_effect(was)} → {_effect(row)})"
+            verdicts.append(change + _other_text(was, row))
         elif _moved(was.get("effect"), row.get("effect")):
             effects.append(f"{_name(key)}: {_effect(was)} → {_effect(row)} ({row['verdict']})")
     return Comparison(verdicts, effects)
+
+
+def _other_text(was: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What changed in the claim itself, because that may be why the verdict did."""
+    if was.get("claimed") != row.get("claimed"):
+        return f"; claimed: {was.get('claimed')} → {row.get('claimed')}"
+    return "; by another text of the claim" if was.get("claim_sha256") != row.get("claim_sha256") else ""
 
 
 def _name(key: tuple[str, str]) -> str:

@@ -1,8 +1,11 @@
 """The report of a search: a table on the screen, and the study's page. Every number comes from MLflow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import typer
 
 from analysis.rendering.export import exported
@@ -12,7 +15,7 @@ from harness.storage.checks import tracking_uri
 from harness.storage.urls import without_password
 from harness.studies import findings
 from harness.studies.frames import StudyFrames, study_frames
-from harness.studies.page import study_page
+from harness.studies.page import DIGITS, cell, study_page
 from harness.tracking.reader import ExperimentReader, deleted_error, parents_anywhere
 
 _SHOWN_TRIALS = 10
@@ -30,7 +33,7 @@ def write_report(study: str, out: Path, formats: Sequence[str] = ()) -> None:
     (page,) = write_files(out, {f"{name}.html": study_page(frames, uri).encode()})
     typer.echo(f"\npage: {page}")
     if formats:
-        files = write_files(out, exported(name, {"trials": frames.trials}, formats))
+        files = write_files(out, exported(name, {"trials": frames.trials, "fresh": _fresh(frames)}, formats))
         typer.echo(f"exported: {', '.join(map(str, files))}")
 
 
@@ -48,11 +51,22 @@ def _read(uri: str, study: str) -> StudyFrames:
     raise UserError(f"{wanted} in {without_password(uri)}; {there}")
 
 
+def _formatters() -> "Mapping[Any, Callable[[object], str]]":
+    """The same digits as on the page."""
+    return {name: partial(cell, digits=digits) for name, digits in DIGITS.items()}
+
+
+def _fresh(frames: StudyFrames) -> pd.DataFrame:
+    """The runs with fresh seeds, with their kind."""
+    kinds = {"confirmation": frames.confirmation, "winner": frames.winner, "baseline": frames.baseline}
+    return pd.concat([runs.assign(kind=kind) for kind, runs in kinds.items()], ignore_index=True)
+
+
 def _text(frames: StudyFrames) -> str:
     trial = findings.best_trial(frames)
-    table = findings.ranked(frames)[["trial", "state", "val_accuracy", "best_epoch", *frames.names, "run_id"]].head(
-        _SHOWN_TRIALS
-    )
+    table = findings.ranked(frames)[
+        ["trial", "state", "val_accuracy", "best_val_accuracy", "best_epoch", *frames.names, "run_id"]
+    ].head(_SHOWN_TRIALS)
     return "\n".join(
         [
             *(f"warning: {sentence}" for sentence in frames.lacks),
@@ -64,7 +78,7 @@ def _text(frames: StudyFrames) -> str:
             f"test  {findings.test_text(frames)} (runs {', '.join(findings.winner_runs(frames)['run_id'])})",
             *(f"gain  {line}" for line in filter(None, [findings.gain_sentence(frames)])),
             "",
-            table.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4g}"),
+            table.to_string(index=False, na_rep="–", formatters=_formatters()),
             "",
             *filter(None, [findings.earlier_winners(frames), findings.before_digests(frames)]),
             findings.CAUTION,

@@ -73,6 +73,11 @@ def _deviations(one: Judged) -> list[str]:
         found.append(
             f"other texts of this claim were replicated here too ({', '.join(one.evidence.source.other_texts)})"
         )
+    if seeds := one.evidence.source.seen_seeds:
+        found.append(
+            f"an earlier text of this claim was run on the same seeds ({seeds[0]} to {seeds[-1]}), so that its results"
+            " could be known when this text was written; choose other seeds in the claim's file"
+        )
     if one.evidence.source.deleted_runs:
         found.append(f"{one.evidence.source.deleted_runs} runs were deleted in MLflow and made again")
     return [f"{claim.name}: {sentence}." for sentence in found]

@@ -78,20 +78,24 @@ def _relative(evidence: Evidence) -> str:
 
 def _equal_seconds(evidence: Evidence) -> str:
     """BatchNorm costs time: its test accuracy, linear between epochs, when the plain network has done its 10 epochs."""
-    differences = []
+    differences, ratios = [], []
     plain, normed = evidence.of(["plain"]), evidence.of(["BatchNorm"])
     both = (plain["state"] == "complete") & (normed["state"] == "complete")
     plain, normed = plain[both], normed[both]
     for plain_id, normed_id in zip(plain["run_id"], normed["run_id"], strict=True):
         seconds = evidence.curve(plain_id, "epoch_seconds").sum()
         passed = evidence.curve(normed_id, "epoch_seconds").cumsum()
+        ratios.append(passed.iloc[-1] / seconds)
         last = np.interp(seconds, passed, evidence.curve(normed_id, "test_accuracy"))
         differences.append(float(last - evidence.curve(plain_id, "test_accuracy").iloc[-1]) * 100)
+    shared = ""
+    if np.allclose(ratios, 1):
+        shared = " Both trained in one stack, whose seconds are shared equally; --no-stack times each run alone."
     interval = mean_interval(differences)
     mean, low, high = (formatting.signed(value, 2) for value in (interval.mean, interval.low, interval.high))
     return (
         f"At equal seconds of training (those of the plain network's epochs), BatchNorm has {mean} points of test"
-        f" accuracy, 95 % interval {low} to {high}, n = {interval.n}."
+        f" accuracy, 95 % interval {low} to {high}, n = {interval.n}.{shared}"
     )
 
 

@@ -48,8 +48,8 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
         figure = plots.forest(chosen)
         about = plots.AXIS.get(kind, kind)
         caption = (
-            f"All effects in this unit ({about}). Dots: seeds. Bars: 95 % intervals. Green: what was claimed; a dotted"
-            " line: the smallest effect that matters."
+            f"All effects in this unit ({about}). Dots: seeds. Bars: 95 % intervals, green if as claimed. Shaded: what"
+            " was claimed; a dotted line: the smallest effect that matters."
         )
         pictures.append(Picture(f"{name}-effects-{position}", caption, [figure]))
     return pictures

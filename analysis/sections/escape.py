@@ -1,5 +1,7 @@
 """Does mini-batch noise leave local minima?"""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -35,13 +37,18 @@ def _shares(evidence: Evidence) -> pd.DataFrame:
 
 def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
     figures, axes = plots.new_figures(2)
-    w = np.linspace(-1.6, 1.5, 200)
-    axes[0].plot(w, w**4 / 4 - w**2 / 2 + 0.15 * w, linewidth=3)
+    arms = evidence.claim.arm_names(["toy, *"])
+    ends = {
+        arm: np.array([evidence.curve(run_id, "position").iloc[-1] for run_id in evidence.of([arm])["run_id"]])
+        for arm in arms
+    }
+    everywhere = np.concatenate(list(ends.values()))
+    w = np.linspace(min(-1.6, everywhere.min()), max(1.5, everywhere.max()), 200)
+    axes[0].plot(w, _height(w), color="#9aa3b0", linewidth=3)
     axes[0].annotate("start", (0.9, -0.1), (0.9, 0.25), arrowprops={"arrowstyle": "->", "color": "black"}, ha="center")
     axes[0].set(xlabel="w", ylabel="f(w)", title="w⁴/4 − w²/2 + 0.15 w")
-    for arm, colour in zip(evidence.claim.arm_names(["toy, *"]), plots.palette(len(shares)), strict=True):
-        ends = [evidence.curve(run_id, "position").iloc[-1] for run_id in evidence.of([arm])["run_id"]]
-        axes[0].plot(ends, [e**4 / 4 - e**2 / 2 + 0.15 * e for e in ends], ".", color=colour, alpha=0.4, label=arm)
+    for arm, colour, marker in zip(arms, plots.palette(len(arms)), "os^Dv" * len(arms), strict=False):
+        axes[0].plot(ends[arm], _height(ends[arm]), marker, color=colour, alpha=0.6, markersize=8, label=arm)
     plots.legend(axes[0])
     errors = [shares["share"] - shares["low"], shares["high"] - shares["share"]]
     positions = range(len(shares))
@@ -51,6 +58,11 @@ def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
         xlabel="batch size (64: all)", ylabel="share in the global basin", title="Where runs end", ylim=(-0.05, 1.05)
     )
     return Picture("escape-shares", "Dots on the curve: where runs ended. Bars: 95 % Wilson intervals.", figures)
+
+
+def _height(w: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    height: np.ndarray[Any, Any] = w**4 / 4 - w**2 / 2 + 0.15 * w
+    return height
 
 
 def _table(shares: pd.DataFrame) -> Table:

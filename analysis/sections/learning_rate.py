@@ -45,8 +45,11 @@ def _u_shape(frame: pd.DataFrame) -> Picture:
     axes.axvspan(*_LESSON_RANGE, color="#029e73", alpha=0.12)
     axes.axhline(_GUESSING, color="black", linestyle=":", linewidth=2)
     plots.by_size(axes, frame[frame["loss"] < float("inf")], "lr", "loss", "family")
-    axes.set(xlabel="lr", ylabel="training loss of the last epoch (nats)", title="Too small, and too large")
-    caption = "Green: the lesson's usual 0.01 to 0.5. Dotted: the loss of guessing, ln 10. Diverged runs have no dot."
+    axes.set(xlabel="lr", ylabel="training loss (nats)", title="Too small, and too large")
+    caption = (
+        "After the last epoch. Green: the lesson's usual 0.01 to 0.5. Dotted: the loss of guessing, ln 10. Diverged"
+        " runs have no dot."
+    )
     return Picture("learning_rate-u", caption, figures)
 
 

@@ -1,5 +1,6 @@
 """Does momentum speed training?"""
 
+import numpy as np
 import pandas as pd
 
 from analysis.evidence.claims import Evidence
@@ -12,7 +13,7 @@ from analysis.sections.default import effects
 _PANELS = {"equal_lr": "Equal lr", "tuned": "lr tuned for each", "matched_step": "Equal long-run step, lr / (1 − γ)"}
 _WATCHED = ("lr 0.01, no momentum", "lr 0.01, momentum 0.9")
 _UNTIL = (10, 50, 200, 1_000)
-ESTIMANDS, ARMS = tuple(_PANELS), _WATCHED
+ESTIMANDS, ARMS = (*_PANELS, "seconds"), _WATCHED
 
 
 def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
@@ -25,7 +26,19 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
         _reached(evidence, primary.at),
         *effects("momentum", verdicts),
     ]
-    return Section(pictures, [_agreement(evidence), _arms(evidence, primary.at)], [])
+    return Section(pictures, [_agreement(evidence), _arms(evidence, primary.at)], _shared_seconds(verdicts))
+
+
+def _shared_seconds(verdicts: list[Verdict]) -> list[str]:
+    """A note if both arms trained in one stack, whose seconds are shared equally."""
+    by_name = {verdict.estimand.name: verdict for verdict in verdicts}
+    updates, seconds = (by_name[name].differences for name in ("equal_lr", "seconds"))
+    if not np.allclose(updates, seconds, rtol=1e-9, atol=0):
+        return []
+    return [
+        'Both arms trained in one stack, whose seconds are shared equally: "in seconds" repeats the updates. --no-stack'
+        " times each run alone."
+    ]
 
 
 def _loss_by_update(evidence: Evidence, verdicts: list[Verdict], target: float) -> Picture:

@@ -185,7 +185,7 @@ def bowl() -> WorkedExample:
          " by √0.9 a step, whatever the lr. It bears larger steps, too: descent diverges beyond η = 2/c, momentum"
          " beyond 2(1 + γ)/c."],
         [Picture("walkthrough-bowl", f"{_STEPS} steps each. Ways that diverge leave the picture.", figures)],
-        [Table("What the roots foretell, along the steep direction, and where the ways ended.", pd.DataFrame(rows))],
+        [Table("Foretold for the steep direction; |w| is of both directions.", pd.DataFrame(rows))],
         [check("ways that do not do what the roots foretell (of 12)", float(wrong))],
     )  # fmt: skip
 
@@ -217,7 +217,7 @@ def momentum_by_hand() -> WorkedExample:
         ["by hand: v ← γv − η ∂L/∂w, w ← w + v", "torch: u ← γu + ∂L/∂w, w ← w − ηu"],
         ["optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
          " Once η changes, torch rescales the whole past with it, the formula by hand only the new part."],
-        [Picture("walkthrough-momentum", "50 steps from (10, 7.5): a cross on each point of the line.", figures)],
+        [Picture("walkthrough-momentum", "50 steps from (10, 7.5), from the first on: a cross each.", figures)],
         [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
         [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
     )  # fmt: skip

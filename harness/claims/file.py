@@ -36,7 +36,7 @@ def claim_files() -> list[Path]:
 
 
 def find_claim(spec: str) -> Path:
-    """The file of a claim, by its name or by a path. Raises `UserError` if there is none."""
+    """The file of a claim, by its name, by a path, or by its name here. Raises `UserError` if there is none."""
     if spec.endswith(".toml"):
         path = Path(spec)
         if path.is_dir() or not path.exists():
@@ -45,6 +45,8 @@ def find_claim(spec: str) -> Path:
             )
         return path
     known = [file.stem for file in claim_files()]
+    if spec not in known and Path(f"{spec}.toml").is_file():
+        return Path(f"{spec}.toml")
     path = CLAIMS / f"{named(spec, known)}.toml"
     if path.stem not in known:
         raise UserError(f"no claim {spec!r}: {suggest(spec, known)}known are {', '.join(known)}; or a .toml file")

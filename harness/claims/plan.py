@@ -58,7 +58,7 @@ def list_claims(claims: Sequence[Claim], workers: int, console: Console) -> None
     console.print("")
     console.print(f"time: about, on {workers} workers as fast as a core of an Intel Xeon; --quick makes fewer runs")
     there = ", ".join(f"{name} {count:,}" for name, count in TRAINING_EXAMPLES.items())
-    console.print(f"rows: about how many training rows the data of --dataset need; there are {there}")
+    console.print(f"rows: a claim needs about as many training rows; the data have {there}")
 
 
 def _rows_needed(arm: Arm) -> int:

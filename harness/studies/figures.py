@@ -89,8 +89,8 @@ def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> go.Figur
     accuracy = complete["val_accuracy"].round(4).tolist()
     dimensions.append({"label": _ACCURACY, "values": accuracy})
     lines = {"color": accuracy, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": ""}}}
-    figure = go.Figure(layout={"margin": {"l": 60, "r": 20, "t": 60, "b": 30}})
-    return figure.add_parcoords(dimensions=dimensions, line=lines)
+    figure = go.Figure(layout={"margin": {"l": 60, "r": 50, "t": 60, "b": 30}})
+    return figure.add_parcoords(dimensions=dimensions, line=lines, labelfont={"size": 13}, tickfont={"size": 11})
 
 
 def importance_bars(importances: Mapping[str, Importance]) -> go.Figure:
@@ -115,8 +115,9 @@ def pareto_front(trials: pd.DataFrame) -> go.Figure:
     _add_points(figure, timed, "seconds")
     front = front_of(timed)
     figure.add_scatter(
-        x=front["seconds"].round(3).tolist(), y=front["val_accuracy"].round(4).tolist(), mode="lines",
-        line={"color": "black", "shape": "hv", "width": 2}, name="Pareto front", hoverinfo="skip",
+        x=front["seconds"].round(3).tolist(), y=front["val_accuracy"].round(4).tolist(), mode="lines+markers",
+        line={"color": "black", "shape": "hv", "width": 2}, name="Pareto front",
+        marker={"symbol": "diamond", "size": 9}, hoverinfo="skip",
     )  # fmt: skip
     return figure
 

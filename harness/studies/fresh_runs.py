@@ -8,6 +8,7 @@ import torch
 
 from harness.cli.progress import Eta
 from harness.core.config import RunConfig
+from harness.core.defaults import OPTIONAL, SEARCHED
 from harness.data.dataset import Dataset
 from harness.engines.base import Job
 from harness.engines.cost import cost
@@ -100,7 +101,8 @@ class FreshRuns:
         elif state == "complete":
             text = f"{record.epochs[-1].val_accuracy:.4f} at epoch {len(record.epochs)}, {record.seconds:.1f} s"
         writer.end_run(record.run, state, result.note, metrics)
-        searched = record.job.config.model_dump(include={"lr", "gamma", "batch_size", "epochs", "batch_norm"})
+        fields = record.job.config.model_dump(include={*SEARCHED, *OPTIONAL})
+        searched = {name: value for name, value in fields.items() if value != OPTIONAL.get(name)}
         self._recorder.console.print_run(run.name, state, text, searched, result.note)
 
     def _log_model(self, record: RecordedJob, weights: Mapping[str, Any]) -> None:

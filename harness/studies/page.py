@@ -17,9 +17,10 @@ from harness.studies import figures, findings
 from harness.studies.frames import MOST_SHOWN, StudyFrames
 
 _LOCAL_UI = "http://127.0.0.1:5000"
-_COMMIT_DIGITS = 10
-_DIGITS = {"val_accuracy": ".4f", "best_epoch": ".0f", "lr": "#.4g", "gamma": ".4f", "seconds": ".2f"}
-_FRESH = {"test_accuracy": ".4f", "test_loss": ".4f"}
+_COMMITDIGITS = 10
+_ACCURACIES = ("val_accuracy", "best_val_accuracy", "test_accuracy", "test_loss")
+DIGITS = {"best_epoch": ".0f", "lr": "#.4g", "gamma": ".4f", "seconds": ".2f"} | dict.fromkeys(_ACCURACIES, ".4f")
+_FRESH_COLUMNS = ("seed", "state", "test_accuracy", "test_loss")
 
 
 class _Plot(NamedTuple):
@@ -38,7 +39,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
     cut = f"the {len(shown)} best of {len(trials):,} trials" if len(shown) < len(trials) else ""
     place = f"{server}/#/experiments/{frames.experiment_id}/runs/"
     best = trials[trials["trial"] == frames.best].iloc[0]
-    columns = ("trial", "state", "val_accuracy", "best_epoch", *frames.names, "seconds")
+    columns = ("trial", "state", "val_accuracy", "best_val_accuracy", "best_epoch", *frames.names, "seconds")
     winner = findings.winner_runs(frames)
     return (
         environment(Path(__file__).parent / "templates")
@@ -63,9 +64,14 @@ def study_page(frames: StudyFrames, uri: str) -> str:
                 for plot in _plots(frames, trials, shown)
             ],
             columns=columns,
-            trials=_rows(shown, columns, _DIGITS, place),
-            fresh_columns=("trial", "seed", "state", "test_accuracy", "test_loss"),
-            winner=_rows(winner, ("trial", "seed", "state", "test_accuracy", "test_loss"), _FRESH, place),
+            trials=_rows(shown, columns, DIGITS, place),
+            fresh_columns=_FRESH_COLUMNS,
+            tested={
+                "Runs of the winner, tested once each": _rows(winner, _FRESH_COLUMNS, DIGITS, place),
+                "Runs of the lesson's setting, with the same seeds": _rows(
+                    frames.baseline, _FRESH_COLUMNS, DIGITS, place
+                ),
+            },
             server=server,
             local=server == _LOCAL_UI,
             parent={"id": frames.parent_id, "link": place + frames.parent_id},
@@ -77,7 +83,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
 
 def _facts(frames: StudyFrames) -> dict[str, str]:
     facts = frames.facts
-    commit = facts.commit[:_COMMIT_DIGITS] + facts.commit[40:]
+    commit = facts.commit[:_COMMITDIGITS] + facts.commit[40:]
     found = {
         "trials": findings.states_text(frames),
         "command": facts.command,
@@ -126,11 +132,12 @@ def _height(plot: _Plot) -> int:
 def _rows(frame: pd.DataFrame, columns: tuple[str, ...], digits: dict[str, str], place: str) -> list[dict[str, object]]:
     """Each row with its cells as text of fixed digits, and the run that it shows."""
     return [
-        {"cells": [_cell(row[name], digits.get(name, "")) for name in columns], "id": row["run_id"],
+        {"cells": [cell(row[name], digits.get(name, "")) for name in columns], "id": row["run_id"],
          "link": place + str(row["run_id"])}
         for row in frame.to_dict("records")
     ]  # fmt: skip
 
 
-def _cell(value: object, digits: str) -> str:
+def cell(value: object, digits: str) -> str:
+    """A value of a table with these digits (a format); a dash for a missing one."""
     return "–" if pd.isna(value) else format(value, digits)  # type: ignore[call-overload]

@@ -179,7 +179,10 @@ def read_space(path: Path) -> Space:
     in_order = {name: domains[name] for name in _KNOWN if name in domains}
     searched = {name: domain for name, domain in in_order.items() if not isinstance(domain, Fixed)}
     if not searched:
-        raise UserError(f"{path} names no parameter to search; give at least one of {', '.join(_KNOWN)}")
+        raise UserError(
+            f"{path} has nothing to search: give at least one parameter low and high, or choices; known are"
+            f" {', '.join(_KNOWN)}"
+        )
     given = {name: domain.value for name, domain in in_order.items() if isinstance(domain, Fixed)}
     lesson = {name: LESSON[name] for name in SEARCHED if name not in in_order}
     fixed = {name: (lesson | given)[name] for name in _KNOWN if name in lesson | given}

@@ -214,7 +214,8 @@ class Study:
         text = frozen.user_attrs.get(OUTCOME)
         fields = json.loads(text) if text else None
         outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None
-        return Trial(frozen.number, self.space.fixed | frozen.params, outcome)
+        params = self.space.fixed | frozen.params
+        return Trial(frozen.number, {name: params[name] for name in self.space.lesson if name in params}, outcome)
 
 
 def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -151,7 +151,8 @@ def warnings(summary: Summary) -> list[str]:
         [unstable] * bool(summary.diverged)
         + [guesses] * is_guess
         + [
-            f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it"
+            f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it in the"
+            " search space (--space)"
             for name, edge in summary.edges.items()
         ]
     )

@@ -60,7 +60,8 @@ def verify(uri: str, name: str, replays: int, data_dir: Path | None) -> None:
 
 
 def _find(uri: str, name: str) -> list[tuple[str, TrackedRun]]:
-    """The studies called `name`, and the replications of the claim called so."""
+    """The studies called `name`, and the replications of the claim called so, or of that file."""
+    name = Path(name).stem if name.endswith(".toml") else name
     studies, claims = parents_anywhere(uri, "study"), parents_anywhere(uri, "claim")
     found = [one for one in studies if one[1].name == name]
     found += [one for one in claims if name in (one[1].name, one[1].params.get("claim"))]

@@ -321,7 +321,7 @@ def test_a_study_whose_trials_are_all_copies_has_a_page(store, tracking, report)
 
 
 def test_what_the_search_warned_of_stands_on_the_page(store, tracking, parent, report):
-    tracking.set_tags(parent, {"harness.warnings": '["the best lr (0.3) is at the high edge of its range; widen it"]'})
+    tracking.set_tags(parent, {"harness.warnings": '["the best lr (0.3) is at the high edge"]'})
     add_fresh(tracking, parent, "baseline", {421: 0.69, 422: None, 423: 0.70})
     tracking.close(wait=True)
     told = report("--study", "study").stdout

@@ -360,6 +360,7 @@ def test_a_claim_is_found_by_name_or_path(tmp_path):
     assert find_claim("momentum").name == "momentum.toml"
     (tmp_path / "own.toml").write_text(SMALL)
     assert find_claim(str(tmp_path / "own.toml")) == tmp_path / "own.toml"
+    assert find_claim("own") == Path("own.toml"), "as it is called here"
     with pytest.raises(UserError, match=r"no claim 'momentun': did you mean momentum\? known are batch_noise"):
         find_claim("momentun")
     (tmp_path / "folder.toml").mkdir()

@@ -72,7 +72,10 @@ def test_a_space_in_words():
         ("[hidden]\nlow=1.5\nhigh=64", "hidden is 1.5"),
         ("[standardize]\nlow=0\nhigh=1", "[standardize] lacks choices: give choices, as [false, true], or value"),
         ("[standardize]\nvalue=1", "standardize is 1: it should be a valid boolean"),
-        ("[gamma]\nvalue=0.9", "names no parameter to search; give at least one of lr, gamma"),
+        (
+            "[gamma]\nvalue=0.9",
+            "has nothing to search: give at least one parameter low and high, or choices; known are lr, gamma",
+        ),
         ("[gamma]\nvalue=0.9\nlow=0", "has a field 'low' that does not fit: give low, high and log, choices alone"),
         ("[gamma]\nvalue=1.5\n[lr]\nlow=0.1\nhigh=1", "gamma is 1.5: it should be less than 1"),
         ("[hiden]\nvalue=1", "did you mean hidden?"),
@@ -103,7 +106,7 @@ def test_a_space_in_words():
         ("[batch_norm]\nlow=0\nhigh=1", "[batch_norm] lacks choices: give choices, as [false, true]"),
         ("lr = 3", "lr is 3: write a table, [lr]"),
         ("[lr", "is not valid TOML"),
-        ("", "names no parameter"),
+        ("", "has nothing to search"),
     ],
 )
 def test_a_wrong_space_is_refused_in_one_line_that_names_the_file(text, message):

@@ -65,7 +65,9 @@ def test_importances_are_shares_or_a_reason():
 
 
 def test_a_value_at_the_edge_is_a_warning():
-    assert warnings(SUMMARY) == ["the best lr (0.99) is at the high edge of its range; widen it"]
+    assert warnings(SUMMARY) == [
+        "the best lr (0.99) is at the high edge of its range; widen it in the search space (--space)"
+    ]
 
 
 def test_the_description_is_a_table_of_the_complete_trials_best_first():
@@ -146,4 +148,4 @@ def test_the_model_card_says_how_good_this_model_is_and_how_good_its_settings():
     assert "This model: 0.8800. The same settings with all fresh seeds: 0.8900 ± 0.0100 (0.8800" in card
     assert "lr 0.99 · gamma 0.5 · batch_size 128 · epochs 3 · batch_norm on" in card
     assert f"Gain: {gain_line(SUMMARY)}." in card
-    assert "- the best lr (0.99) is at the high edge of its range; widen it.\n" in card
+    assert "- the best lr (0.99) is at the high edge of its range; widen it in the search space (--space).\n" in card

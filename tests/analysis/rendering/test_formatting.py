@@ -4,7 +4,18 @@ import pytest
 from support.verdict_example import verdict
 
 from analysis.judging.verdicts import Lost
-from analysis.rendering.formatting import beyond, claimed, effect, elsewhere, lost, number, p_value, sentence, signed
+from analysis.rendering.formatting import (
+    beyond,
+    claimed,
+    condition,
+    effect,
+    elsewhere,
+    lost,
+    number,
+    p_value,
+    sentence,
+    signed,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +55,14 @@ def test_other_conditions_are_grouped_by_what_becomes_of_the_effect():
         ("too small to matter", "at batch 4: 0.3 points [−0.7, 1.3]"),
         ("negligible", "at lr 0.5: 0.1 points [−0.9, 1.1]; at lr 1: 0.2 points [−0.8, 1.2]"),
         ("reversed", "in epoch 2: 10 of 10 pairs hold a run that diverged"),
-        ("but:", "Norm adds 1 points. Norm adds 2 points. About 31 seeds would settle it"),
+        (
+            "but:",
+            "Norm adds 1 points (smaller than claimed). Norm adds 2 points. About 31 seeds would settle it (undecided)",
+        ),
     ]
 
 
-def test_a_summary_names_the_conditions_under_which_the_effect_is_not_as_claimed():
+def test_a_summary_names_the_conditions_under_which_the_finding_is_another_one():
     told = beyond(
         [
             verdict(when=None),
@@ -59,7 +73,24 @@ def test_a_summary_names_the_conditions_under_which_the_effect_is_not_as_claimed
             verdict("undecided", 1.0),
         ]
     )
-    assert told == [("larger than claimed", "at lr 0.01; at batch 1,024"), ("reversed", "for momentum 0.99")]
+    assert told == [
+        ("larger than claimed", "at lr 0.01; at batch 1,024"),
+        ("reversed", "for momentum 0.99"),
+        ("but:", "Norm adds 1 points (undecided)"),
+    ]
+    primary = verdict("reversed")
+    primary = primary._replace(estimand=primary.estimand.model_copy(update={"primary": True}))
+    reversed_but_for_one = [
+        primary,
+        verdict("as claimed", when="at lr 0.5"),
+        verdict("reversed", when="at lr 1"),
+    ]
+    assert beyond(reversed_but_for_one) == [("as claimed", "at lr 0.5")]
+
+
+def test_a_name_keeps_its_decimals():
+    estimand = verdict().estimand.model_copy(update={"name": "lr_1_against_0_1"})
+    assert condition(estimand) == "lr 1 against 0.1"
 
 
 def test_what_was_claimed_is_told_with_its_side_and_unit():

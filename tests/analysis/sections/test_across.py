@@ -41,6 +41,16 @@ def test_other_texts_that_were_replicated_are_said(told, recorded):
     assert parent.id
 
 
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_seeds_that_an_earlier_text_used_are_said(store, is_earlier):
+    """Whoever has seen their results may have written the margin after them."""
+    other = tiny()._replace(sha256="ab" * 32)
+    for claim in (other, tiny()) if is_earlier else (tiny(), other):
+        record(store, claim)
+    told = "\n".join(warnings([judge_claim(tiny(), store)]))
+    assert ("tiny: an earlier text of this claim was run on the same seeds (1 to 4)" in told) is is_earlier
+
+
 def test_runs_from_before_digests_are_counted(told, recorded):
     reader = ExperimentReader(recorded, "claims/tiny")
     (parent,) = reader.parents("claim")
