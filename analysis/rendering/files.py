@@ -17,7 +17,7 @@ from harness.core.files import write_atomically
 from harness.pages import templates
 
 _DPI = 120
-_COLOURS = 128
+_COLOURS = 256
 _REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
 
 
