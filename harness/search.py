@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import command, options
-from harness.core.defaults import LESSON_SEED, Precision
+from harness.core.defaults import LESSON_SEED, Precision, PrunerChoice, SamplerChoice
 from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
 from harness.storage.checks import OPTUNA_DEFAULT
@@ -36,6 +36,8 @@ def main(
     space: Annotated[
         Path | None, typer.Option(help="TOML file of the search space.", show_default="experiments/search.toml")
     ] = None,
+    sampler: Annotated[SamplerChoice, typer.Option(help="How configs are proposed; part of the study.")] = "tpe",
+    pruner: Annotated[PrunerChoice, typer.Option(help="Which trials stop early; part of the study.")] = "median",
     storage: Annotated[str, typer.Option(help="Where Optuna stores the study.")] = OPTUNA_DEFAULT,
     round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
     timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds, once a run has ended.")] = None,
@@ -67,6 +69,8 @@ def main(
             timeout=timeout,
             finals=FinalsPlan(confirm, confirm_seeds, winner_seeds),
             wait=wait,
+            sampler=sampler,
+            pruner=pruner,
         )
         request.check()
 

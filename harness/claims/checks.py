@@ -3,6 +3,7 @@
 from harness.claims.claim import Arm, Claim
 from harness.claims.estimands import LENGTH, MEASURES, Estimand
 from harness.core.config import SEEDS
+from harness.core.defaults import BESIDE_SGD, OPTIONAL
 
 _NEEDS_VALIDATION = ("validation_loss", "validation_halves")
 
@@ -93,6 +94,9 @@ def _check_arm(arm: Arm, estimand: Estimand, position: int) -> None:
     toy = arm.fields.get("dataset") is not None
     if toy != (estimand.measure == "global_basin"):
         raise ClaimError(f"{here} is {'' if toy else 'no '}run of the two-basin toy", *place)
+    others = [name for name in BESIDE_SGD if arm.fields.get(name, OPTIONAL[name]) != OPTIONAL[name]]
+    if others and (toy or estimand.measure == "step_gain"):
+        raise ClaimError(f"{here} has {others[0]}, and this measure is one of SGD at a constant lr", *place)
     missing = set(kind.probes) - set(arm.probes)
     if missing:
         raise ClaimError(f"{here} lacks the probe {', '.join(sorted(missing))}", *place)

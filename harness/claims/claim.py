@@ -192,9 +192,11 @@ class Claim(NamedTuple):
         for name, arm in self.arms.items():
             shorter = {
                 field: math.ceil(arm.fields[field] / QUICK_SHARE)
-                for field in ("epochs", "updates")
-                if arm.fields.get(field) is not None
+                for field in ("epochs", "updates", "warmup_epochs")
+                if arm.fields.get(field)
             }
+            if "warmup_epochs" in shorter:
+                shorter["warmup_epochs"] = min(shorter["warmup_epochs"], shorter["epochs"] - 1)
             arms[name] = arm._replace(
                 fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS), tune_to_loss=None
             )

@@ -94,6 +94,11 @@ class _Settings(Strict):
     batch_norm: bool | list[bool] | None = None
     standardize: bool | None = None
     hidden_batch_norm: bool | None = None
+    optimizer: str | list[str] | None = None  # the config knows their names
+    nesterov: bool | None = None
+    weight_decay: float | list[float] | None = None
+    lr_schedule: str | list[str] | None = None
+    warmup_epochs: int | None = None
     split: Split | None = None
     probes: list[ProbeName] | None = None
     seeds: int | None = Field(default=None, ge=2)

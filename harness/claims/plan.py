@@ -18,7 +18,7 @@ from harness.data.dataset import training_size
 from harness.data.load import load
 from harness.engines.cost import cost
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, parents_anywhere
-from harness.tracking.schema import EFFECT_SIZE
+from harness.tracking.schema import EFFECT_SIZE, TRAINING_SECONDS
 
 _ENOUGH_POWER = 0.8
 # Measured on the runs of a quick replication of `momentum` on two cores of an Intel Xeon, 2026-11-27.
@@ -139,12 +139,12 @@ def _pace(claim: Claim, uri: str, images: int) -> Pace:
         for experiment, parent in parents_anywhere(uri, "claim"):
             if len(done) < _RUNS_TO_TIME:
                 reader = ExperimentReader(uri, experiment)
-                timed = [run for run in reader.children(parent.id, "arm") if "training_seconds" in run.metrics]
+                timed = [run for run in reader.children(parent.id, "arm") if TRAINING_SECONDS in run.metrics]
                 done += [run for run in timed if run.params.get("dataset") == claim.dataset]
         costs = [cost(config_of(run), images) for run in done]
     except UserError:  # nothing is recorded yet, or a record was altered
         done = []
-    seconds = sum(run.metrics["training_seconds"] for run in done)
+    seconds = sum(run.metrics[TRAINING_SECONDS] for run in done)
     if not seconds:
         return Pace(_IMAGES_PER_SECOND, 0)
     return Pace(sum(costs) / seconds, len(done))

@@ -151,7 +151,7 @@ class Replication:
         metrics = {}
         self._writer.log_readings(record.run, record.result.readings)
         if state == "complete":
-            metrics = {"training_seconds": record.seconds}
+            metrics = {schema.TRAINING_SECONDS: record.seconds}
             if record.result.trajectory is not None:
                 self._writer.log_array(record.run, schema.TRAJECTORY, record.result.trajectory)
             if task.kind == "tuning" and math.isfinite(value := score(task.arm, record.epochs)):

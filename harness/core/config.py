@@ -4,9 +4,9 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.core.defaults import LESSON, LESSON_SEED, OPTIONAL, Precision
+from harness.core.defaults import BESIDE_SGD, LESSON, LESSON_SEED, OPTIONAL, LrSchedule, OptimizerName, Precision
 from harness.core.errors import UserError
 from harness.core.validation import describe
 
@@ -50,7 +50,33 @@ class RunConfig(BaseModel):
     updates: int | None = Field(
         default=None, ge=1, le=_LARGEST, description="stop after this many updates, even in the middle of an epoch"
     )
+    optimizer: OptimizerName = Field(default=OPTIONAL["optimizer"], description="of torch.optim, with its defaults")
+    nesterov: bool = Field(default=OPTIONAL["nesterov"], description="Nesterov's momentum")
+    weight_decay: float = Field(default=OPTIONAL["weight_decay"], ge=0, description="L2 penalty; decoupled for adamw")
+    lr_schedule: LrSchedule = Field(
+        default=OPTIONAL["lr_schedule"], description="by epoch: cosine falls to 0, step to a tenth after each third"
+    )
+    warmup_epochs: int = Field(
+        default=OPTIONAL["warmup_epochs"], ge=0, le=_LARGEST, description="epochs in which lr rises from a third of it"
+    )
     precision: Precision = Field(default="float32", description="of the matrix products; weights are always float32")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RunConfig":
+        if self.optimizer in ("adam", "adamw") and self.gamma:
+            raise ValueError(f"gamma is {self.gamma}: {self.optimizer} has momentum of its own; it should be 0")
+        if self.optimizer == "adamw" and not self.weight_decay:
+            raise ValueError("weight_decay is 0: adamw without it is adam; torch's own value is 0.01")
+        if self.nesterov and not (self.optimizer == "sgd" and self.gamma):
+            raise ValueError("nesterov is True: it should go with sgd and a gamma above 0")
+        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs is {self.warmup_epochs}: it should be less than epochs, {self.epochs}")
+        return self
+
+    @property
+    def is_plain_sgd(self) -> bool:
+        """Whether it is the lesson's optimizer: SGD with momentum at a constant lr."""
+        return all(getattr(self, name) == OPTIONAL[name] for name in BESIDE_SGD)
 
     @property
     def content_hash(self) -> str:
@@ -71,11 +97,15 @@ def make_config(**fields: Any) -> RunConfig:
 
 
 def check_value(name: str, value: Any) -> None:
-    """Raise `UserError` unless `value` is valid for the field `name`."""
-    make_config(**(LESSON | {"seed": LESSON_SEED, "dataset": "", "split": "search", name: value}))
+    """Raise `UserError` unless `value` is valid for the field `name`, whatever the other fields are."""
+    try:
+        RunConfig(**(LESSON | {"seed": LESSON_SEED, "dataset": "", "split": "search", name: value}))
+    except ValidationError as error:
+        if error.errors()[0]["loc"]:
+            raise UserError(_first_complaint(error)) from None
 
 
 def _first_complaint(error: ValidationError) -> str:
     complaint = error.errors()[0]
-    name = str(complaint["loc"][0])
+    name = str(complaint["loc"][0]) if complaint["loc"] else ""  # "" for fields that do not go together
     return describe(name, complaint) + (f"; {_REMEDY[name]}" if name in _REMEDY else "")

@@ -11,6 +11,8 @@ from optuna.trial import FrozenTrial
 from harness.core.errors import UserError
 
 OUTCOME, _SETTINGS = "outcome", "settings"  # keys of Optuna's user attributes, of a trial and of the study
+SAMPLER, PRUNER = "sampler", "pruner"  # settings
+_EARLIER = {SAMPLER: "tpe", PRUNER: "median"}  # of studies of an earlier version, which had no choice
 _OPTIONS = {"cohort": "stack", "round": "round-size"}  # recorded setting → name of its option
 
 
@@ -29,6 +31,7 @@ def check_study(study: optuna.Study, settings: Mapping[str, Any]) -> None:
         return
     if not isinstance(stored, dict):
         raise UserError(f"study {name!r} is of other code: its settings are {_short(stored)}; use --study NAME")
+    stored = _EARLIER | stored
     for key, value in settings.items():
         if key in stored and stored[key] != value:
             option = _OPTIONS.get(key, key)

@@ -43,7 +43,9 @@ MOST_SHOWN = 200  # trials, on the page of a study
 _EPOCHS = ["epoch", "val_accuracy", "seconds", "trial", "run_id", "state"]
 _FRESH = ["trial", "seed", "run_id", "state", "val_accuracy", "test_loss", "test_accuracy"]
 _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "hidden": int, "seed": int}
-SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm")
+_NUMBERS |= {"weight_decay": float, "warmup_epochs": int}
+SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm", "nesterov")
+_TEXTS = ("optimizer", "lr_schedule")
 
 
 class StudyFacts(NamedTuple):
@@ -231,6 +233,7 @@ def _trial_row(run: TrackedRun) -> dict[str, object]:
     row: dict[str, object] = {"trial": int(tags[TRIAL]), "run_id": run.id, "state": tags[STATE]}
     row |= {name: kind(params.get(name, OPTIONAL.get(name))) for name, kind in _NUMBERS.items()}
     row |= {name: params.get(name) == "True" for name in SWITCHES}
+    row |= {name: params.get(name, OPTIONAL[name]) for name in _TEXTS}
     row["copy"] = DUPLICATE_OF in tags
     row["learned"] = tags.get(LEARNED) != "false"
     row["restored"] = RESTORED in tags

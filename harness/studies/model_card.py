@@ -1,9 +1,15 @@
 """What MLflow shows above the winner's model: what it is, what it was trained on, how it was tested, its limits."""
 
 from harness.cli.console import format_params
+from harness.core.defaults import OPTIONAL
 from harness.core.metrics import DatasetRecord
 from harness.studies.finals import FinalRun
 from harness.studies.summary import Summary, accuracy_text, gain_line, warnings
+
+
+def _optimizer(summary: Summary) -> str:
+    name = summary.best.params.get("optimizer", OPTIONAL["optimizer"])
+    return {"sgd": "SGD with momentum `gamma`", "rmsprop": "RMSprop with momentum `gamma`"}.get(name, f"torch's {name}")
 
 
 def model_card(summary: Summary, tested: FinalRun, record: DatasetRecord) -> str:
@@ -19,7 +25,7 @@ def model_card(summary: Summary, tested: FinalRun, record: DatasetRecord) -> str
 
 **Data.** {record.profile}. SHA-256 {record.sha256[:12]}.
 
-**Training.** {format_params(summary.best.params)}. SGD with momentum `gamma`, on the training and validation parts \
+**Training.** {format_params(summary.best.params)}. {_optimizer(summary)}, on the training and validation parts \
 together. The settings were chosen by {len(summary.trials)} trials on the validation part.
 
 **Test.** Once on the test part, which chose nothing. This model: {own}. The same settings with all fresh seeds: \

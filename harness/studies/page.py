@@ -17,7 +17,7 @@ from harness.studies import figures, findings
 from harness.studies.frames import MOST_SHOWN, StudyFrames
 
 _LOCAL_UI = "http://127.0.0.1:5000"
-_COMMITDIGITS = 10
+_COMMIT_DIGITS = 10
 _ACCURACIES = ("val_accuracy", "best_val_accuracy", "test_accuracy", "test_loss")
 DIGITS = {"best_epoch": ".0f", "lr": "#.4g", "gamma": ".4f", "seconds": ".2f"} | dict.fromkeys(_ACCURACIES, ".4f")
 _FRESH_COLUMNS = ("seed", "state", "test_accuracy", "test_loss")
@@ -83,7 +83,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
 
 def _facts(frames: StudyFrames) -> dict[str, str]:
     facts = frames.facts
-    commit = facts.commit[:_COMMITDIGITS] + facts.commit[40:]
+    commit = facts.commit[:_COMMIT_DIGITS] + facts.commit[40:]
     found = {
         "trials": findings.states_text(frames),
         "command": facts.command,

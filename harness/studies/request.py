@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.core.defaults import Precision
+from harness.core.defaults import Precision, PrunerChoice, SamplerChoice
 from harness.core.errors import UserError
 from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
@@ -39,6 +39,8 @@ class SearchRequest(NamedTuple):
     timeout: float | None
     finals: FinalsPlan
     wait: bool
+    sampler: SamplerChoice
+    pruner: PrunerChoice
 
     @property
     def space_file(self) -> Path:

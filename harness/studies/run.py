@@ -15,6 +15,7 @@ from harness.engines.choice import device_of, make_engine
 from harness.storage.checks import tracking_uri
 from harness.storage.locks import locked
 from harness.studies import summary as texts
+from harness.studies.acceptance import PRUNER, SAMPLER
 from harness.studies.request import SearchRequest
 from harness.studies.session import SearchSession
 from harness.studies.space import Space
@@ -43,6 +44,7 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
     name = request.study or f"{dataset.name}-{request.seed}"
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": request.round_size, "device": device}
     settings |= {"cohort": "on" if request.stack else "off", "precision": request.precision}
+    settings |= {SAMPLER: request.sampler, PRUNER: request.pruner}
     on_wait = console.warn if request.wait else None
     with locked(request.storage, f"study {name!r}", on_wait) as lock, stop_if_storage_fails(request.storage):
         study = Study(request.storage, name, space, request.seed, settings)

@@ -1,9 +1,16 @@
-"""TPE with a fixed search space and one seed per trial. `CachedStudy.ask` draws the proposal."""
+"""Optuna's samplers with one seed per trial. `CachedStudy.ask` draws the proposal."""
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
+
+from harness.core.defaults import SamplerChoice
+
+
+def make_sampler(choice: SamplerChoice, space: dict[str, BaseDistribution], seed: int) -> BaseSampler:
+    """The sampler of one trial. Random search looks at no other trial."""
+    return RandomSampler(seed) if choice == "random" else Sampler(space, seed)
 
 
 class Sampler(TPESampler):

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from harness.core.config import check_value
-from harness.core.defaults import LESSON, OPTIONAL, SEARCHED
+from harness.core.config import check_value, make_config
+from harness.core.defaults import LESSON, LESSON_SEED, OPTIONAL, SEARCHED
 from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.toml import parse
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _KNOWN = (*SEARCHED, *OPTIONAL)
-_WHOLE_NUMBERS = ("batch_size", "epochs", "hidden")
-_SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm")
+_WHOLE_NUMBERS = ("batch_size", "epochs", "hidden", "warmup_epochs")
+_SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm", "nesterov")
+_NAMES = ("optimizer", "lr_schedule")
+_RELATED = (
+    "gamma",
+    "epochs",
+    "optimizer",
+    "nesterov",
+    "weight_decay",
+    "warmup_epochs",
+)  # not all combinations are valid
 # Ends that cannot be widened: a best value there is not worth a warning.
-_NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1}
+_NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1, "weight_decay": 0.0, "warmup_epochs": 0}
 _EDGE_SHARE = 0.02
 
 
@@ -55,7 +65,7 @@ class Choices(BaseModel):
     """One of these values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    choices: list[bool | int | float]
+    choices: list[bool | int | float | str]
 
     @model_validator(mode="after")
     def _distinct(self) -> "Choices":
@@ -74,7 +84,7 @@ class Fixed(BaseModel):
     """One value that all trials have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    value: bool | int | float
+    value: bool | int | float | str
 
 
 class Space(BaseModel):
@@ -120,12 +130,12 @@ class Space(BaseModel):
         domain = self.searched.get("batch_size")
         if domain is None:
             return int(self.fixed["batch_size"])
-        return int(max(domain.choices) if isinstance(domain, Choices) else domain.high)
+        return max(int(choice) for choice in domain.choices) if isinstance(domain, Choices) else int(domain.high)
 
     def with_batches_up_to(self, most: int) -> "Space":
         """The space without larger values of batch_size; unchanged if none would be left."""
         domain = self.searched.get("batch_size")
-        if isinstance(domain, Choices) and (fitting := [size for size in domain.choices if size <= most]):
+        if isinstance(domain, Choices) and (fitting := [size for size in domain.choices if int(size) <= most]):
             return self.model_copy(update={"searched": self.searched | {"batch_size": Choices(choices=fitting)}})
         return self
 
@@ -137,10 +147,10 @@ class Space(BaseModel):
         """
         found = {}
         for name, domain in self.searched.items():
-            low, high, position = self._ends(domain, params[name])
+            low, _, position = self._ends(domain, params[name])
             if position <= _EDGE_SHARE and low != _NATURAL_END.get(name):
                 found[name] = "low"
-            elif position >= 1 - _EDGE_SHARE and high is not True:
+            elif position >= 1 - _EDGE_SHARE:
                 found[name] = "high"
         return found
 
@@ -157,12 +167,13 @@ class Space(BaseModel):
         return is_number and bool(domain.low <= value <= domain.high)
 
     @staticmethod
-    def _ends(domain: Range | Choices, value: Any) -> tuple[float | bool, float | bool, float]:
+    def _ends(domain: Range | Choices, value: Any) -> tuple[float, float, float]:
         if isinstance(domain, Range):
             return domain.low, domain.high, domain.position(value)
-        low, high = min(domain.choices), max(domain.choices)
-        inside = low < value < high or low == high or isinstance(low, bool)
-        return low, high, 0.5 if inside else float(value == high)
+        numbers = [choice for choice in domain.choices if not isinstance(choice, bool | str)]
+        if not numbers or min(numbers) < value < max(numbers) or len(numbers) == 1:
+            return math.nan, math.nan, 0.5
+        return min(numbers), max(numbers), float(value == max(numbers))
 
 
 def read_space(path: Path) -> Space:
@@ -186,7 +197,21 @@ def read_space(path: Path) -> Space:
     given = {name: domain.value for name, domain in in_order.items() if isinstance(domain, Fixed)}
     lesson = {name: LESSON[name] for name in SEARCHED if name not in in_order}
     fixed = {name: (lesson | given)[name] for name in _KNOWN if name in lesson | given}
+    _check_combinations(path, domains, fixed)
     return Space(searched=searched, fixed=fixed)
+
+
+def _check_combinations(path: Path, domains: Mapping[str, Range | Choices | Fixed], fixed: Mapping[str, Any]) -> None:
+    """Raise `UserError` if some of the values do not go together, as a momentum for an optimizer that takes none."""
+    related = {name: _values(domains[name]) for name in _RELATED if name in domains}
+    for values in product(*related.values()):
+        whole = {
+            name: int(value) if name in _WHOLE_NUMBERS else value for name, value in zip(related, values, strict=True)
+        }
+        try:
+            make_config(**{**LESSON, **fixed, **whole}, seed=LESSON_SEED, dataset="", split="search")
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
 
 
 def _domain(path: Path, name: str, table: Any) -> Range | Choices | Fixed:
@@ -195,15 +220,18 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices | Fixed:
         raise UserError(f"{path}: {name!r} is not a parameter of the search; {hint}known are {', '.join(_KNOWN)}")
     if not isinstance(table, dict):
         raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, choices, or value")
-    kind: type[Range | Choices | Fixed] = Choices if "choices" in table or name in _SWITCHES else Range
+    has_no_range = name in _SWITCHES or name in _NAMES
+    kind: type[Range | Choices | Fixed] = Choices if "choices" in table or has_no_range else Range
     kind = Fixed if "value" in table else kind
-    form = "choices, as [false, true], or value" if name in _SWITCHES else "low and high, choices, or value"
+    example = ', as ["sgd", "adam"]' if name == "optimizer" else ', as ["constant", "cosine"]'
+    example = ", as [false, true]" if name in _SWITCHES else example
+    form = f"choices{example}, or value" if has_no_range else "low and high, choices, or value"
     try:
         domain = kind.model_validate(table)
     except ValidationError as error:
         raise UserError(f"{path}: [{name}] {_complaint(error, form)}") from None
     for value in _values(domain):
-        whole = isinstance(domain, Range) and name in _WHOLE_NUMBERS and value == value // 1
+        whole = isinstance(domain, Range) and name in _WHOLE_NUMBERS and float(value).is_integer()
         try:
             check_value(name, int(value) if whole else value)
         except UserError as error:
@@ -211,15 +239,17 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices | Fixed:
     return domain
 
 
-def _values(domain: Range | Choices | Fixed) -> Sequence[bool | float]:
+def _values(domain: Range | Choices | Fixed) -> Sequence[bool | float | str]:
     """The values that the field of a config has to allow."""
     if isinstance(domain, Fixed):
         return [domain.value]
     return domain.choices if isinstance(domain, Choices) else [domain.low, domain.high]
 
 
-def _shown(value: bool | float) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
+def _shown(value: bool | float | str) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _complaint(error: ValidationError, form: str) -> str:
@@ -232,5 +262,5 @@ def _complaint(error: ValidationError, form: str) -> str:
     if complaint["type"] == "extra_forbidden":
         return f"has a field {field!r} that does not fit: give low, high and log, choices alone, or value alone"
     if inside:
-        return f"{field} holds {complaint['input']!r}: each should be a number, or true or false"
+        return f"{field} holds {complaint['input']!r}: each should be a number, true or false, or a name"
     return describe(str(field), complaint)

@@ -13,21 +13,24 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import MedianPruner
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.core.defaults import MatmulBackend
+from harness.core.defaults import MatmulBackend, PrunerChoice, SamplerChoice
 from harness.core.seeds import derive
-from harness.studies.acceptance import OUTCOME, check_study, check_trials
+from harness.studies.acceptance import OUTCOME, PRUNER, SAMPLER, check_study, check_trials
 from harness.studies.cached_study import CachedStudy
-from harness.studies.sampler import Sampler
+from harness.studies.sampler import make_sampler
 from harness.studies.space import Space
 from harness.studies.storage import open_storage
 from harness.studies.trial import Outcome, Trial
 
 # Key of Optuna's user attributes.
 _MATMUL_BACKEND = "products"
-_PRUNER = MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5)
+_PRUNERS: dict[PrunerChoice, BasePruner] = {
+    "median": MedianPruner(n_startup_trials=5, n_warmup_steps=2, interval_steps=1, n_min_trials=5),
+    "none": NopPruner(),
+}
 # A diverged trial is told as pruned, because Optuna's samplers learn from pruned trials and ignore failed ones.
 _TOLD_AS = {
     "complete": TrialState.COMPLETE,
@@ -48,7 +51,8 @@ class Study:
         self.name = name
         self.space = space
         self._seed = seed
-        self._study = CachedStudy(open_storage(url), name, _PRUNER)
+        self._sampler: SamplerChoice = settings.get(SAMPLER, "tpe")
+        self._study = CachedStudy(open_storage(url), name, _PRUNERS[settings.get(PRUNER, "median")])
         check_study(self._study.stored, settings | {"seed": seed, "space": space.model_dump(mode="json")})
         check_trials(name, self._study.trials(), space.distributions(), self._parse)
         with warnings.catch_warnings():
@@ -185,7 +189,7 @@ class Study:
 
     def _ask(self, index: int) -> Trial:
         space = self.space.distributions()
-        sampler = Sampler(space, derive(self._seed, f"trial {index}"))
+        sampler = make_sampler(self._sampler, space, derive(self._seed, f"trial {index}"))
         frozen = self._study.ask(sampler, space, self._lesson_params() if index == 0 and not self.trials() else None)
         trial = self._trial(frozen)
         self._first_with.setdefault(_key(trial.params), trial.number)

@@ -52,6 +52,6 @@ MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.co
 # Metrics that repeat numeric params, so that they sort and compare as numbers. MLflow shows a group before the curves,
 # but for `system/`, which has a tab of its own.
 PARAM_METRIC = "system/param/"
-TRAINING_SECONDS = "training_seconds"  # of a trial, so that reading many needs no histories
+TRAINING_SECONDS = "training_seconds"  # of a trial or an arm's run: the sum over its epochs
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # of tuning runs: lower is better, absent if infinite

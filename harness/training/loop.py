@@ -5,12 +5,15 @@ It does no I/O, logs nothing, and knows neither Optuna nor MLflow. To prune a ru
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.functional import nll_loss
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR, StepLR
 
 from harness.core.config import RunConfig
 from harness.core.defaults import Precision
@@ -45,7 +48,7 @@ def train(
     watch_test: bool = False,
     observer: Observer | None = None,
 ) -> Iterator[EpochMetrics]:
-    """Train one run by mini-batch SGD with momentum and yield an `EpochMetrics` after each epoch.
+    """Train one run by mini-batches and yield an `EpochMetrics` after each epoch.
 
     Every epoch visits each training example once, in an order drawn from (seed, "order"), unless `updates` ends it. The
     last batch may be smaller, as in the lesson's loader. `dataset` must be on `device`. Pass `model` (from
@@ -60,7 +63,8 @@ def train(
     if complaint := batch_size_error(config.batch_size, dataset, config.split):
         raise ValueError(complaint)
     train_part = split.train.to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.gamma, fused=True)
+    optimizer = make_optimizer(config, model.parameters())
+    schedule = make_schedule(config, optimizer)
     order = torch.Generator().manual_seed(derive(config.seed, "order"))
 
     updates = 0
@@ -72,6 +76,8 @@ def train(
             batches = batches[: config.updates - updates]
         metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates, config.precision)
         updates += metrics.steps
+        if schedule:
+            schedule.step()
         if observer:
             metrics = metrics._replace(readings=observer.on_epoch_end(epoch))
         if metrics.diverged:
@@ -80,6 +86,40 @@ def train(
         yield with_evaluations(metrics, model, dataset, split.validation, watch_test)
         if updates == config.updates:
             return
+
+
+def make_optimizer(config: RunConfig, parameters: Iterable[Parameter]) -> Optimizer:
+    """The optimizer of a config, by torch.optim with its defaults. `gamma` is the momentum of SGD and RMSprop."""
+    lr, decay, gamma = config.lr, config.weight_decay, config.gamma
+    match config.optimizer:
+        case "sgd":
+            return torch.optim.SGD(
+                parameters, lr=lr, weight_decay=decay, momentum=gamma, nesterov=config.nesterov, fused=True
+            )
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=lr, weight_decay=decay, momentum=gamma)
+        case "adam":
+            return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+
+
+def make_schedule(config: RunConfig, optimizer: Optimizer) -> LRScheduler | None:
+    """The schedule of a config, one step per epoch; None at a constant lr.
+
+    cosine: from lr to 0 (`CosineAnnealingLR`). step: a tenth after each third of the epochs (`StepLR`). Before them lr
+    rises from a third of it for `warmup_epochs` (`LinearLR`).
+    """
+    warmup, rest = config.warmup_epochs, config.epochs - config.warmup_epochs
+    if config.lr_schedule == "cosine":
+        main: LRScheduler | None = CosineAnnealingLR(optimizer, T_max=rest)
+    elif config.lr_schedule == "step":
+        main = StepLR(optimizer, step_size=math.ceil(rest / 3))
+    else:
+        main = ConstantLR(optimizer, factor=1.0) if warmup else None
+    if main is None or not warmup:
+        return main
+    return SequentialLR(optimizer, [LinearLR(optimizer, total_iters=warmup), main], milestones=[warmup])
 
 
 def with_evaluations(

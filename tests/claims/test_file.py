@@ -206,6 +206,14 @@ def test_tuning_tries_every_lr_on_every_tuning_seed_on_train_and_validation():
         ("updates = 30", "updates = 0", 26, "updates is 0"),
         ("lr = [0.1, 0.2, 0.4]", "lr = [0.1, -0.2]", 21, "lr is -0.2"),
         ('name = "lr {lr}"\nlr = [0.1, 0.2, 0.4]', 'name = "lr 0.1"\nlr = "tuned"', 21, "needs a table [tuning]"),
+        ("gamma = 0.9", 'gamma = 0.9\noptimizer = "adam"', 25, "gamma is 0.9: adam has momentum of its own"),
+        (
+            "gamma = 0.9",
+            'optimizer = "lion"',
+            25,
+            "optimizer is 'lion': it should be 'sgd', 'adam', 'adamw' or 'rmsprop'",
+        ),
+        ("gamma = 0.9", "optimizer = 3", 25, "optimizer is 3: it should be a name or a list of names"),
         ('name = "momentum"', 'name = "lr 0.2"', 24, "two arms are called so"),
         ('name = "momentum"', 'name = "m {what}"', 24, "no field fills"),
         ('name = "momentum"', 'name = "m {lr:1000000000}"', 24, "no field fills ('lr' with '1000000000')"),
@@ -440,3 +448,30 @@ def test_a_template_takes_no_name_that_is_taken_or_not_valid(tmp_path, monkeypat
         write_template(name)
     assert message in str(caught.value)
     assert Path("taken.toml").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_arms_may_have_other_optimizers_and_schedules(tmp_path):
+    text = SMALL.replace("lr = [0.1, 0.2, 0.4]", 'lr = [0.1, 0.2]\noptimizer = ["sgd", "adam"]').replace(
+        '"lr {lr}"', '"{optimizer} {lr}"'
+    )
+    text = text.replace('"lr 0.1", "lr 0.2"', '"sgd 0.1", "adam 0.1"').replace(
+        "epochs = 4", 'epochs = 4\nlr_schedule = "cosine"'
+    )
+    claim = read(tmp_path, text)
+    assert list(claim.arms) == ["sgd 0.1", "adam 0.1", "sgd 0.2", "adam 0.2", "momentum"]
+    config = claim.config(claim.arms["adam 0.2"], 5)
+    assert (config.optimizer, config.lr, config.lr_schedule) == ("adam", 0.2, "cosine")
+    assert not config.is_plain_sgd
+
+
+def test_the_steps_of_sgd_are_not_measured_on_another_optimizer(tmp_path):
+    text = SMALL.replace('probes = ["loss"]', 'probes = ["loss", "path"]\nlr_schedule = "step"')
+    text = text.replace('measure = "updates_to_loss"\nat = 0.5', 'measure = "step_gain"\nat = 4')
+    with pytest.raises(UserError, match="has lr_schedule, and this measure is one of SGD at a constant lr"):
+        read(tmp_path, text)
+
+
+def test_a_quick_look_warms_up_in_fewer_epochs_than_it_trains(tmp_path):
+    claim = read(tmp_path, SMALL.replace("epochs = 4", "epochs = 3\nwarmup_epochs = 2")).quickened()
+    configs = [claim.config(arm, 5) for arm in claim.arms.values()]
+    assert {(config.epochs, config.warmup_epochs) for config in configs if config.updates is None} == {(1, 0)}

@@ -107,7 +107,7 @@ def test_the_example_of_the_docs_is_judged(replicated):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "A wider hidden layer helps" in done.stdout and "n = 6" in done.stdout
-    assert "\n * gives the claim its verdict\n" in done.stdout
+    assert "\n * gives the claim its verdict: reproduced\n" in done.stdout
     assert {path.name for path in (folder / "reports").iterdir()} == {"figures", "hidden_width.html", "hidden_width.md"}
     assert_shown_in_docs(done.stdout)
 

@@ -542,6 +542,36 @@ def test_narrow_products_are_recorded_and_searched_with_alone(tmp_path, store, c
     assert 'was made with precision "bfloat16", not "float32"' in wide.stderr
 
 
+@pytest.mark.slow
+def test_a_random_search_without_pruning_is_the_same_on_any_workers_and_after_a_kill(tmp_path):
+    few = ("--trials", "9", "--round-size", "4", "--confirm", "0", "--winner-seeds", "1")
+    random = (*few, "--sampler", "random", "--pruner", "none")
+
+    def search(name, *arguments):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        process = start(folder, *arguments)
+        output, errors = process.communicate(timeout=300)
+        return folder, process.returncode, output, errors
+
+    recorded = []
+    for workers in ("1", "2", "4"):
+        folder, status, output, errors = search(workers, *random, "--workers", workers)
+        assert status == 0 and " pruned " not in output, errors
+        recorded.append(what_was_recorded(folder))
+    assert recorded[0] == recorded[1] == recorded[2]
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    process = start(killed, *random, "--workers", "2")
+    wait_for_runs(killed, 3)
+    process.kill()
+    process.communicate()
+    assert search("killed", *random)[1] == 0
+    assert_undisturbed(killed, tmp_path / "1")
+    _, status, _, errors = search("killed", *few)
+    assert status == 2 and 'was made with sampler "random", not "tpe"' in errors
+
+
 WIDE = """
 [lr]
 low = 0.05
@@ -552,6 +582,10 @@ choices = [8, 16]
 choices = [false, true]
 [hidden_batch_norm]
 choices = [false, true]
+[optimizer]
+choices = ["sgd", "rmsprop"]
+[lr_schedule]
+value = "cosine"
 [gamma]
 value = 0.9
 """
@@ -563,7 +597,7 @@ def test_a_search_may_vary_every_field_of_the_network_and_fix_some(tmp_path, sto
     few = ("--trials", "4", "--space", "space.toml", "--confirm", "2", "--confirm-seeds", "1", "--winner-seeds", "2")
     done = command(*DIGITS, *few, "--workers", "2")
     assert done.returncode == 0, done.stderr
-    assert "the lesson's own setting is outside this search space (gamma, hidden)" in done.stdout
+    assert "the lesson's own setting is outside this search space (gamma, hidden, lr_schedule)" in done.stdout
     here = records(tmp_path)
     (parent,) = here.parents("study")
     trials = here.children(parent.id, "trial")
@@ -571,9 +605,13 @@ def test_a_search_may_vary_every_field_of_the_network_and_fix_some(tmp_path, sto
         "8",
         "16",
     }
-    assert {run.params["hidden"] for run in here.children(parent.id, "baseline")} == {"128"}
+    assert {run.params["lr_schedule"] for run in trials} == {"cosine"}
+    assert {run.params["optimizer"] for run in trials} <= {"sgd", "rmsprop"}
+    baseline = here.children(parent.id, "baseline")
+    assert {(run.params["hidden"], run.params["lr_schedule"]) for run in baseline} == {("128", "constant")}
     assert "hidden_batch_norm" in done.stdout and "| standardize | " in parent.tags["mlflow.note.content"]
     page = study_page(study_frames(here, "digits-420"), here.uri)
+    assert "lr_schedule cosine, fixed" in page and "<td>cosine</td>" in page
     assert "gamma 0.9, fixed" in page and ">hidden_batch_norm</th>" in page
     again = command(*DIGITS, *few)
     assert "nothing is left to do" in again.stdout

@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager, suppress
 
 import psutil
 import pytest
+from support.engine_jobs import machine_backend
 
 from harness.engines.pool import Pool
-from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -82,7 +82,7 @@ class LocalEngines:
     def engine(self, workers=2, stacks=True):
         from harness.engines.local import LocalEngine
 
-        backend = choose_matmul_backend() if stacks else None
+        backend = machine_backend() if stacks else None
         with closing(LocalEngine(self._dataset, Pool(workers), "cpu", backend)) as engine:
             yield engine
 
@@ -108,7 +108,7 @@ class RayEngines:
         from harness.engines.ray import RayEngine
 
         self._joined.size = workers
-        yield RayEngine(self._dataset, self._joined, choose_matmul_backend() if stacks else None)
+        yield RayEngine(self._dataset, self._joined, machine_backend() if stacks else None)
 
     def busy(self, engine):
         return self._cluster.tasks()

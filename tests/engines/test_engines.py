@@ -4,12 +4,11 @@ import re
 
 import pytest
 import torch
-from support.engine_jobs import always, epochs_of, job, numbers, results, trained_in_a_stack
+from support.engine_jobs import always, epochs_of, job, machine_backend, numbers, results, trained_in_a_stack
 
 from harness.engines.base import Epoch, Finished, Started, WorkerLost
 from harness.training.loop import evaluate, train
 from harness.training.model import initial_model
-from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engines, engine, d
     (lost,) = [event for event in events if isinstance(event, WorkerLost)]
     assert re.fullmatch(f"{engines.lost(killed[0])} in attempt 1 of 3", lost.note)
     after = events[events.index(lost) :]
-    assert Started(lost.job, 2, stack=1, matmul_backend=choose_matmul_backend()) in after
+    assert Started(lost.job, 2, stack=1, matmul_backend=machine_backend()) in after
     assert numbers(epochs_of(after, lost.job.name)) == numbers(trained_in_a_stack(lost.job.config, digits))
     assert {result.state for result in results(events).values()} == {"complete"}
 
@@ -133,7 +132,7 @@ def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_othe
     retry = {event.job.name: event.stack for event in events if isinstance(event, Started) and event.attempt > 1}
     assert retry == dict.fromkeys(lost, 1)
     for each in jobs[1:]:
-        attempts = [Started(each, 1, 2, choose_matmul_backend()), Started(each, 2, 1, choose_matmul_backend())]
+        attempts = [Started(each, 1, 2, machine_backend()), Started(each, 2, 1, machine_backend())]
         last = max(position for position, event in enumerate(events) if event in attempts)
         assert numbers(epochs_of(events[last:], each.name)) == numbers(trained_in_a_stack(each.config, digits))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from support.engine_jobs import always, job, results
+from support.engine_jobs import always, job, machine_backend, results
 from support.paths import PROJECT
 
 from harness.data.choice import DataChoice
@@ -21,7 +21,6 @@ from harness.engines import local
 from harness.engines.base import Epoch, Started, WorkerLost
 from harness.engines.local import LocalEngine
 from harness.engines.pool import Pool
-from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +149,7 @@ def test_a_million_rows_are_not_copied_to_every_worker():
             used.extend(psutil.Process(worker.process.pid).memory_full_info().uss for worker in engine._pool)
             return True
 
-        with closing(LocalEngine(table, Pool(2), "cpu", choose_matmul_backend())) as engine:
+        with closing(LocalEngine(table, Pool(2), "cpu", machine_backend())) as engine:
             jobs = [job(name, epochs=1, batch_size=100, dataset="table", lr=0.01) for name in ("a", "b")]
             assert {result.state for result in results(engine.execute(jobs, proceed)).values()} == {"complete"}
         return max(used)

@@ -55,6 +55,18 @@ def test_a_field_that_a_space_does_not_name_is_not_part_of_its_params():
     assert space.fixed == {} and space.lesson == LESSON and space.outside(space.lesson) == []
 
 
+def test_optimizers_and_schedules_are_searched_by_name():
+    space = space_of(
+        '[optimizer]\nchoices = ["sgd", "adam"]\n[lr_schedule]\nvalue = "cosine"\n[lr]\nlow = 0.001\nhigh = 1'
+        "\n[weight_decay]\nlow = 0\nhigh = 0.1\n[warmup_epochs]\nlow = 0\nhigh = 3"
+    )
+    assert space.distributions()["optimizer"].choices == ("sgd", "adam")
+    assert space.fixed["lr_schedule"] == "cosine" and space.outside(space.lesson) == ["lr_schedule"]
+    best = {"lr": 0.1, "optimizer": "sgd", "weight_decay": 0.0, "warmup_epochs": 3}
+    assert space.at_edge(best) == {"warmup_epochs": "high"}
+    assert "optimizer sgd, adam" in space.text() and "lr_schedule cosine, fixed" in space.text()
+
+
 def test_a_space_in_words():
     space = space_of(
         "[lr]\nlow = 0.001\nhigh = 1\nlog = true\n[gamma]\nlow = 0\nhigh = 0.99\n[batch_size]\nchoices = [32, 64]"
@@ -78,6 +90,20 @@ def test_a_space_in_words():
         ),
         ("[gamma]\nvalue=0.9\nlow=0", "has a field 'low' that does not fit: give low, high and log, choices alone"),
         ("[gamma]\nvalue=1.5\n[lr]\nlow=0.1\nhigh=1", "gamma is 1.5: it should be less than 1"),
+        (
+            "[optimizer]\nchoices=['sgd', 'lion']",
+            "optimizer is 'lion': it should be 'sgd', 'adam', 'adamw' or 'rmsprop'",
+        ),
+        ("[optimizer]\nlow=1\nhigh=2", '[optimizer] lacks choices: give choices, as ["sgd", "adam"], or value'),
+        (
+            "[optimizer]\nchoices=['sgd', 'adam']\n[gamma]\nlow=0\nhigh=0.9",
+            "gamma is 0.9: adam has momentum of its own",
+        ),
+        ("[nesterov]\nchoices=[false, true]", "nesterov is True: it should go with sgd and a gamma above 0"),
+        (
+            "[warmup_epochs]\nlow=0\nhigh=5\n[epochs]\nlow=3\nhigh=9",
+            "warmup_epochs is 5: it should be less than epochs",
+        ),
         ("[hiden]\nvalue=1", "did you mean hidden?"),
         ("[batchsize]\nlow=1\nhigh=2", "did you mean batch_size?"),
         ("[lr]\nlow=1\nhigh=0.1", "[lr] low is 1.0 and high is 0.1: low should be less than high"),
@@ -94,10 +120,13 @@ def test_a_space_in_words():
         ("[batch_size]\nchoices=[]", "choices is []: it should name at least one value"),
         ("[batch_size]\nchoices=[0]", "batch_size is 0: it should be greater than or equal to 1"),
         ("[batch_size]\nchoices=[8, 8]", "it should not name a value twice"),
-        ("[batch_size]\nchoices=[[8]]", "[batch_size] choices holds [8]: each should be a number, or true or false"),
+        (
+            "[batch_size]\nchoices=[[8]]",
+            "[batch_size] choices holds [8]: each should be a number, true or false, or a name",
+        ),
         (
             "[batch_norm]\nchoices=['yes']",
-            "[batch_norm] choices holds 'yes': each should be a number, or true or false",
+            "batch_norm is 'yes': it should be a valid boolean",
         ),
         ("[batch_size]\nchoices=[8]\nlow=1", "[batch_size] has a field 'low' that does not fit"),
         ("[epochs]\nlow=0\nhigh=3", "epochs is 0: it should be greater than or equal to 1"),

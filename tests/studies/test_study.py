@@ -12,6 +12,7 @@ from optuna.storages._rdb.models import TrialModel
 from harness.core.defaults import LESSON
 from harness.core.errors import Stopped, UserError
 from harness.core.paths import DEFAULT_SPACE
+from harness.core.seeds import derive
 from harness.studies import run
 from harness.studies.cached_study import CachedStudy
 from harness.studies.sampler import Sampler
@@ -148,6 +149,35 @@ def test_pruning_is_what_optunas_own_call_says_of_the_storage(monkeypatch):
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_order_in_which_trials_end_changes_nothing(undisturbed, seed):
     assert run_study(open_study(), random.Random(seed)) == undisturbed
+
+
+RANDOM = {"settings": {"round": ROUND, "sampler": "random", "pruner": "none"}}
+
+
+def test_a_random_search_is_the_same_in_any_order_after_a_kill_and_when_it_grows(tmp_path, undisturbed):
+    whole = run_study(open_study(f"sqlite:///{tmp_path}/whole.db", **RANDOM))
+    assert {state for _, _, state, _ in whole} == {"complete", "diverged"}, "nothing is pruned"
+    proposed, by_tpe = ([params for _, params, *_ in trials] for trials in (whole, undisturbed))
+    assert proposed[:10] == by_tpe[:10] and proposed[10:] != by_tpe[10:], "TPE begins with ten at random"
+    assert run_study(open_study(f"sqlite:///{tmp_path}/shuffled.db", **RANDOM), random.Random(1)) == whole
+    url = f"sqlite:///{tmp_path}/killed.db"
+    run_study(open_study(url, **RANDOM), total=4)
+    study = open_study(url, **RANDOM)
+    trials = study.open_round(ROUND, TOTAL)
+    run_trial(study, trials[0])
+    run_trial(study, trials[1], epochs_done=1)
+    resumed = open_study(url, **RANDOM)
+    resumed.recover()
+    assert run_study(resumed) == whole
+
+
+def test_random_search_proposes_what_optunas_own_sampler_does():
+    asked = run_study(open_study(**RANDOM), total=4)
+    space = read_space(DEFAULT_SPACE).distributions()
+    for number, params, *_ in asked[1:]:
+        sampler = optuna.samplers.RandomSampler(derive(420, f"trial {number}"))
+        own = optuna.create_study(sampler=sampler).ask(space)
+        assert own.params == params
 
 
 def test_another_seed_asks_other_trials(undisturbed):
@@ -435,6 +465,8 @@ def test_a_config_that_was_asked_before_is_recognised():
     [
         ({"seed": 7}, "study 'study' was made with seed 420, not 7; keep seed as it was, or start another study"),
         ({"settings": {"round": 4}}, "was made with round-size 6, not 4"),
+        (RANDOM, 'was made with sampler "tpe", not "random"'),  # it is older than the choice
+        ({"settings": {"pruner": "none"}}, 'was made with pruner "median", not "none"'),
     ],
 )
 def test_a_study_is_not_gone_on_with_under_other_settings(changes, message):

@@ -1,5 +1,7 @@
 """Jobs for engines, and what to read from their events."""
 
+import functools
+
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.engines.base import Epoch, Finished, Job
@@ -7,6 +9,12 @@ from harness.training.model import initial_model
 from harness.training.stacked.loop import StackedTrainer
 from harness.training.stacked.matmul import use_matmul_backend
 from harness.training.stacked.matmul_backend import choose_matmul_backend
+
+
+@functools.cache
+def machine_backend():
+    """The backend of this machine, measured once, so that a busy moment does not change it between two calls."""
+    return choose_matmul_backend()
 
 
 def job(name, final=False, **changes):
@@ -34,5 +42,5 @@ def results(events):
 
 def trained_in_a_stack(config, dataset):
     """The run's records when it is the only one of its stack."""
-    with use_matmul_backend(choose_matmul_backend()):
+    with use_matmul_backend(machine_backend()):
         return [records[0] for records in StackedTrainer([config], dataset, [initial_model(config, dataset)]).epochs()]

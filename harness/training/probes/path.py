@@ -17,8 +17,8 @@ DRAWN_UPDATES = 100
 
 
 class WeightPath(Probe):
-    """By update: `path_length` Σ‖Δw‖, `displacement` ‖w − w₀‖, `gradient_path` Σ η‖g‖ (the path without momentum),
-    `gradient_cosine` (the mean cosine of successive gradients).
+    """By update: `path_length` Σ‖Δw‖, `displacement` ‖w − w₀‖, `gradient_path` Σ η‖g‖ (the path of SGD at a constant
+    lr, without momentum), `gradient_cosine` (the mean cosine of successive gradients).
 
     All weights form one vector. The first cosine belongs to update 2.
     """
