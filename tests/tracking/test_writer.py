@@ -24,7 +24,7 @@ from harness.tracking.writer import ExperimentWriter
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "1,251 training images", "digits")
 PARAMS = {
     "lr": 0.15, "gamma": 0.0, "batch_size": 128.0, "epochs": 10.0, "seed": 420.0, "batch_norm": 0.0, "hidden": 128.0,
-    "standardize": 0.0, "hidden_batch_norm": 0.0,
+    "standardize": 0.0, "hidden_batch_norm": 0.0, "nesterov": 0.0, "weight_decay": 0.0, "warmup_epochs": 0.0,
 }  # fmt: skip
 CONFIG = make_config(**LESSON, seed=420, dataset="digits", split="search")
 
@@ -54,7 +54,8 @@ def test_a_trial_is_recorded_under_the_names_of_the_design(tracking, parent):
     assert run.params == {
         "lr": "0.15", "gamma": "0.0", "batch_size": "128", "epochs": "10", "batch_norm": "False", "seed": "420",
         "dataset": "digits", "split": "search", "device": "cpu", "hidden": "128", "standardize": "False",
-        "hidden_batch_norm": "False", "precision": "float32",
+        "hidden_batch_norm": "False", "precision": "float32", "optimizer": "sgd", "nesterov": "False",
+        "weight_decay": "0.0", "lr_schedule": "constant", "warmup_epochs": "0",
     }  # fmt: skip
     assert run.metrics == {
         "train_loss": 0.5, "train_accuracy": 0.82, "val_loss": 0.5, "val_accuracy": 0.83, "epoch_seconds": 0.4,
