@@ -39,7 +39,8 @@ from harness.engines.machine import physical_cores
 from harness.engines.pool import Pool
 from harness.studies.coordinator import Coordinator
 from harness.studies.guessing import Guess
-from harness.studies.space import Space, read_space
+from harness.studies.space import Space
+from harness.studies.space_file import read_space
 from harness.studies.study import Study
 from harness.studies.trial import Outcome, StudyDefaults
 from harness.tracking.recorder import Recorder

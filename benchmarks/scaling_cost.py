@@ -30,7 +30,7 @@ from harness.data.load import load
 from harness.engines.base import Epoch, Event, Finished, Job, JobResult, Proceed, Started
 from harness.studies.coordinator import Coordinator
 from harness.studies.guessing import Guess
-from harness.studies.space import read_space
+from harness.studies.space_file import read_space
 from harness.studies.study import Study
 from harness.studies.trial import StudyDefaults
 from harness.tracking.recorder import Recorder

@@ -75,7 +75,7 @@ def main(
         request.check()
 
         from harness.cli.console import Console
-        from harness.studies.space import read_space
+        from harness.studies.space_file import read_space
 
         search_space = read_space(request.space_file)
         console = Console()

@@ -1,38 +1,30 @@
 """A study as MLflow recorded it, in tidy DataFrames. Refuses records that are missing, unfinished or duplicated."""
 
-import json
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pandas as pd
 
 from harness.core.defaults import OPTIONAL, SEARCHED
 from harness.core.errors import UserError
-from harness.studies.importances import Importance
+from harness.studies.facts import StudyFacts, facts_of
 from harness.studies.request import MOST_FRESH_SEEDS
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_digest
 from harness.tracking.schema import (
-    COMMAND,
     CONFIRMED,
     DATASET_SHA256,
     DIGEST,
     DUPLICATE_OF,
     FRESH_SEEDS,
-    GIT_COMMIT,
-    GIT_DIRTY,
-    IMPORTANCES,
     JUDGED_STATES,
     KIND,
     LEARNED,
     RESTORED,
-    SPACE,
     STATE,
     TRAINING_SECONDS,
     TRIAL,
     TRIALS,
-    WARNINGS,
     WINNER,
     Kind,
 )
@@ -46,25 +38,6 @@ _NUMBERS = {"lr": float, "gamma": float, "batch_size": int, "epochs": int, "hidd
 _NUMBERS |= {"weight_decay": float, "warmup_epochs": int}
 SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm", "nesterov")
 _TEXTS = ("optimizer", "lr_schedule")
-
-
-class StudyFacts(NamedTuple):
-    """What was searched and how. The last four are empty in studies of an earlier version.
-
-    `commit` is "" without git. `importances`: that of each parameter, largest first; {} if too few trials are complete.
-    `warnings`: those of the search's own summary.
-    """
-
-    seed: int
-    day: str
-    dataset: str
-    dataset_sha256: str
-    device: str
-    commit: str
-    command: str
-    space: str
-    importances: dict[str, Importance]
-    warnings: list[str]
 
 
 class StudyFrames(NamedTuple):
@@ -148,7 +121,7 @@ def frames_of(records: ExperimentReader, parent: TrackedRun) -> StudyFrames:
         records.experiment,
         records.experiment_id,
         parent.id,
-        _facts(parent),
+        facts_of(parent),
         trials,
         best,
         confirmation,
@@ -157,30 +130,6 @@ def frames_of(records: ExperimentReader, parent: TrackedRun) -> StudyFrames:
         epochs,
         sum(DIGEST not in run.tags for run in children if run.tags.get(STATE) in _ENDED),
         _lacks(parent, trials, records.children(parent.id, deleted=True)),
-    )
-
-
-def _facts(parent: TrackedRun) -> StudyFacts:
-    tags, params = parent.tags, parent.params
-    dirty = " with changes that were not committed" if tags.get(GIT_DIRTY) == "true" else ""
-    try:
-        shares = {name: Importance(*share) for name, share in json.loads(tags.get(IMPORTANCES, "{}")).items()}
-        cautions = [str(sentence) for sentence in json.loads(tags.get(WARNINGS, "[]"))]
-    except (ValueError, TypeError, AttributeError):
-        raise UserError(
-            f"run {parent.id} ({parent.name}): its tags {IMPORTANCES} and {WARNINGS} are not those that were recorded"
-        ) from None
-    return StudyFacts(
-        int(params.get("seed", 0)),
-        f"{datetime.fromtimestamp(parent.start_time / 1000, UTC):%Y-%m-%d}",
-        params["dataset"],
-        tags[DATASET_SHA256],
-        params["device"],
-        tags[GIT_COMMIT] + dirty if GIT_COMMIT in tags else "",
-        tags.get(COMMAND, ""),
-        tags.get(SPACE, ""),
-        shares,
-        cautions,
     )
 
 

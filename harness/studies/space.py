@@ -1,35 +1,17 @@
-"""The search space: a TOML file, validated, and converted to Optuna distributions. No torch."""
+"""A search space as a value: its parameters, what lies in it, and Optuna's distributions. No torch, no files."""
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import product
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from harness.core.config import check_value, make_config
-from harness.core.defaults import LESSON, LESSON_SEED, OPTIONAL, SEARCHED
-from harness.core.errors import UserError
-from harness.core.files import read_small
-from harness.core.toml import parse
-from harness.core.validation import describe, suggest
+from harness.core.defaults import LESSON, OPTIONAL
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-_KNOWN = (*SEARCHED, *OPTIONAL)
-_WHOLE_NUMBERS = ("batch_size", "epochs", "hidden", "warmup_epochs")
-_SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm", "nesterov")
-_NAMES = ("optimizer", "lr_schedule")
-_RELATED = (
-    "gamma",
-    "epochs",
-    "optimizer",
-    "nesterov",
-    "weight_decay",
-    "warmup_epochs",
-)  # not all combinations are valid
+WHOLE_NUMBERS = ("batch_size", "epochs", "hidden", "warmup_epochs")
 # Ends that cannot be widened: a best value there is not worth a warning.
 _NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1, "weight_decay": 0.0, "warmup_epochs": 0}
 _EDGE_SHARE = 0.02
@@ -80,13 +62,6 @@ class Choices(BaseModel):
         return ", ".join(map(_shown, self.choices))
 
 
-class Fixed(BaseModel):
-    """One value that all trials have."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    value: bool | int | float | str
-
-
 class Space(BaseModel):
     """The domain of each searched parameter; the other parameters keep their value in `fixed`.
 
@@ -105,7 +80,7 @@ class Space(BaseModel):
         for name, domain in self.searched.items():
             if isinstance(domain, Choices):
                 result[name] = CategoricalDistribution(domain.choices)
-            elif name in _WHOLE_NUMBERS:
+            elif name in WHOLE_NUMBERS:
                 result[name] = IntDistribution(int(domain.low), int(domain.high), log=domain.log)
             else:
                 result[name] = FloatDistribution(domain.low, domain.high, log=domain.log)
@@ -162,7 +137,7 @@ class Space(BaseModel):
             return any(
                 value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in domain.choices
             )
-        kinds = int if name in _WHOLE_NUMBERS else int | float
+        kinds = int if name in WHOLE_NUMBERS else int | float
         is_number = isinstance(value, kinds) and not isinstance(value, bool)
         return is_number and bool(domain.low <= value <= domain.high)
 
@@ -176,91 +151,7 @@ class Space(BaseModel):
         return min(numbers), max(numbers), float(value == max(numbers))
 
 
-def read_space(path: Path) -> Space:
-    """Read and validate a space file. Raises `UserError`, which names the file and the parameter."""
-    try:
-        tables = parse(read_small(path))
-    except OSError as error:
-        raise UserError(
-            f"cannot read the search space {path} ({error.strerror}); give a TOML file with --space"
-        ) from None
-    except ValueError as error:  # no small file in UTF-8, or no TOML
-        raise UserError(f"{path} is not valid TOML: {error}; see experiments/search.toml for an example") from None
-    domains = {name: _domain(path, name, table) for name, table in tables.items()}
-    in_order = {name: domains[name] for name in _KNOWN if name in domains}
-    searched = {name: domain for name, domain in in_order.items() if not isinstance(domain, Fixed)}
-    if not searched:
-        raise UserError(
-            f"{path} has nothing to search: give at least one parameter low and high, or choices; known are"
-            f" {', '.join(_KNOWN)}"
-        )
-    given = {name: domain.value for name, domain in in_order.items() if isinstance(domain, Fixed)}
-    lesson = {name: LESSON[name] for name in SEARCHED if name not in in_order}
-    fixed = {name: (lesson | given)[name] for name in _KNOWN if name in lesson | given}
-    _check_combinations(path, domains, fixed)
-    return Space(searched=searched, fixed=fixed)
-
-
-def _check_combinations(path: Path, domains: Mapping[str, Range | Choices | Fixed], fixed: Mapping[str, Any]) -> None:
-    """Raise `UserError` if some of the values do not go together, as a momentum for an optimizer that takes none."""
-    related = {name: _values(domains[name]) for name in _RELATED if name in domains}
-    for values in product(*related.values()):
-        whole = {
-            name: int(value) if name in _WHOLE_NUMBERS else value for name, value in zip(related, values, strict=True)
-        }
-        try:
-            make_config(**{**LESSON, **fixed, **whole}, seed=LESSON_SEED, dataset="", split="search")
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-
-
-def _domain(path: Path, name: str, table: Any) -> Range | Choices | Fixed:
-    if name not in _KNOWN:
-        hint = suggest(name, _KNOWN)
-        raise UserError(f"{path}: {name!r} is not a parameter of the search; {hint}known are {', '.join(_KNOWN)}")
-    if not isinstance(table, dict):
-        raise UserError(f"{path}: {name} is {table!r}: write a table, [{name}] with low and high, choices, or value")
-    has_no_range = name in _SWITCHES or name in _NAMES
-    kind: type[Range | Choices | Fixed] = Choices if "choices" in table or has_no_range else Range
-    kind = Fixed if "value" in table else kind
-    example = ', as ["sgd", "adam"]' if name == "optimizer" else ', as ["constant", "cosine"]'
-    example = ", as [false, true]" if name in _SWITCHES else example
-    form = f"choices{example}, or value" if has_no_range else "low and high, choices, or value"
-    try:
-        domain = kind.model_validate(table)
-    except ValidationError as error:
-        raise UserError(f"{path}: [{name}] {_complaint(error, form)}") from None
-    for value in _values(domain):
-        whole = isinstance(domain, Range) and name in _WHOLE_NUMBERS and float(value).is_integer()
-        try:
-            check_value(name, int(value) if whole else value)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-    return domain
-
-
-def _values(domain: Range | Choices | Fixed) -> Sequence[bool | float | str]:
-    """The values that the field of a config has to allow."""
-    if isinstance(domain, Fixed):
-        return [domain.value]
-    return domain.choices if isinstance(domain, Choices) else [domain.low, domain.high]
-
-
 def _shown(value: bool | float | str) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def _complaint(error: ValidationError, form: str) -> str:
-    complaint = error.errors()[0]
-    if complaint["type"] == "value_error":
-        return describe("", complaint)
-    field, *inside = complaint["loc"]
-    if complaint["type"] == "missing":
-        return f"lacks {field}: give {form}"
-    if complaint["type"] == "extra_forbidden":
-        return f"has a field {field!r} that does not fit: give low, high and log, choices alone, or value alone"
-    if inside:
-        return f"{field} holds {complaint['input']!r}: each should be a number, true or false, or a name"
-    return describe(str(field), complaint)

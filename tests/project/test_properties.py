@@ -23,7 +23,7 @@ from harness.data import fashion_mnist
 from harness.data.choice import data_choice
 from harness.data.csv_table import read_csv
 from harness.data.load import load
-from harness.studies.space import read_space
+from harness.studies.space_file import read_space
 from harness.tracking.reader import TrackedRun, config_of
 from harness.tracking.schema import CONFIG_HASH
 from harness.training.model import initial_model

@@ -17,7 +17,7 @@ from harness.storage.sqlite import create_atomically
 MAKE_BOTH = """
 import sys, time
 from harness.core.paths import DEFAULT_SPACE
-from harness.studies.space import read_space
+from harness.studies.space_file import read_space
 from harness.studies.study import Study
 from harness.tracking.experiments import create_experiment, open_store
 

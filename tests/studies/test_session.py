@@ -18,7 +18,7 @@ from harness.storage.locks import Lock
 from harness.studies.fresh_runs import FreshRun, FreshRuns
 from harness.studies.request import FinalsPlan, SearchRequest
 from harness.studies.session import SearchSession
-from harness.studies.space import read_space
+from harness.studies.space_file import read_space
 from harness.studies.study import Study
 from harness.studies.trial import Outcome, StudyDefaults
 from harness.tracking.reader import check_digest

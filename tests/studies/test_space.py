@@ -5,7 +5,7 @@ import pytest
 from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.core.paths import DEFAULT_SPACE
-from harness.studies.space import read_space
+from harness.studies.space_file import read_space
 
 
 def space_of(text: str):

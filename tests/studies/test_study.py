@@ -16,7 +16,7 @@ from harness.core.seeds import derive
 from harness.studies import run
 from harness.studies.cached_study import CachedStudy
 from harness.studies.sampler import Sampler
-from harness.studies.space import read_space
+from harness.studies.space_file import read_space
 from harness.studies.storage import open_storage
 from harness.studies.study import Study
 from harness.studies.trial import Outcome

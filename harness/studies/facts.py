@@ -1,0 +1,62 @@
+"""What was searched and how, as MLflow recorded it of a study's parent run."""
+
+import json
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from harness.core.errors import UserError
+from harness.studies.importances import Importance
+from harness.tracking.reader import TrackedRun
+from harness.tracking.schema import (
+    COMMAND,
+    DATASET_SHA256,
+    GIT_COMMIT,
+    GIT_DIRTY,
+    IMPORTANCES,
+    SPACE,
+    WARNINGS,
+)
+
+
+class StudyFacts(NamedTuple):
+    """What was searched and how. The last four are empty in studies of an earlier version.
+
+    `commit` is "" without git. `importances`: that of each parameter, largest first; {} if too few trials are complete.
+    `warnings`: those of the search's own summary.
+    """
+
+    seed: int
+    day: str
+    dataset: str
+    dataset_sha256: str
+    device: str
+    commit: str
+    command: str
+    space: str
+    importances: dict[str, Importance]
+    warnings: list[str]
+
+
+def facts_of(parent: TrackedRun) -> StudyFacts:
+    """The facts of the study of this parent run. Raises `UserError` if its tags were altered."""
+    tags, params = parent.tags, parent.params
+    dirty = " with changes that were not committed" if tags.get(GIT_DIRTY) == "true" else ""
+    try:
+        shares = {name: Importance(*share) for name, share in json.loads(tags.get(IMPORTANCES, "{}")).items()}
+        cautions = [str(sentence) for sentence in json.loads(tags.get(WARNINGS, "[]"))]
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(
+            f"run {parent.id} ({parent.name}): its tags {IMPORTANCES} and {WARNINGS} are not those that were recorded"
+        ) from None
+    return StudyFacts(
+        int(params.get("seed", 0)),
+        f"{datetime.fromtimestamp(parent.start_time / 1000, UTC):%Y-%m-%d}",
+        params["dataset"],
+        tags[DATASET_SHA256],
+        params["device"],
+        tags[GIT_COMMIT] + dirty if GIT_COMMIT in tags else "",
+        tags.get(COMMAND, ""),
+        tags.get(SPACE, ""),
+        shares,
+        cautions,
+    )
