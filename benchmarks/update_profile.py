@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
-from harness.training.model import initial_model
+from harness.training.model import initial_mlp
 from harness.training.stacked.loop import StackedTrainer
 from harness.training.stacked.matmul import use_matmul_backend
 from harness.training.stacked.matmul_backend import choose_matmul_backend
@@ -36,7 +36,7 @@ def main() -> None:
     settings = LESSON | {"gamma": 0.9, "lr": 0.01, "epochs": 1, "updates": UPDATES}
     settings |= {"batch_size": given.batch_size, "batch_norm": given.batch_norm}
     configs = [make_config(**settings, seed=seed, dataset=dataset.name, split="lesson") for seed in range(given.runs)]
-    stack = StackedTrainer(configs, dataset, [initial_model(config, dataset) for config in configs])
+    stack = StackedTrainer(configs, dataset, [initial_mlp(config, dataset) for config in configs])
     _ = dataset.pixel_sums if given.batch_norm else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

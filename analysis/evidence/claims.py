@@ -238,9 +238,9 @@ def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:
 
 
 def _row(run: TrackedRun) -> dict[str, object]:
-    return {"arm": run.tags[schema.ARM], "run_id": run.id, "state": run.tags[schema.STATE]} | config_of(
-        run
-    ).model_dump()
+    config = config_of(run)
+    fields = config.model_dump(exclude={"network", "network_params"}) | config.params()
+    return {"arm": run.tags[schema.ARM], "run_id": run.id, "state": run.tags[schema.STATE]} | fields
 
 
 def _commit(run: TrackedRun) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from analysis.judging.verdicts import Finding, Verdict, bounds
 from harness.claims.claim import Arm, Claim
 from harness.claims.estimands import Estimand
+from harness.core.network import label
 
 _QUESTIONS = {
     "lesson": "Without tuning",
@@ -215,4 +216,6 @@ def settings(arm: Arm, chosen: Mapping[str, float]) -> str:
     """The settings of an arm: `lr 0.15 · gamma 0 · …`."""
     fields: dict[str, Any] = dict(arm.fields) | {"lr": chosen.get(arm.name, arm.fields.get("lr"))}
     shown = {name: value for name, value in fields.items() if name != "dataset" and value is not False}
-    return " · ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in shown.items())
+    return " · ".join(
+        f"{label(name)} {f'{value:g}' if isinstance(value, float) else value}" for name, value in shown.items()
+    )

@@ -17,6 +17,7 @@ from harness.claims.estimands import LENGTH, MEASURES, Estimand, Strict
 from harness.core.config import RunConfig, make_config
 from harness.core.errors import UserError
 from harness.core.metrics import ProbeName
+from harness.core.network import NetworkFile
 from harness.data.choice import DataChoice
 
 QUICK_SEEDS, QUICK_SHARE = 3, 3
@@ -68,6 +69,12 @@ class Arm(NamedTuple):
     probes: tuple[ProbeName, ...]
     seeds: int
 
+    @property
+    def network(self) -> NetworkFile | None:
+        """The user's own network, or None for the lesson's."""
+        found: NetworkFile | None = self.fields.get("network")
+        return found
+
 
 def tag_name(arm: str) -> str:
     """An arm's name as part of an MLflow tag's name; it is unique among the arms of a claim."""
@@ -80,7 +87,8 @@ def tuned_tag(arm: str) -> str:
 
 
 class Claim(NamedTuple):
-    """A claim as it will be run. `sha256` is that of the file, also for a quick claim or another number of seeds.
+    """A claim as it will be run. `sha256` is that of its text, followed by those of its networks' files; it is the same
+    for a quick claim or another number of seeds.
 
     `section`, `lesson_zh` and `lesson_en` are "" for a claim that is not the lesson's.
     `spec` is what the user types: the claim's name, or the path of its file. `not_tuned` is the reason why no estimand
@@ -116,6 +124,12 @@ class Claim(NamedTuple):
     def dataset(self) -> str:
         """The name of the data in configs and records."""
         return self.data.name
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files that define it, by name: the claim and its networks."""
+        networks = [arm.network for arm in self.arms.values() if arm.network]
+        return {"claim.toml": self.text} | {network.file: network.text for network in networks}
 
     @property
     def arguments(self) -> str:

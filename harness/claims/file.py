@@ -20,6 +20,7 @@ from harness.core.defaults import LESSON, Header
 from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.metrics import ProbeName
+from harness.core.network import PREFIX, Scalar, label, read_network
 from harness.core.paths import CLAIMS
 from harness.core.toml import parse
 from harness.core.validation import named, suggest
@@ -99,6 +100,8 @@ class _Settings(Strict):
     weight_decay: float | list[float] | None = None
     lr_schedule: str | list[str] | None = None
     warmup_epochs: int | None = None
+    network: str | list[str] | None = None
+    network_params: dict[str, Scalar | list[Scalar]] | None = None
     split: Split | None = None
     probes: list[ProbeName] | None = None
     seeds: int | None = Field(default=None, ge=2)
@@ -150,6 +153,8 @@ _FIELDS = {
 
 
 def _claim(name: str, spec: str, text: str, file: _File, folder: Path) -> Claim:
+    arms = _arms(file, folder)
+    networks = _network_texts(arms)
     claim = Claim(
         name=name,
         spec=spec,
@@ -165,12 +170,12 @@ def _claim(name: str, spec: str, text: str, file: _File, folder: Path) -> Claim:
         seeds=file.seeds,
         preregistered_seeds=file.seeds.count,
         data=_data(file, folder),
-        arms=_arms(file),
+        arms=arms,
         tuning=file.tuning,
         estimands=tuple(file.estimands),
         published=tuple(file.published),
         claimed_accuracy=file.claimed_accuracy,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=hashlib.sha256("".join([text, *networks.values()]).encode()).hexdigest(),
         text=text,
     )
     check(claim)
@@ -186,10 +191,21 @@ def _data(file: _File, folder: Path) -> DataChoice:
         raise ClaimError(str(error), str(error).split(" ", 1)[0]) from None
 
 
-def _arms(file: _File) -> dict[str, Arm]:
+def _network_texts(arms: Mapping[str, Arm]) -> dict[str, str]:
+    """The text of each network's file, by the file's name, sorted. Raises `ClaimError` if two files have one name."""
+    texts: dict[str, str] = {}
+    for arm in arms.values():
+        network = arm.network
+        if network and texts.setdefault(network.file, network.text) != network.text:
+            raise ClaimError(f"network is {network.spec!r}: two files of networks are called so; rename one", "arms", 0)
+    return dict(sorted(texts.items()))
+
+
+def _arms(file: _File, folder: Path) -> dict[str, Arm]:
     arms: dict[str, Arm] = {}
     for position, table in enumerate(file.arms):
         for fields in _variants(file.settings, table, position):
+            _resolve_network(fields, table, folder, position)
             arm = _arm(fields, table, file, position)
             if tag_name(arm.name) in map(tag_name, arms):
                 message = f"name is {arm.name!r}: two arms are called so, but for signs"
@@ -200,7 +216,10 @@ def _arms(file: _File) -> dict[str, Arm]:
 
 def _variants(settings: _Settings, table: _ArmTable, position: int) -> Iterator[dict[str, Any]]:
     """The fields of each arm of a table: one arm for each combination of the values of its lists."""
-    given = settings.model_dump(exclude_none=True) | table.model_dump(exclude_none=True, exclude={"name", "words"})
+    shared, own = _flat(settings), _flat(table)
+    if "network" in own:
+        shared = {field: value for field, value in shared.items() if not field.startswith(PREFIX)}
+    given = shared | own
     fields = {**LESSON, "split": "lesson", "probes": []} | given
     if table.updates is not None and table.epochs is None:
         given.pop("epochs", None)  # the arm's own table decides how long it is
@@ -214,9 +233,27 @@ def _variants(settings: _Settings, table: _ArmTable, position: int) -> Iterator[
         yield variant
 
 
+def _flat(table: _Settings) -> dict[str, Any]:
+    """The fields that are given, with `network_params.width` for that of the network."""
+    fields = table.model_dump(exclude_none=True, exclude={"name", "words"})
+    own = fields.pop("network_params", {})
+    return fields | {f"{PREFIX}{name}": value for name, value in own.items()}
+
+
+def _resolve_network(fields: dict[str, Any], table: _ArmTable, folder: Path, position: int) -> None:
+    """Replace the name of the network by what its file holds."""
+    if "network" in fields:
+        try:
+            fields["network"] = read_network(fields["network"], folder)
+        except UserError as error:
+            place = ("arms", position, "network") if table.network else ("settings", "network")
+            raise ClaimError(str(error), *place) from None
+
+
 def _arm(fields: dict[str, Any], table: _ArmTable, file: _File, position: int) -> Arm:
     try:
-        name, words = (_filled(text, fields) for text in (table.name, table.words))
+        known = {label(field): value for field, value in fields.items()}
+        name, words = (_filled(text, known) for text in (table.name, table.words))
     except (ValueError, TypeError) as error:
         raise ClaimError(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
     probes, seeds = tuple(fields.pop("probes")), fields.pop("seeds", file.seeds.count)
@@ -246,6 +283,6 @@ def _check_fields(fields: Mapping[str, Any], table: _ArmTable, position: int) ->
     try:
         make_config(**{"dataset": ""} | dict(fields), seed=0)
     except UserError as error:
-        name = str(error).split(" ", 1)[0]
+        name = str(error).split(" ", 1)[0].partition(".")[0].rstrip(":")
         place = ("arms", position, name) if name in table.model_fields_set else ("settings", name)
         raise ClaimError(str(error), *place) from None

@@ -50,7 +50,8 @@ def list_claims(claims: Sequence[Claim], workers: int, console: Console) -> None
     rows = []
     for claim in claims:
         tasks, examples = missing_tasks(claim, []), TRAINING_EXAMPLES.get(claim.dataset)
-        images = sum(task.cost(examples) for task in tasks) if examples else 0
+        has_network = any(arm.network for arm in claim.arms.values())
+        images = sum(task.cost(examples) for task in tasks) if examples and not has_network else 0
         time = _minutes(images / _IMAGES_PER_SECOND / workers) if images else "-"
         needed = max(map(_rows_needed, claim.arms.values()), default=0)
         rows.append((claim.name, claim.title, f"{len(tasks)}", time, f"{needed:,}" if needed else "-"))
@@ -89,12 +90,15 @@ def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Cons
     source = (
         f"by {pace.runs} runs recorded here" if pace.runs else "no run is recorded here: by a core of an Intel Xeon"
     )
+    time = f"about {_minutes(seconds)} on {workers} workers ({source})"
+    if not pace.runs and any(arm.network for arm in claim.arms.values()):
+        time = "not known: no run of its networks is recorded here"
     pairs = min(arm.seeds for arm in claim.arms.values())
     console.print("")
     console.print(f"{claim.name}: {claim.title}")
     fields = {
         "runs": f"{_count(whole)}; {len(whole) - len(todo)} are recorded, {len(todo)} to make",
-        "time": f"about {_minutes(seconds)} on {workers} workers ({source})",
+        "time": time,
         "disk": f"about {len(todo) * _BYTES_PER_RUN / 1e6:.0f} MB",
         "smallest p": f"{smallest_p(pairs):.2g} with {pairs} seeds{_too_few(pairs)}",
     }
@@ -133,14 +137,19 @@ def _children(claim: Claim, uri: str) -> list[TrackedRun]:
 
 
 def _pace(claim: Claim, uri: str, images: int) -> Pace:
-    """From the newest runs of claims on the same data; the rate is that of one worker."""
+    """From the newest runs of claims on the same data, with the same networks; the rate is that of one worker."""
+    networks = {str(arm.network or "") for arm in claim.arms.values()}
     done: list[TrackedRun] = []
     try:
         for experiment, parent in parents_anywhere(uri, "claim"):
             if len(done) < _RUNS_TO_TIME:
                 reader = ExperimentReader(uri, experiment)
                 timed = [run for run in reader.children(parent.id, "arm") if TRAINING_SECONDS in run.metrics]
-                done += [run for run in timed if run.params.get("dataset") == claim.dataset]
+                done += [
+                    run
+                    for run in timed
+                    if run.params.get("dataset") == claim.dataset and run.params.get("network", "") in networks
+                ]
         costs = [cost(config_of(run), images) for run in done]
     except UserError:  # nothing is recorded yet, or a record was altered
         done = []

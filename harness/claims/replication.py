@@ -78,7 +78,7 @@ class Replication:
         parent_id = self._recorder.parent_id
         state: schema.State = "failed"
         try:
-            self._writer.log_texts(parent_id, {"claim.toml": claim.text})
+            self._writer.log_texts(parent_id, claim.texts)
             self._writer.set_description(parent_id, f"**{claim.heading}**. {claim.statement}\n")
             for run in self._recorder.reconcile():
                 self._writer.end_left_open(run)

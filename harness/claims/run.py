@@ -13,6 +13,7 @@ from harness.cli.console import Console
 from harness.cli.progress import Eta
 from harness.cli.signals import stop_on_signals
 from harness.core.config import Split
+from harness.core.defaults import LESSON
 from harness.core.errors import Stopped, UserError
 from harness.data.choice import DataChoice
 from harness.data.dataset import Dataset, batch_size_error, record_of, training_size
@@ -23,6 +24,7 @@ from harness.storage.checks import tracking_uri
 from harness.tracking.recorder import Recorder
 from harness.tracking.reports import log_exact
 from harness.tracking.writer import ExperimentWriter
+from harness.training.network_check import check_network
 from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def _replicate_group(
     console.print_reading(dataset.reading, dataset.warnings)
     for claim in claims:
         _check_batch_sizes(claim, dataset)
+        _check_networks(claim, dataset)
     device = device_of(workers, options)
     engine = make_engine(workers, dataset, options, device, choose_matmul_backend(device) if stack else None)
     record, images = record_of(dataset), training_size(dataset, "lesson")
@@ -116,6 +119,20 @@ def _check_complete(replications: Sequence[Replication], caught: list[int]) -> N
         raise Stopped(f"stopped with {missing} runs to go; resume with: {command.this_command()}", 128 + caught[0])
     if missing:
         raise Stopped(f"{missing} runs failed; try them again with: {command.this_command()}", 1)
+
+
+def _check_networks(claim: Claim, dataset: Dataset) -> None:
+    """Try each network of the claim, with each of its hyperparameters, on one batch."""
+    tried = {}
+    for arm in claim.arms.values():
+        if arm.network:
+            config = claim.config(arm, claim.seeds.first, LESSON["lr"] if arm.tuned else None)
+            tried[config.network, config.network_params] = arm, config
+    for arm, config in tried.values():
+        try:
+            check_network(config, dataset)
+        except UserError as error:
+            raise UserError(f"claim {claim.name!r}, arm {arm.name!r}: {error}") from None
 
 
 def _check_batch_sizes(claim: Claim, dataset: Dataset) -> None:

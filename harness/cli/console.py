@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from harness.core.network import label
+
 _STATE_STYLE = {"complete": "green", "pruned": "yellow", "diverged": "red", "failed": "red", "interrupted": "yellow"}
 _SHORT_NAMES = {"batch_size": "batch", "batch_norm": "norm"}
 _NAME_WIDTH, _STATE_WIDTH, _RESULT_WIDTH, _VALUE_WIDTH = 20, 11, 28, 9
@@ -24,7 +26,8 @@ _NARROW = 80  # columns
 def format_params(params: Mapping[str, Any], short: bool = False) -> str:
     """`lr 0.15 · gamma 0 · …`, with four significant digits; `short` cuts names."""
     return " · ".join(
-        f"{_SHORT_NAMES.get(name, name) if short else name} {format_value(value)}" for name, value in params.items()
+        f"{_SHORT_NAMES.get(name, label(name)) if short else label(name)} {format_value(value)}"
+        for name, value in params.items()
     )
 
 
@@ -78,6 +81,7 @@ class Console:
             line = f"{name:<{_NAME_WIDTH}} {state:<{_STATE_WIDTH}} {result:<34} {format_params(params)}"
             self._print_lines([line.rstrip()])
             return
+        params = {label(one): value for one, value in params.items()}
         row = self._row(name, state, result, params)
         if row is None:
             line = f"{name}  [{_STATE_STYLE[state]}]{state}[/]  {escape(result)}"

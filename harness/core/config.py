@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.core.defaults import BESIDE_SGD, LESSON, LESSON_SEED, OPTIONAL, LrSchedule, OptimizerName, Precision
 from harness.core.errors import UserError
+from harness.core.network import PREFIX, NetworkFile, Scalar, parse_scalar, quoted, split_network_params
 from harness.core.validation import describe
 
 _REMEDY = {
@@ -24,6 +26,7 @@ _REMEDY = {
 
 Split = Literal["search", "lesson"]
 SEEDS = 2**32  # the number of valid seeds
+OF_LESSON_NETWORK = ("hidden", "hidden_batch_norm")  # a network of the user's own may have a `hidden` too
 _LARGEST = 2**53  # the largest integer that a float holds exactly, because params are also recorded as metrics
 
 
@@ -60,6 +63,8 @@ class RunConfig(BaseModel):
         default=OPTIONAL["warmup_epochs"], ge=0, le=_LARGEST, description="epochs in which lr rises from a third of it"
     )
     precision: Precision = Field(default="float32", description="of the matrix products; weights are always float32")
+    network: NetworkFile | None = Field(default=None, description="a network of the user's own; None is the lesson's")
+    network_params: tuple[tuple[str, Scalar], ...] = Field(default=(), description="its own hyperparameters, by name")
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunConfig":
@@ -71,12 +76,32 @@ class RunConfig(BaseModel):
             raise ValueError("nesterov is True: it should go with sgd and a gamma above 0")
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs is {self.warmup_epochs}: it should be less than epochs, {self.epochs}")
+        self._check_network()
         return self
+
+    def _check_network(self) -> None:
+        if self.network is None and self.network_params:
+            raise ValueError(f"{PREFIX}{self.network_params[0][0]} needs network, a network of your own")
+        for name in OF_LESSON_NETWORK if self.network else ():
+            if (value := getattr(self, name)) != OPTIONAL[name]:
+                raise ValueError(f"{name} is {value}: it is of the lesson's network, and network is {self.network}")
+        for name, _ in self.network_params:
+            if not name.isidentifier() or name in _RESERVED:
+                raise ValueError(f"{PREFIX}{name}: the network's hyperparameter needs another name")
 
     @property
     def is_plain_sgd(self) -> bool:
         """Whether it is the lesson's optimizer: SGD with momentum at a constant lr."""
         return all(getattr(self, name) == OPTIONAL[name] for name in BESIDE_SGD)
+
+    def params(self) -> dict[str, Any]:
+        """The fields that are set, each as one value, as MLflow records them; `parse_params` gives the config back."""
+        other = {"network", "network_params"} | (set(OF_LESSON_NETWORK) if self.network else set())
+        fields = self.model_dump(exclude_none=True, exclude=other)
+        if self.network is None:
+            return fields
+        own = {f"{PREFIX}{name}": quoted(value) for name, value in self.network_params}
+        return fields | {"network": self.network.spec, "network_sha256": self.network.sha256} | own
 
     @property
     def content_hash(self) -> str:
@@ -88,12 +113,34 @@ class RunConfig(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+_RESERVED = {"shape", "classes", *RunConfig.model_fields} - {*OF_LESSON_NETWORK}
+
+
 def make_config(**fields: Any) -> RunConfig:
-    """`RunConfig(**fields)`. Raises `UserError` if a field is out of bounds."""
+    """`RunConfig(**fields)`, where `network_params.width` is a field too.
+
+    Raises `UserError` if a field is out of bounds.
+    """
+    plain, own = split_network_params(fields)
     try:
-        return RunConfig(**fields)
+        return RunConfig(**plain, network_params=own)
     except ValidationError as error:
         raise UserError(_first_complaint(error)) from None
+
+
+def parse_params(params: Mapping[str, str]) -> RunConfig:
+    """The config whose `params()` these are, as texts; others are ignored. Its network has no text.
+
+    Raises pydantic's `ValidationError` if they are not a config.
+    """
+    own = [(name.removeprefix(PREFIX), text) for name, text in params.items() if name.startswith(PREFIX)]
+    plain = {name: params[name] for name in RunConfig.model_fields if name in params and name != "network"}
+    config = RunConfig.model_validate_strings(plain)
+    if "network" not in params:
+        return config
+    network = NetworkFile(spec=params["network"], sha256=params.get("network_sha256", ""))
+    values = tuple((name, parse_scalar(text)) for name, text in sorted(own))
+    return RunConfig(**dict(config) | {"network": network, "network_params": values})
 
 
 def check_value(name: str, value: Any) -> None:

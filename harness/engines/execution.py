@@ -7,7 +7,7 @@ from harness.core.metrics import EpochMetrics
 from harness.data.dataset import Dataset
 from harness.engines.base import Job, JobResult
 from harness.training.loop import evaluate, train
-from harness.training.model import MLP, initial_model
+from harness.training.model import MLP, Model, initial_model
 from harness.training.probes.registry import Probes
 from harness.training.stacked.loop import StackedTrainer
 from harness.training.two_basins import TWO_BASINS, descend
@@ -75,7 +75,8 @@ def _train(jobs: Sequence[Job], dataset: Dataset, device: str, on_epoch: OnEpoch
     configs, watch_test = [job.config for job in jobs], jobs[0].watch_test
     stack: StackedTrainer | None = None
     if stacked:
-        stack = StackedTrainer(configs, dataset, models, watch_test=watch_test, observers=observers)
+        own = [model for model in models if isinstance(model, MLP)]
+        stack = StackedTrainer(configs, dataset, own, watch_test=watch_test, observers=observers)
         epochs = stack.epochs()
     else:
         alone = train(configs[0], dataset, model=models[0], device=device, watch_test=watch_test, observer=observers[0])
@@ -113,7 +114,7 @@ def _results(
             return
 
 
-def _completed(job: Job, dataset: Dataset, model: MLP, observer: Probes | None) -> JobResult:
+def _completed(job: Job, dataset: Dataset, model: Model, observer: Probes | None) -> JobResult:
     if not job.final:
         return JobResult("complete", trajectory=observer.trajectory if observer else None)
     test = evaluate(model, dataset.test_inputs, dataset.test_labels)

@@ -14,7 +14,7 @@ from harness.data.dataset import Dataset, training_size
 from harness.engines.base import Job
 from harness.engines.cost import updates
 from harness.engines.work_items import Measure
-from harness.training.model import MLP, initial_model
+from harness.training.model import MLP, initial_mlp
 from harness.training.probes.registry import read_gradients
 from harness.training.stacked.loop import shape_of
 from harness.training.stacked.matmul import BatchedMatmul, use_matmul_backend
@@ -103,7 +103,7 @@ def update_costs(measure: Measure, dataset: Dataset, device: str) -> dict[int, f
     measure at the same time, because they share caches and memory bandwidth.
     """
     config = measure.config
-    model = initial_model(config, dataset).to(device)
+    model = initial_mlp(config, dataset).to(device)
     widths = [1]
     while 2 * widths[-1] <= min(_MAX_WIDTH[device], _MAX_IMAGES[device] // config.batch_size):
         widths.append(2 * widths[-1])

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import ToTensor
 
 from harness.data.dataset import Dataset
-from harness.training.model import ColumnNorm, UnitRange
+from harness.training.inputs import ColumnNorm, UnitRange
 
 HIDDEN = 128
 

@@ -11,8 +11,9 @@ from optuna.trial import FrozenTrial
 from harness.core.errors import UserError
 
 OUTCOME, _SETTINGS = "outcome", "settings"  # keys of Optuna's user attributes, of a trial and of the study
-SAMPLER, PRUNER = "sampler", "pruner"  # settings
-_EARLIER = {SAMPLER: "tpe", PRUNER: "median"}  # of studies of an earlier version, which had no choice
+SAMPLER, PRUNER, NETWORK = "sampler", "pruner", "network"  # settings
+# Of studies of an earlier version, which had no choice.
+_EARLIER = {SAMPLER: "tpe", PRUNER: "median", NETWORK: "the lesson's"}
 _OPTIONS = {"cohort": "stack", "round": "round-size"}  # recorded setting → name of its option
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.core.network import label
 from harness.studies.importances import Importance
 
 STATES = {
@@ -64,7 +65,7 @@ def history(trials: pd.DataFrame, shown: pd.DataFrame) -> go.Figure:
 
 def by_parameter(trials: pd.DataFrame, name: str, best: int) -> go.Figure:
     """Validation accuracy of the last epoch against one hyperparameter; the best trial is ringed."""
-    figure = _figure(name, _ACCURACY)
+    figure = _figure(label(name), _ACCURACY)
     _add_points(figure, trials, name)
     winner = trials[trials["trial"] == best]
     figure.add_scatter(
@@ -85,7 +86,7 @@ def by_parameter(trials: pd.DataFrame, name: str, best: int) -> go.Figure:
 def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> go.Figure:
     """Each line is a complete trial through its hyperparameters `names` to its accuracy. Dragging an axis filters."""
     complete = trials[trials["is_complete"]]
-    dimensions = [_dimension(complete[name], name) for name in names if complete[name].nunique() > 1]
+    dimensions = [_dimension(complete[name], label(name)) for name in names if complete[name].nunique() > 1]
     accuracy = complete["val_accuracy"].round(4).tolist()
     dimensions.append({"label": _ACCURACY, "values": accuracy})
     lines = {"color": accuracy, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": ""}}}
@@ -95,8 +96,8 @@ def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> go.Figur
 
 def importance_bars(importances: Mapping[str, Importance]) -> go.Figure:
     """The share of each parameter with its interval, the largest on top."""
-    names = list(importances)[::-1]
-    shares, lows, highs = zip(*(importances[name] for name in names), strict=True)
+    names = [label(name) for name in importances][::-1]
+    shares, lows, highs = zip(*list(importances.values())[::-1], strict=True)
     error = {
         "type": "data",
         "symmetric": False,

@@ -137,7 +137,7 @@ class Finals:
         configs = [self._defaults.config(winner.params, "lesson", seed) for seed in seeds]
         wanted = [FreshRun("winner", config, winner.number) for config in configs]
         if not winner.is_lesson and not self._no_baseline:
-            wanted += [FreshRun("baseline", self._defaults.config(LESSON, "lesson", seed), None) for seed in seeds]
+            wanted += [FreshRun("baseline", self._defaults.lesson_config("lesson", seed), None) for seed in seeds]
         return wanted
 
 

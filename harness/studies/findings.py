@@ -34,7 +34,8 @@ def ranked(frames: StudyFrames) -> pd.DataFrame:
     """
     is_complete = frames.trials["state"] == "complete"
     state = frames.trials["state"].where(frames.trials["learned"], "did not learn")
-    switches = {name: frames.trials[name].map({True: "on", False: "off"}) for name in SWITCHES}
+    names = (*SWITCHES, *(name for name in frames.names if frames.trials[name].dtype == bool))
+    switches = {name: frames.trials[name].map({True: "on", False: "off"}) for name in names}
     shown = frames.trials.assign(state=state, is_complete=is_complete, **switches)
     return shown.sort_values("val_accuracy", ascending=False, kind="stable", ignore_index=True)
 
@@ -78,7 +79,7 @@ def confirmed_texts(frames: StudyFrames) -> list[str]:
 def gain_sentence(frames: StudyFrames) -> str:
     """The paired gain over the lesson's setting, or why there is none; "" if the two share no seed."""
     trial = best_trial(frames)
-    if all(trial[name] == value for name, value in (LESSON | OPTIONAL).items()):
+    if not trial["network"] and all(trial[name] == value for name, value in (LESSON | OPTIONAL).items()):
         return "no trial beat the lesson's setting"
     pairs = winner_runs(frames).merge(frames.baseline, on="seed", suffixes=("", "_lesson"))
     if pairs.empty:

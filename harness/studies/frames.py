@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness.core.defaults import OPTIONAL, SEARCHED
 from harness.core.errors import UserError
+from harness.core.network import PREFIX, parse_scalar
 from harness.studies.facts import StudyFacts, facts_of
 from harness.studies.request import MOST_FRESH_SEEDS
 from harness.tracking.reader import ExperimentReader, TrackedRun, check_digest
@@ -43,9 +44,10 @@ _TEXTS = ("optimizer", "lr_schedule")
 class StudyFrames(NamedTuple):
     """A study as recorded.
 
-    `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, seed, copy (whether it
-    repeats an earlier config), learned, restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch,
-    seconds (of training; NaN for a copy, or if they were lost). `best`: the number of the trial that won.
+    `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, network (the spec of the
+    user's own, or ""), its own as `network_params.…`, seed, copy (whether it repeats an earlier config), learned,
+    restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch, seconds (of training; NaN for a copy, or
+    if they were lost). `best`: the number of the trial that won.
     `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a fresh seed, with trial (-1
     for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if there is none or it
     diverged). `epochs`: one row per epoch of the `MOST_SHOWN` best trials, with trial, run_id, state, epoch,
@@ -71,7 +73,7 @@ class StudyFrames(NamedTuple):
     def names(self) -> list[str]:
         """The hyperparameters that a reader needs: the usual ones, and others that a trial has at another value."""
         others = [name for name, value in OPTIONAL.items() if (self.trials[name] != value).any()]
-        return [*SEARCHED, *others]
+        return [*SEARCHED, *others, *(name for name in map(str, self.trials) if name.startswith(PREFIX))]
 
 
 def study_frames(records: ExperimentReader, name: str) -> StudyFrames:
@@ -183,6 +185,8 @@ def _trial_row(run: TrackedRun) -> dict[str, object]:
     row |= {name: kind(params.get(name, OPTIONAL.get(name))) for name, kind in _NUMBERS.items()}
     row |= {name: params.get(name) == "True" for name in SWITCHES}
     row |= {name: params.get(name, OPTIONAL[name]) for name in _TEXTS}
+    row["network"] = params.get("network", "")
+    row |= {name: parse_scalar(text) for name, text in sorted(params.items()) if name.startswith(PREFIX)}
     row["copy"] = DUPLICATE_OF in tags
     row["learned"] = tags.get(LEARNED) != "false"
     row["restored"] = RESTORED in tags

@@ -9,6 +9,7 @@ import torch
 from harness.cli.progress import Eta
 from harness.core.config import RunConfig
 from harness.core.defaults import OPTIONAL, SEARCHED
+from harness.core.network import PREFIX
 from harness.data.dataset import Dataset
 from harness.engines.base import Job
 from harness.engines.cost import cost
@@ -101,8 +102,9 @@ class FreshRuns:
         elif state == "complete":
             text = f"{record.epochs[-1].val_accuracy:.4f} at epoch {len(record.epochs)}, {record.seconds:.1f} s"
         writer.end_run(record.run, state, result.note, metrics)
-        fields = record.job.config.model_dump(include={*SEARCHED, *OPTIONAL})
-        searched = {name: value for name, value in fields.items() if value != OPTIONAL.get(name)}
+        fields = record.job.config.params()
+        names = [name for name in fields if name in (*SEARCHED, *OPTIONAL) or name.startswith(PREFIX)]
+        searched = {name: fields[name] for name in names if fields[name] != OPTIONAL.get(name)}
         self._recorder.console.print_run(run.name, state, text, searched, result.note)
 
     def _log_model(self, record: RecordedJob, weights: Mapping[str, Any]) -> None:
@@ -111,4 +113,9 @@ class FreshRuns:
         example, columns = self._dataset.train_inputs[:_EXAMPLE_INPUTS].numpy(), self._dataset.columns
         inputs = f"rows, {example.dtype}: {', '.join(columns)}" if columns else "grey levels, uint8"
         metadata = {"classes": list(self._dataset.classes), "input": inputs}
-        log_model(self._recorder.writer, record.run, self._recorder.name, Classifier(model), example, metadata)
+        writer, name, network = self._recorder.writer, self._recorder.name, record.job.config.network
+        if refusal := log_model(writer, record.run, name, Classifier(model), example, metadata, network):
+            self._recorder.console.warn(
+                f"torch.export cannot export {network} ({refusal}): its model is a pickle, which loads where this"
+                " project is installed; its file lies beside it"
+            )

@@ -12,6 +12,12 @@ def _optimizer(summary: Summary) -> str:
     return {"sgd": "SGD with momentum `gamma`", "rmsprop": "RMSprop with momentum `gamma`"}.get(name, f"torch's {name}")
 
 
+def _network(summary: Summary) -> str:
+    if summary.best.network:
+        return f"A network of the user's own, `{summary.best.network}`; its file is an artifact of the study's run"
+    return "The lesson's network, one hidden layer with ReLU"
+
+
 def model_card(summary: Summary, tested: FinalRun, record: DatasetRecord) -> str:
     """Markdown for the model of the run `tested`, which did not diverge."""
     own = f"{tested.test_accuracy:.4f}"
@@ -20,7 +26,7 @@ def model_card(summary: Summary, tested: FinalRun, record: DatasetRecord) -> str
 **{own} test accuracy on {record.name}**: the winner of study `{summary.name}` (trial {summary.best.number}, seed \
 {tested.seed}).
 
-**What it is.** The lesson's network, one hidden layer with ReLU. It takes a batch of inputs as they are in the data \
+**What it is.** {_network(summary)}. It takes a batch of inputs as they are in the data \
 (they are scaled inside) and returns the position of the class of each; `classes` in the model's metadata names them.
 
 **Data.** {record.profile}. SHA-256 {record.sha256[:12]}.

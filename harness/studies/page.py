@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.cli.console import format_params
+from harness.core.network import label
 from harness.pages.interactive import figure_html, library_html
 from harness.pages.templates import environment
 from harness.storage.urls import without_user
@@ -63,7 +64,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
                 }
                 for plot in _plots(frames, trials, shown)
             ],
-            columns=columns,
+            columns=[label(name) for name in columns],
             trials=_rows(shown, columns, DIGITS, place),
             fresh_columns=_FRESH_COLUMNS,
             tested={
@@ -109,7 +110,7 @@ def _plots(frames: StudyFrames, trials: pd.DataFrame, shown: pd.DataFrame) -> li
     plots.append(_Plot(text, "Optuna maximises the last epoch's accuracy.", [(text, figures.history(trials, shown))]))
     varied = [name for name in frames.names if shown[name].nunique() > 1]
     if varied:
-        panels = [(f"Accuracy by {name}", figures.by_parameter(shown, name, best)) for name in varied]
+        panels = [(f"Accuracy by {label(name)}", figures.by_parameter(shown, name, best)) for name in varied]
         plots.append(_Plot("Accuracy by each parameter", "The winner is ringed.", panels))
         text = "Parallel coordinates"
         caption = "Each line is a complete trial. Drag along an axis to select trials."

@@ -15,7 +15,7 @@ from harness.engines.choice import device_of, make_engine
 from harness.storage.checks import tracking_uri
 from harness.storage.locks import locked
 from harness.studies import summary as texts
-from harness.studies.acceptance import PRUNER, SAMPLER
+from harness.studies.acceptance import NETWORK, PRUNER, SAMPLER
 from harness.studies.request import SearchRequest
 from harness.studies.session import SearchSession
 from harness.studies.space import Space
@@ -25,6 +25,7 @@ from harness.studies.summary import Summary
 from harness.studies.trial import StudyDefaults
 from harness.tracking.recorder import Recorder
 from harness.tracking.writer import ExperimentWriter
+from harness.training.network_check import check_network
 from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
     device = device_of(workers, request.engine)
     record = record_of(dataset)
     name = request.study or f"{dataset.name}-{request.seed}"
+    defaults = StudyDefaults(request.seed, dataset.name, request.precision, space.network)
+    _check_network(space, defaults, dataset)
     settings = {"dataset": f"{record.name} {record.sha256[:12]}", "round": request.round_size, "device": device}
     settings |= {"cohort": "on" if request.stack else "off", "precision": request.precision}
-    settings |= {SAMPLER: request.sampler, PRUNER: request.pruner}
+    settings |= {SAMPLER: request.sampler, PRUNER: request.pruner, NETWORK: _network_text(space)}
     on_wait = console.warn if request.wait else None
     with locked(request.storage, f"study {name!r}", on_wait) as lock, stop_if_storage_fails(request.storage):
         study = Study(request.storage, name, space, request.seed, settings)
@@ -54,7 +57,6 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
         if remaining:
             engine.start_workers()  # they get ready while this process opens MLflow's store
         writer = ExperimentWriter(tracking_uri(), f"search/{dataset.name}", record, device)
-        defaults = StudyDefaults(request.seed, dataset.name, request.precision)
         session = SearchSession(study, Recorder(engine, writer, console), dataset, defaults, request, lock)
         summary = session.finished()
         was_finished = summary is not None
@@ -68,11 +70,23 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
             )
             if study.params_outside_space:
                 outside = ", ".join(study.params_outside_space)
-                console.warn(f"the lesson's own setting is outside this search space ({outside}): it is not tried")
+                console.warn(f"the lesson's own setting is outside this search space ({outside}): no trial tries it")
             artifacts = {"search.toml": read_small(request.space_file)}
+            if space.network:
+                artifacts[space.network.file] = space.network.text
             with console:
                 summary = session.search(artifacts)
     _show(console, summary, record, was_finished)
+
+
+def _check_network(space: Space, defaults: StudyDefaults, dataset: Dataset) -> None:
+    for params in space.network_examples() if space.network else ():
+        check_network(defaults.config(params, "search"), dataset)
+
+
+def _network_text(space: Space) -> str:
+    """The network as a setting of the study."""
+    return f"{space.network} {space.network.sha256[:12]}" if space.network else "the lesson's"
 
 
 def _matmul_backend(study: Study, device: str) -> MatmulBackend:
@@ -102,6 +116,7 @@ def _show(console: Console, summary: Summary, record: DatasetRecord, was_finishe
     console.print_fields(
         {
             "data": record.profile,
+            **({"network": best.network} if best.network else {}),
             "best config": f"trial {best.number}: {format_params(best.params)}",
             "validation accuracy": f"{best.value:.4f}",
             **({"confirmed": "\n".join(confirmed)} if confirmed else {}),

@@ -24,7 +24,18 @@ from harness.studies.summary import Summary, markdown, summarise, warnings
 from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.model import describe_model
 from harness.tracking.recorder import Recorder
-from harness.tracking.schema import COMMAND, CONFIRMED, FRESH_SEEDS, IMPORTANCES, SPACE, TRIALS, WARNINGS, WINNER, State
+from harness.tracking.schema import (
+    COMMAND,
+    CONFIRMED,
+    FRESH_SEEDS,
+    IMPORTANCES,
+    SEARCHED,
+    SPACE,
+    TRIALS,
+    WARNINGS,
+    WINNER,
+    State,
+)
 from harness.tracking.views import save_view
 
 PAGE = "study.html"
@@ -75,12 +86,14 @@ class SearchSession:
         """
         self._check_owner()
         request, recorder = self._request, self._recorder
-        recorder.open(self._study.name, "study", {"seed": self._seed, "round": request.round_size})
+        params = {"seed": self._seed, "round": request.round_size}
+        recorder.open(self._study.name, "study", params, {SEARCHED: " ".join(self._study.space.searched)})
         state: State = "failed"
         try:
             with stop_on_signals(recorder.stop, recorder.console) as caught:
                 reader = recorder.writer.read()
-                save_view(reader.client, reader.experiment_id, recorder.parent_id)
+                save_view(reader.client, reader.experiment_id, reader.run(recorder.parent_id))
+                recorder.writer.log_texts(recorder.parent_id, artifacts)
                 self._close_open_runs()
                 self._coordinator.compare_stores()
                 recorder.limit(request.timeout)
@@ -98,7 +111,7 @@ class SearchSession:
             summary = self._summary(recorder.parent_id)
             if summary is None:
                 raise Stopped("no trial is complete, so there is no winner: see harness.note of the runs in MLflow", 1)
-            self._publish(summary, artifacts)
+            self._publish(summary)
             state = "complete"
             return summary
         except KeyboardInterrupt:
@@ -139,9 +152,8 @@ class SearchSession:
         results = self._finals.results(parent_id)
         return summarise(self._study, results) if results else None
 
-    def _publish(self, summary: Summary, artifacts: dict[str, str]) -> None:
+    def _publish(self, summary: Summary) -> None:
         writer, parent_id = self._recorder.writer, self._recorder.parent_id
-        writer.log_texts(parent_id, artifacts)
         writer.set_description(parent_id, markdown(summary))
         # NaN replaces the numbers of an earlier winner, because MLflow cannot delete a metric.
         accuracy = math.nan if summary.diverged else statistics.mean(summary.test_accuracies)

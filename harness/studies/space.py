@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.core.defaults import LESSON, OPTIONAL
+from harness.core.network import PREFIX, NetworkFile, label
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -43,6 +44,13 @@ class Range(BaseModel):
         return (at - low) / (high - low)
 
 
+class WholeRange(Range):
+    """Every whole number from `low` to `high`, of a hyperparameter whose range names whole numbers."""
+
+    low: int
+    high: int
+
+
 class Choices(BaseModel):
     """One of these values."""
 
@@ -65,12 +73,14 @@ class Choices(BaseModel):
 class Space(BaseModel):
     """The domain of each searched parameter; the other parameters keep their value in `fixed`.
 
-    A field that is in neither keeps its default.
+    A field that is in neither keeps its default. `network` is the user's own, whose hyperparameters are
+    `network_params.…`; None is the lesson's.
     """
 
     model_config = ConfigDict(frozen=True)
-    searched: dict[str, Range | Choices]
+    searched: dict[str, WholeRange | Range | Choices]
     fixed: dict[str, Any]
+    network: NetworkFile | None = Field(default=None, exclude=True)  # a setting of its own
 
     def distributions(self) -> dict[str, "BaseDistribution"]:
         """The space as Optuna distributions, in the order of the config's fields."""
@@ -80,7 +90,7 @@ class Space(BaseModel):
         for name, domain in self.searched.items():
             if isinstance(domain, Choices):
                 result[name] = CategoricalDistribution(domain.choices)
-            elif name in WHOLE_NUMBERS:
+            elif is_whole(name, domain):
                 result[name] = IntDistribution(int(domain.low), int(domain.high), log=domain.log)
             else:
                 result[name] = FloatDistribution(domain.low, domain.high, log=domain.log)
@@ -88,17 +98,36 @@ class Space(BaseModel):
 
     def text(self) -> str:
         """`lr 0.001 to 1 (log) · batch_size 32, 64 · …`, and the fixed parameters."""
-        parts = [f"{name} {domain.text()}" for name, domain in self.searched.items()]
-        return " · ".join([*parts, *(f"{name} {_shown(value)}, fixed" for name, value in self.fixed.items())])
+        parts = [f"network {self.network}"] if self.network else []
+        parts += [f"{label(name)} {domain.text()}" for name, domain in self.searched.items()]
+        return " · ".join([*parts, *(f"{label(name)} {_shown(value)}, fixed" for name, value in self.fixed.items())])
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
         """The names of the `params` whose value is not in this space."""
         return [name for name, value in params.items() if not self._holds(name, value)]
 
     @property
+    def names(self) -> list[str]:
+        """The parameters that are searched or fixed here: those of a config in its order, then the network's own."""
+        here = self.searched | self.fixed
+        own = sorted(name for name in here if name.startswith(PREFIX))
+        return [*(name for name in LESSON | OPTIONAL if name in here), *own]
+
+    @property
     def lesson(self) -> dict[str, Any]:
         """The lesson's value of each parameter that is searched or fixed here."""
         return {name: value for name, value in (LESSON | OPTIONAL).items() if name in self.searched | self.fixed}
+
+    @property
+    def lesson_outside(self) -> list[str]:
+        """What keeps the lesson's own setting out of this space: the network, or parameters; [] if it is inside."""
+        return ["network"] if self.network else self.outside(self.lesson)
+
+    def network_examples(self) -> list[dict[str, Any]]:
+        """Params with which to try the network: each choice and each end of a range of its own hyperparameters."""
+        own = {name: _ends_of(domain) for name, domain in self.searched.items() if name.startswith(PREFIX)}
+        first = LESSON | self.fixed | {name: values[0] for name, values in own.items()}
+        return [first, *(first | {name: value} for name, values in own.items() for value in values[1:])]
 
     def largest_batch(self) -> int:
         """The largest batch_size that a search of this space can propose."""
@@ -123,7 +152,7 @@ class Space(BaseModel):
         found = {}
         for name, domain in self.searched.items():
             low, _, position = self._ends(domain, params[name])
-            if position <= _EDGE_SHARE and low != _NATURAL_END.get(name):
+            if position <= _EDGE_SHARE and low != _NATURAL_END.get(name, 0.0):
                 found[name] = "low"
             elif position >= 1 - _EDGE_SHARE:
                 found[name] = "high"
@@ -137,7 +166,7 @@ class Space(BaseModel):
             return any(
                 value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in domain.choices
             )
-        kinds = int if name in WHOLE_NUMBERS else int | float
+        kinds = int if is_whole(name, domain) else int | float
         is_number = isinstance(value, kinds) and not isinstance(value, bool)
         return is_number and bool(domain.low <= value <= domain.high)
 
@@ -149,6 +178,15 @@ class Space(BaseModel):
         if not numbers or min(numbers) < value < max(numbers) or len(numbers) == 1:
             return math.nan, math.nan, 0.5
         return min(numbers), max(numbers), float(value == max(numbers))
+
+
+def _ends_of(domain: Range | Choices) -> list[Any]:
+    return domain.choices if isinstance(domain, Choices) else [domain.low, domain.high]
+
+
+def is_whole(name: str, domain: Range) -> bool:
+    """Whether a range holds whole numbers only."""
+    return name in WHOLE_NUMBERS or isinstance(domain, WholeRange)
 
 
 def _shown(value: bool | float | str) -> str:

@@ -98,7 +98,7 @@ class Study:
     @property
     def params_outside_space(self) -> list[str]:
         """The parameters whose value in the lesson is outside the space. If [], trial 0 is the lesson's setting."""
-        return self.space.outside(self.space.lesson)
+        return self.space.lesson_outside
 
     def recover(self) -> list[str]:
         """Requeue what a dead process left running, and fail what was enqueued by hand outside the search space.
@@ -219,7 +219,8 @@ class Study:
         fields = json.loads(text) if text else None
         outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None
         params = self.space.fixed | frozen.params
-        return Trial(frozen.number, {name: params[name] for name in self.space.lesson if name in params}, outcome)
+        here = {name: params[name] for name in self.space.names if name in params}
+        return Trial(frozen.number, here, outcome, str(self.space.network or ""))
 
 
 def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

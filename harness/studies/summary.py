@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.cli.console import format_params, format_value
 from harness.core.intervals import MeanInterval
+from harness.core.network import label
 from harness.studies.finals import Candidate, FinalResults, FinalRun
 from harness.studies.gain import gain_text, no_gain_text, paired_gain
 from harness.studies.importances import MIN_TRIALS, Importance, importances
@@ -136,7 +137,9 @@ def importances_text(summary: Summary) -> str:
     if not summary.importances:
         return f"not shown: with fewer than {MIN_TRIALS} complete trials that differ, they change from trial to trial"
     shown = summary.importances.items()
-    return ", ".join(f"{name} {share:.0%} [{low * 100:.0f}, {high * 100:.0f}]" for name, (share, low, high) in shown)
+    return ", ".join(
+        f"{label(name)} {share:.0%} [{low * 100:.0f}, {high * 100:.0f}]" for name, (share, low, high) in shown
+    )
 
 
 def warnings(summary: Summary) -> list[str]:
@@ -151,8 +154,8 @@ def warnings(summary: Summary) -> list[str]:
         [unstable] * bool(summary.diverged)
         + [guesses] * is_guess
         + [
-            f"the best {name} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it in the"
-            " search space (--space)"
+            f"the best {label(name)} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it in"
+            " the search space (--space)"
             for name, edge in summary.edges.items()
         ]
     )
@@ -165,6 +168,7 @@ def markdown(summary: Summary) -> str:
         "",
         "| | |",
         "| --- | --- |",
+        *([f"| network | `{summary.best.network}` |"] if summary.best.network else []),
         f"| validation accuracy | {summary.best.value:.4f} |",
         f"| test accuracy, mean ± sd of {len(summary.final.tested)} fresh runs | {accuracy_text(summary)} |",
         f"| gain in test accuracy | {gain_line(summary)} |",
@@ -174,7 +178,7 @@ def markdown(summary: Summary) -> str:
         f"| training time, all trials | {summary.training_seconds:.0f} s |",
         "",
         *(f"> ⚠ {warning}\n" for warning in warnings(summary)),
-        f"| trial | validation accuracy | best epoch | {' | '.join(summary.best.params)} |",
+        f"| trial | validation accuracy | best epoch | {' | '.join(map(label, summary.best.params))} |",
         f"|{' ---: |' * (3 + len(summary.best.params))}",
     ]
     complete = [trial for trial in summary.trials if trial.outcome and trial.outcome.state == "complete"]

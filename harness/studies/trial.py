@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 from harness.core.config import RunConfig, Split, make_config
 from harness.core.defaults import LESSON, OPTIONAL, Precision
 from harness.core.metrics import best_epoch
+from harness.core.network import NetworkFile
 
 EndState = Literal["complete", "pruned", "diverged", "failed"]
 
@@ -36,24 +37,33 @@ class StudyDefaults(NamedTuple):
     seed: int
     dataset: str
     precision: Precision
+    network: NetworkFile | None = None
 
     def config(self, params: dict[str, Any], split: Split, seed: int | None = None) -> RunConfig:
         """The config of a trial with these hyperparameters; the winner's runs have another `seed`."""
         fields = self._asdict() | ({} if seed is None else {"seed": seed})
         return make_config(**params, **fields, split=split)
 
+    def lesson_config(self, split: Split, seed: int) -> RunConfig:
+        """The config of the lesson's own setting, whose network is the lesson's."""
+        return self._replace(network=None).config(LESSON, split, seed)
+
 
 class Trial(NamedTuple):
-    """One trial. `params` holds all hyperparameters of the config, including fixed ones."""
+    """One trial. `params` holds all hyperparameters of the config, including fixed ones.
+
+    `network` is the spec of the user's own network, "" for the lesson's.
+    """
 
     number: int
     params: dict[str, Any]
     outcome: Outcome | None
+    network: str = ""
 
     @property
     def is_lesson(self) -> bool:
         """Whether this is the lesson's own setting."""
-        return OPTIONAL | self.params == OPTIONAL | LESSON
+        return not self.network and OPTIONAL | self.params == OPTIONAL | LESSON
 
     @property
     def value(self) -> float:

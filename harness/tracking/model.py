@@ -1,18 +1,25 @@
 """Logs a trained network as an MLflow model of its run."""
 
 import re
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.network import NetworkFile
 from harness.tracking.retry import RetryingClient
 from harness.tracking.schema import DESCRIPTION, MODEL
 from harness.tracking.writer import ExperimentWriter
+from harness.training.custom import module_name
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import nn
 
 
@@ -28,11 +35,14 @@ def log_model(
     module: "nn.Module",
     example: "np.ndarray[Any, Any]",
     metadata: dict[str, Any],
-) -> None:
+    network: NetworkFile | None = None,
+) -> str:
     """Log a module as an MLflow model of a run, called `name`, and its URI (`models:/…`) as a tag of the run.
 
     `example` is a batch of at least two inputs, so that the exported graph accepts any batch size. The model is saved
-    as an exported graph (pt2): its weights and operations are plain data, but torch adds the example as a pickle.
+    as an exported graph (pt2): its weights and operations are plain data, but torch adds the example as a pickle. If
+    torch.export refuses `network`, of the user's own, the module is pickled, with the network's file beside it; the
+    result is the reason, else "".
     """
     import mlflow.pytorch
     import numpy as np
@@ -45,8 +55,9 @@ def log_model(
         outputs=Schema([TensorSpec(np.dtype("int64"), (-1,))]),
     )
     run_id = writer.id_of(run)
+    refusal = _export_refusal(module, torch.from_numpy(example)) if network else ""
 
-    def log() -> Any:
+    def log(**how: Any) -> Any:
         mlflow.set_tracking_uri(writer.uri)
         with mlflow.start_run(run_id=run_id):
             return mlflow.pytorch.log_model(
@@ -56,10 +67,44 @@ def log_model(
                 input_example=example,
                 pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
                 metadata=metadata,
+                **how,
             )
 
-    logged = RetryingClient(writer.uri).call(lambda _client: log())
+    client = RetryingClient(writer.uri)
+    if network and refusal:
+        with _picklable(network) as source:
+            logged = client.call(lambda _: log(serialization_format="pickle", code_paths=[source]))
+    else:
+        logged = client.call(lambda _: log())
     writer.set_tags(run, {MODEL: logged.model_uri})
+    return refusal
+
+
+def _export_refusal(module: "nn.Module", example: "torch.Tensor") -> str:
+    """Why torch.export cannot export a module, or ""."""
+    import torch
+
+    try:
+        torch.export.export(module, (example,), dynamic_shapes=[{0: torch.export.Dim.AUTO}])
+    except Exception as error:  # noqa: BLE001  # it raises all kinds, for whatever the user's code does
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return ""
+
+
+@contextmanager
+def _picklable(network: NetworkFile) -> Iterator[str]:
+    """Inside, objects of the network are pickled with their code. The value is the path of a copy of its file."""
+    import cloudpickle
+
+    module = sys.modules[module_name(network)]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / network.file
+            source.write_text(network.text, encoding="utf-8")
+            yield str(source)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 def describe_model(

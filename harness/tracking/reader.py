@@ -3,7 +3,9 @@
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.tracking import settings  # noqa: F401  # before MLflow is imported
@@ -15,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
 from harness.cli.command import command_line, python
-from harness.core.config import RunConfig
+from harness.core.config import RunConfig, parse_params
 from harness.core.errors import UserError
 from harness.storage.checks import check_exists
 from harness.storage.urls import without_password
@@ -55,9 +57,8 @@ def check_digest(run: TrackedRun) -> None:
 def config_of(run: TrackedRun) -> RunConfig:
     """The config of a run. Raises `UserError` if its records were altered: digest or config hash do not match."""
     check_digest(run)
-    fields = {name: run.params[name] for name in RunConfig.model_fields if name in run.params}
     try:
-        config = RunConfig.model_validate_strings(fields)
+        config = parse_params(run.params)
     except ValidationError:
         raise UserError(f"run {run.id} ({run.name}): its params are not a config; its records were altered") from None
     if config.content_hash != run.tags[CONFIG_HASH]:
@@ -139,13 +140,23 @@ class ExperimentReader:
         """The numpy array stored as this artifact. Raises `UserError` if there is none, or it is in another folder."""
         import numpy as np
 
+        with self._artifact(run_id, name) as path:
+            return np.load(path, allow_pickle=False)
+
+    def text(self, run_id: str, name: str) -> str:
+        """The text stored as this artifact. Raises like `array`."""
+        with self._artifact(run_id, name) as path:
+            return path.read_text(encoding="utf-8")
+
+    @contextmanager
+    def _artifact(self, run_id: str, name: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = self.client.call(lambda client: client.download_artifacts(run_id, name, folder))
             except (MlflowException, OSError):
                 check_place(self.client, self.experiment_id)
                 raise UserError(f"run {run_id} has no artifact {name}: its records were altered") from None
-            return np.load(path, allow_pickle=False)
+            yield Path(path)
 
     def _search(self, filter_string: str, order_by: list[str], deleted: bool) -> Iterator[TrackedRun]:
         return map(_tracked, _search_runs(self.client, [self.experiment_id], filter_string, order_by, deleted))

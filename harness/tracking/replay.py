@@ -12,6 +12,7 @@ from harness.cli.console import Console, format_params
 from harness.core.config import RunConfig
 from harness.core.errors import Stopped, UserError
 from harness.core.metrics import EpochMetrics, Reading, best_epoch, logged
+from harness.core.network import PREFIX, read_network
 from harness.data.choice import DataChoice
 from harness.data.dataset import Dataset
 from harness.data.load import load
@@ -43,16 +44,16 @@ def replay_run(uri: str, run_id: str, data_dir: Path | None) -> None:
     reader, run = find_run(uri, run_id)
     _check_kind(run)
     console = Console()
-    config = config_of(run)
+    config = _with_network_text(config_of(run), reader, run)
     recorded = {metric: reader.history(run, metric) for metric in run.metrics if is_compared(metric)}
     if not recorded:
         raise Stopped(
             f"run {run.id} has no metrics to compare: it was {run.tags[schema.STATE]} before it logged one", _DIFFERENT
         )
-    console.print(f"{run.name} ({run.tags[schema.STATE]}): {format_params(config.model_dump(exclude_defaults=True))}")
+    console.print(f"{run.name} ({run.tags[schema.STATE]}): {format_params(_told(config))}")
     console.print("loading the data ...")
     dataset = _load(run, data_dir)
-    for line in _changed_circumstances(run):
+    for line in [*_changed_network(config, run), *_changed_circumstances(run)]:
         console.warn(line)
     epochs = len(recorded.get("train_loss", {}))
     readings, result = _train(_job(run, config), dataset, run, epochs, console)
@@ -104,6 +105,35 @@ def _load(run: TrackedRun, data_dir: Path | None) -> Dataset:
             f" {choice.spec}"
         )
     return dataset
+
+
+def _with_network_text(config: RunConfig, reader: ExperimentReader, run: TrackedRun) -> RunConfig:
+    """The config with the text of its network, which is an artifact of the study or the claim."""
+    if config.network is None:
+        return config
+    text = reader.text(run.tags[schema.PARENT_RUN_ID], config.network.file)
+    try:
+        return config.model_copy(update={"network": config.network.with_text(text)})
+    except ValueError as error:
+        raise UserError(f"the artifact {config.network.file} was altered ({error}): restore it") from None
+
+
+def _changed_network(config: RunConfig, run: TrackedRun) -> list[str]:
+    """A sentence if the network's file is not the recorded one any more."""
+    path = Path(run.tags.get(schema.NETWORK_FILE, ""))
+    if config.network is None or not path.is_file():
+        return []
+    try:
+        is_same = read_network(f"{path.name}:{config.network.name}", path.parent) == config.network
+    except UserError:
+        is_same = False
+    return [] if is_same else [f"{path} has changed since: the replay uses the recorded text"]
+
+
+def _told(config: RunConfig) -> dict[str, Any]:
+    """The params that a reader needs: without those at their default."""
+    plain = config.model_dump(exclude_defaults=True).keys() | {"network"}
+    return {name: value for name, value in config.params().items() if name in plain or name.startswith(PREFIX)}
 
 
 def _changed_circumstances(run: TrackedRun) -> list[str]:

@@ -9,6 +9,7 @@ import base64
 import json
 import logging
 import zlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from harness.tracking import settings  # noqa: F401  # before MLflow is imported
@@ -18,13 +19,13 @@ from mlflow.exceptions import MlflowException
 
 from harness.tracking.reader import TrackedRun, parents_anywhere
 from harness.tracking.retry import RetryingClient
-from harness.tracking.schema import KIND, PARENT_RUN_ID, STATE
+from harness.tracking.schema import KIND, PARENT_RUN_ID, SEARCHED, STATE
 
 _log = logging.getLogger("harness")
 TAG = "mlflow.sharedViewState."
 _DEFLATED = "deflate;"
 _SORTED_BY = "val_accuracy"
-_SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")
+_USUAL = "lr gamma batch_size epochs batch_norm"  # of studies of an earlier version
 _PIXELS = 105  # of a column
 _SECTION = "trials"
 _KEY_DIGITS = 12
@@ -41,7 +42,6 @@ _SECTION_OF_TRIALS = {
 _PARALLEL = {
     "type": "PARALLEL",
     "selectedMetrics": [_SORTED_BY],
-    "selectedParams": list(_SEARCHED),
     "showAllRuns": True,
 }
 
@@ -54,13 +54,14 @@ class StudyLinks(NamedTuple):
     charts: str
 
 
-def save_view(client: RetryingClient, experiment_id: str, parent_id: str) -> None:
+def save_view(client: RetryingClient, experiment_id: str, study: TrackedRun) -> None:
     """Save the view of a study's trials as a tag of its experiment, if it is not there yet.
 
     Without it a link leads to the experiment, so that MLflow's refusal is a warning.
     """
-    key = f"{TAG}{_key(parent_id)}"
-    packed = zlib.compress(json.dumps(_view(parent_id)).encode())
+    key = f"{TAG}{_key(study.id)}"
+    searched = study.tags.get(SEARCHED, _USUAL).split()
+    packed = zlib.compress(json.dumps(_view(study.id, searched)).encode())
     value = _DEFLATED + base64.b64encode(packed).decode()
     try:
         if client.call(lambda plain: plain.get_experiment(experiment_id)).tags.get(key) != value:
@@ -82,7 +83,7 @@ def newest_studies(uri: str, count: int) -> list[tuple[str, TrackedRun]]:
     found = []
     for experiment, study in parents_anywhere(uri, "study")[:count]:
         experiment_id = client.call(lambda plain, name=experiment: plain.get_experiment_by_name(name)).experiment_id  # type: ignore[misc]
-        save_view(client, experiment_id, study.id)
+        save_view(client, experiment_id, study)
         found.append((experiment_id, study))
     return found
 
@@ -91,8 +92,8 @@ def _key(parent_id: str) -> str:
     return f"harness-{parent_id[:_KEY_DIGITS]}"
 
 
-def _view(parent_id: str) -> dict[str, Any]:
-    params = [f"params.`{name}`" for name in _SEARCHED]
+def _view(parent_id: str, searched: Sequence[str]) -> dict[str, Any]:
+    params = [f"params.`{name}`" for name in searched]
     columns = [f"metrics.`{_SORTED_BY}`", *params, f"tags.`{STATE}`"]
     return {
         "searchFilter": f"tags.`{KIND}` = 'trial' and tags.`{PARENT_RUN_ID}` = '{parent_id}'",
@@ -119,13 +120,15 @@ def _view(parent_id: str) -> dict[str, Any]:
         "isAccordionReordered": True,  # else MLflow sorts the sections by name
         "autoRefreshEnabled": True,
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "compareRunCharts": _charts(),
+        "compareRunCharts": _charts(searched),
         "compareRunSections": [_SECTION_OF_TRIALS],
     }
 
 
-def _charts() -> list[dict[str, Any]]:
-    charts = [_line("val_accuracy"), _line("train_loss"), _PARALLEL, _scatter("lr"), _scatter("gamma")]
+def _charts(searched: Sequence[str]) -> list[dict[str, Any]]:
+    parallel = _PARALLEL | {"selectedParams": list(searched)}
+    scatters = [_scatter(name) for name in searched if name in ("lr", "gamma")]
+    charts = [_line("val_accuracy"), _line("train_loss"), parallel, *scatters]
     common = {"deleted": False, "isGenerated": False, "metricSectionId": _SECTION, "runsCountToCompare": 100}
     return [{"uuid": f"{_SECTION}-{number}", **common, **chart} for number, chart in enumerate(charts)]
 

@@ -116,11 +116,13 @@ class ExperimentWriter:
         come after all, they meet this run.
         """
         own = {schema.PARENT_RUN_ID: parent_id, schema.KIND: kind, schema.CONFIG_HASH: config.content_hash}
+        if config.network is not None and config.network.path:
+            own[schema.NETWORK_FILE] = config.network.path
         all_tags = self._common_tags | own | dict(tags)
         run = self._spool.create_run(self._reader.experiment_id, name, all_tags, runs, uid)
         self._records[run] = RunRecord(all_tags)
         self._names[run] = name
-        fields = config.model_dump(exclude_none=True)
+        fields = config.params()
         numbers = {
             f"{schema.PARAM_METRIC}{key}": float(value)
             for key, value in fields.items()

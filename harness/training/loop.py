@@ -20,7 +20,8 @@ from harness.core.defaults import Precision
 from harness.core.metrics import EpochMetrics, Reading
 from harness.core.seeds import derive
 from harness.data.dataset import Dataset, batch_size_error, split_indices
-from harness.training.model import MLP, initial_model
+from harness.training.model import Model, initial_model
+from harness.training.randomness import RunGenerators
 
 _EVALUATION_BATCH = 1_000
 
@@ -43,7 +44,7 @@ def train(
     config: RunConfig,
     dataset: Dataset,
     *,
-    model: MLP | None = None,
+    model: Model | None = None,
     device: torch.device | str = "cpu",
     watch_test: bool = False,
     observer: Observer | None = None,
@@ -51,10 +52,10 @@ def train(
     """Train one run by mini-batches and yield an `EpochMetrics` after each epoch.
 
     Every epoch visits each training example once, in an order drawn from (seed, "order"), unless `updates` ends it. The
-    last batch may be smaller, as in the lesson's loader. `dataset` must be on `device`. Pass `model` (from
-    `initial_model`) to keep the trained weights; it is moved to `device` and trained in place. With `watch_test`, every
-    epoch has the loss and accuracy on the test set. After the first loss that is not finite, the run yields a last
-    epoch with `diverged` set.
+    last batch may be smaller, as in the lesson's loader. Dropout and the like draw from (seed, "dropout"). `dataset`
+    must be on `device`. Pass `model` (from `initial_model`) to keep the trained weights; it is moved to `device` and
+    trained in place. With `watch_test`, every epoch has the loss and accuracy on the test set. After the first loss
+    that is not finite, the run yields a last epoch with `diverged` set.
 
     Raises ValueError if `batch_size` is larger than the training part.
     """
@@ -66,15 +67,18 @@ def train(
     optimizer = make_optimizer(config, model.parameters())
     schedule = make_schedule(config, optimizer)
     order = torch.Generator().manual_seed(derive(config.seed, "order"))
-
+    generators = RunGenerators(derive(config.seed, "dropout"), train_part.device)
     updates = 0
+    if train_part.is_cuda:
+        torch.backends.cudnn.deterministic = True  # convolutions: the same sums in every run
 
     for epoch in range(1, config.epochs + 1):
         permutation = torch.randperm(len(train_part), generator=order).to(device)
         batches = train_part.index_select(0, permutation).split(config.batch_size)
         if config.updates is not None:
             batches = batches[: config.updates - updates]
-        metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates, config.precision)
+        with generators.in_use():
+            metrics = _train_epoch(epoch, model, optimizer, dataset, batches, observer, updates, config.precision)
         updates += metrics.steps
         if schedule:
             schedule.step()
@@ -123,7 +127,7 @@ def make_schedule(config: RunConfig, optimizer: Optimizer) -> LRScheduler | None
 
 
 def with_evaluations(
-    metrics: EpochMetrics, model: MLP, dataset: Dataset, validation: Tensor, watch_test: bool
+    metrics: EpochMetrics, model: Model, dataset: Dataset, validation: Tensor, watch_test: bool
 ) -> EpochMetrics:
     """The metrics with loss and accuracy on the `validation` examples, if any, and on the test set if it is watched."""
     if len(validation):
@@ -135,7 +139,7 @@ def with_evaluations(
     return metrics
 
 
-def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> tuple[float, float]:
+def evaluate(model: Model, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> tuple[float, float]:
     """Mean loss (nats per example) and accuracy (fraction) on inputs [n, …] and labels int64 [n].
 
     `indices`: int64 [m], the examples to use; all by default.
@@ -155,7 +159,7 @@ def evaluate(model: MLP, inputs: Tensor, labels: Tensor, indices: Tensor | None 
 
 def _train_epoch(
     epoch: int,
-    model: MLP,
+    model: Model,
     optimizer: torch.optim.Optimizer,
     dataset: Dataset,
     batches: tuple[Tensor, ...],

@@ -1,109 +1,44 @@
 """The lesson's network (§5.3): flatten, in–128–10 without biases, relu, log-softmax, and optional BatchNorm.
 
-The claims compare it with other widths, plain standardization, and BatchNorm after the hidden layer.
+The claims compare it with other widths, plain standardization, and BatchNorm after the hidden layer. A network of the
+user's own, which takes its place, is in `custom.py`.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
 from harness.core.config import RunConfig
 from harness.core.seeds import derive
 from harness.data.dataset import Dataset, split_indices
+from harness.training.custom import CustomModel
+from harness.training.inputs import ColumnNorm, ScaledInputs, Standardize, UnitRange
 
 _EXAMPLES_AT_A_TIME = 60_000
 
 
-class GreyLevels(nn.Module):
-    """uint8 images [batch, height, width] to pixels [batch, 1, height, width] in 0…1, as `ToTensor` does."""
-
-    def __init__(self, max_level: int) -> None:
-        super().__init__()
-        self.max_level = max_level
-
-    def forward(self, images: Tensor, dtype: torch.dtype) -> Tensor:
-        return images.unsqueeze(1).to(dtype).div_(self.max_level)
-
-
-class UnitRange(nn.Module):
-    """Rows [batch, columns] to (x − least) / (greatest − least), column by column.
-
-    A column that is constant in the training rows becomes 0 everywhere, because nothing was learned about it.
-    """
-
-    least: Tensor
-    span: Tensor
-
-    def __init__(self, least: Tensor, greatest: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("least", least)
-        self.register_buffer("span", torch.where(greatest == least, torch.inf, greatest - least))
-
-    @classmethod
-    def fitted(cls, parts: Iterable[Tensor]) -> "UnitRange":
-        """Fit to the training rows, which come in parts."""
-        least, greatest = zip(*(part.aminmax(dim=0) for part in parts), strict=True)
-        return cls(torch.stack(least).amin(dim=0), torch.stack(greatest).amax(dim=0))
-
-    def forward(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        wide = rows.to(torch.promote_types(rows.dtype, dtype))
-        return (wide - self.least).div_(self.span).to(dtype)
-
-
-class Standardize(nn.Module):
-    """(x − mean) / sd with fixed numbers per channel: what BatchNorm does to the input, without batches or learning."""
-
-    mean: Tensor
-    sd: Tensor
-
-    def __init__(self, mean: Tensor, sd: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("sd", sd)
-
-    def forward(self, scaled: Tensor) -> Tensor:
-        return scaled.sub_(self.mean).div_(self.sd)
-
-
-class ColumnNorm(nn.BatchNorm1d):
-    """BatchNorm of columns. A batch of one row, which has no variance, uses the running statistics."""
-
-    def forward(self, rows: Tensor) -> Tensor:
-        if self.training and len(rows) == 1:
-            return batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(rows)
-
-
-class MLP(nn.Module):
+class MLP(ScaledInputs):
     """Images uint8 [batch, height, width], or rows [batch, columns], to log-probabilities [batch, classes].
 
     `shape` is that of one input. `max_level` is the grey level that maps to 1.0, None for the rows of a table.
-    `initial_model` sets the numbers for scaling and standardization.
     """
 
     def __init__(self, config: RunConfig, shape: tuple[int, ...], classes: int, max_level: int | None) -> None:
-        super().__init__()
-        table = max_level is None
-        channels = shape if table else ()
-        self.scale = UnitRange(torch.zeros(shape), torch.ones(shape)) if max_level is None else GreyLevels(max_level)
-        self.standardize: nn.Module = nn.Identity()
-        if config.standardize:
-            self.standardize = Standardize(torch.zeros(channels), torch.ones(channels))
-        self.normalize: nn.Module = nn.Identity()
-        if config.batch_norm:
-            self.normalize = ColumnNorm(shape[0]) if table else nn.BatchNorm2d(1)
+        super().__init__(config, shape, max_level)
         self.hidden = _linear(math.prod(shape), config.hidden)
         self.normalize_hidden = ColumnNorm(config.hidden) if config.hidden_batch_norm else nn.Identity()
         self.output = _linear(config.hidden, classes)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        scaled = self.normalize(self.standardize(self.scale(inputs, self.hidden.weight.dtype)))
+        scaled = self.scaled(inputs, self.hidden.weight.dtype)
         activations = torch.relu(self.normalize_hidden(self.hidden(scaled.flatten(1))))
         logits: Tensor = self.output(activations)
         return logits.log_softmax(dim=1)
+
+
+Model = MLP | CustomModel
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
@@ -117,9 +52,9 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 class Classifier(nn.Module):
-    """A trained `MLP` for deployment: the same inputs to class numbers int64 [batch]."""
+    """A trained model for deployment: the same inputs to class numbers int64 [batch]."""
 
-    def __init__(self, model: MLP) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model.eval()
 
@@ -128,14 +63,32 @@ class Classifier(nn.Module):
         return log_probabilities.argmax(dim=1)
 
 
-def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
-    """The untrained network of a config, on the CPU.
+def initial_model(config: RunConfig, dataset: Dataset) -> Model:
+    """The untrained model of a config, on the CPU.
 
-    Weights follow torch's default for a linear layer, uniform in ±1/√in, drawn from (seed, "weights"): runs with the
-    same seed start from the same weights, with or without BatchNorm. Scaling and standardization use the training
-    examples only.
+    Weights of the lesson's network follow torch's default for a linear layer, uniform in ±1/√in; a network of the
+    user's own initializes itself. Both draw from (seed, "weights"): runs with the same seed start from the same
+    weights, with or without BatchNorm. Scaling and standardization use the training examples only.
     """
+    if config.network is None:
+        return initial_mlp(config, dataset)
+    custom = CustomModel(config, dataset.shape, len(dataset.classes), dataset.max_level)
+    _fit_scaling(custom, config, dataset)
+    custom.build(dataset.train_inputs[:1].cpu(), derive(config.seed, "weights"))
+    return custom
+
+
+def initial_mlp(config: RunConfig, dataset: Dataset) -> MLP:
+    """The untrained network of the lesson, as `initial_model` gives it for a config without a network."""
     model = MLP(config, dataset.shape, len(dataset.classes), dataset.max_level)
+    _fit_scaling(model, config, dataset)
+    generator = torch.Generator().manual_seed(derive(config.seed, "weights"))
+    for layer in (model.hidden, model.output):
+        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+    return model
+
+
+def _fit_scaling(model: ScaledInputs, config: RunConfig, dataset: Dataset) -> None:
     if isinstance(model.scale, UnitRange):
         model.scale = UnitRange.fitted(_training_parts(config, dataset))
     if isinstance(model.standardize, Standardize):
@@ -145,10 +98,6 @@ def initial_model(config: RunConfig, dataset: Dataset) -> MLP:
             mean, sd = _pixel_statistics(config, dataset)
         model.standardize.mean.copy_(mean)
         model.standardize.sd.copy_(torch.where(sd == 0, 1.0, sd))
-    generator = torch.Generator().manual_seed(derive(config.seed, "weights"))
-    for layer in (model.hidden, model.output):
-        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
-    return model
 
 
 def _training_parts(config: RunConfig, dataset: Dataset) -> Iterator[Tensor]:

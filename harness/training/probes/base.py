@@ -5,7 +5,7 @@ from torch import Tensor
 from harness.core.config import RunConfig
 from harness.core.metrics import Reading
 from harness.data.dataset import Dataset, Indices, split_indices
-from harness.training.model import MLP
+from harness.training.model import Model
 
 
 class Probe:
@@ -13,7 +13,7 @@ class Probe:
 
     reads_gradients = False
 
-    def __init__(self, config: RunConfig, dataset: Dataset, model: MLP) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, model: Model) -> None:
         self.config = config
         self.dataset = dataset
         self.model = model

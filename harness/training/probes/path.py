@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from harness.core.seeds import derive
-from harness.training.model import MLP
+from harness.training.model import Model
 from harness.training.probes.base import Probe
 
 NOISE_BATCHES = (1, 8, 32, 128, 512, 4_096)
@@ -108,7 +108,7 @@ class GradientNoise(Probe):
                     spread += (self._gradient(frozen, self._training[drawn]) - full).square().sum().item()
                 self.add_reading(f"gradient_covariance_{when}", size, spread / NOISE_DRAWS)
 
-    def _gradient(self, frozen: MLP, indices: Tensor) -> Tensor:
+    def _gradient(self, frozen: Model, indices: Tensor) -> Tensor:
         chosen = indices.to(self.dataset.train_inputs.device)
         frozen.zero_grad()
         images = self.dataset.train_inputs.index_select(0, chosen)
@@ -116,10 +116,10 @@ class GradientNoise(Probe):
         return _flat_gradient(frozen)
 
 
-def _flat(model: MLP, out: Tensor | None = None) -> Tensor:
+def _flat(model: Model, out: Tensor | None = None) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()], out=out)
 
 
-def _flat_gradient(model: MLP, out: Tensor | None = None) -> Tensor:
+def _flat_gradient(model: Model, out: Tensor | None = None) -> Tensor:
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     return torch.cat([gradient.flatten() for gradient in gradients], out=out)

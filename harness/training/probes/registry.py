@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.config import RunConfig
 from harness.core.metrics import ProbeName, Reading
 from harness.data.dataset import Dataset
-from harness.training.model import MLP
+from harness.training.model import Model
 from harness.training.probes.base import Probe
 from harness.training.probes.loss import Loss, Roughness, ValidationHalves, ValidationLoss
 from harness.training.probes.path import GradientNoise, Trajectory, WeightPath
@@ -46,7 +46,7 @@ class Probes:
     Raises ValueError if a probe does not work with the run's split.
     """
 
-    def __init__(self, names: Sequence[ProbeName], config: RunConfig, dataset: Dataset, model: MLP) -> None:
+    def __init__(self, names: Sequence[ProbeName], config: RunConfig, dataset: Dataset, model: Model) -> None:
         self.reads_gradients = read_gradients(names)
         self._epochs = config.epochs
         self._updates = config.updates

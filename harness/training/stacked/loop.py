@@ -26,10 +26,10 @@ def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
     """What runs must have in common to share a stack; None if a run has to train alone, by `train`.
 
     Rows of a table and toys train alone, and so does one hidden unit, whose products would depend on the stack. So do
-    other optimizers than SGD with momentum at a constant lr.
+    other optimizers than SGD with momentum at a constant lr, and networks of the user's own.
     """
     is_stacked = config.dataset == dataset.name and dataset.max_level is not None and config.is_plain_sgd
-    if not is_stacked or config.hidden == 1:
+    if not is_stacked or config.hidden == 1 or config.network is not None:
         return None
     return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.training.model import MLP, GreyLevels
+from harness.training.inputs import GreyLevels
+from harness.training.model import MLP
 from harness.training.stacked.matmul import FLOAT32, BatchedMatmul, aligned
 from harness.training.stacked.norms import HiddenNorm, InputNorm, PixelStatistics
 from harness.training.stacked.weights import Weight

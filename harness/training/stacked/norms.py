@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from harness.training.model import Standardize
+from harness.training.inputs import Standardize
 from harness.training.stacked.weights import Weight
 
 _MOMENTUM = 0.1  # of BatchNorm's running statistics, torch's default
