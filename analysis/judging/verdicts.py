@@ -9,7 +9,6 @@ import pandas as pd
 from analysis.evidence.claims import Evidence
 from analysis.judging.measures import log_slope, measure
 from analysis.judging.stats import Effect, is_equivalent, is_share_equivalent, paired_effect, seeds_needed, share_effect
-from harness.claims.claim import Claim
 from harness.claims.estimands import MEASURES, Estimand
 
 Label = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
@@ -201,18 +200,6 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
 def shown(estimand: Estimand, value: float) -> float:
     """A number on the scale of the differences as it is shown: a factor for a log ratio."""
     return math.exp(value) if estimand.compare == "log_ratio" and not math.isnan(value) else value
-
-
-def published_verdict(claim: Claim) -> tuple[Label, str]:
-    """The verdict on a claimed accuracy by published results, without those that nobody reproduced."""
-    assert claim.claimed_accuracy is not None
-    counted = [result for result in claim.published if not result.unreproduced]
-    best = max(counted, key=lambda result: result.test_accuracy)
-    text = f"the best of {len(counted)} published results that count is {best.test_accuracy:g} % ({best.model})"
-    others = [f"{result.test_accuracy:g} % ({result.model})" for result in claim.published if result.unreproduced]
-    if others:
-        text += f"; not counted, as no reproduction was found: {', '.join(others)}"
-    return ("reproduced" if best.test_accuracy >= claim.claimed_accuracy else "not reproduced"), text
 
 
 def _lost(evidence: Evidence, estimand: Estimand, differences: "pd.Series[float]") -> Lost:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.judging.verdicts import published_verdict
+from analysis.judging.accuracy import accuracy_verdict
 from analysis.rendering import formatting
 from analysis.rendering.section import Judged
 from harness.core.errors import UserError
@@ -79,8 +79,8 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 def _verdict_rows(judged: Judged) -> list[dict[str, Any]]:
     claim = judged.claim
     about = {"claim": claim.name, "title": claim.title, "quick": claim.quick, "claim_sha256": claim.sha256}
-    if judged.evidence is None:
-        label, why = published_verdict(claim)
+    if claim.primary is None or judged.evidence is None:
+        label, why = accuracy_verdict(claim, judged.evidence)
         return [about | {"estimand": "published", "primary": True, "verdict": label, "words": why}]
     return [
         about

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.judging.verdicts import Verdict, published_verdict
+from analysis.judging.accuracy import accuracy_verdict, reached
+from analysis.judging.verdicts import Verdict
 from analysis.rendering import formatting
 from analysis.rendering.files import drawn, environment, inline, write_files
 from analysis.rendering.plots import small_forest
@@ -67,8 +68,8 @@ def text_table(judged: Judged) -> str:
     claim = judged.claim
     quick = f": {formatting.QUICK}" if claim.quick and claim.arms else ""
     lines = [f"{claim.heading}{quick}", f"  {claim.statement}"]
-    if not claim.arms:
-        label, why = published_verdict(claim)
+    if claim.primary is None:
+        label, why = accuracy_verdict(claim, judged.evidence)
         return "\n".join([*lines, f"  {label}: {why}"])
     for verdict in judged.verdicts:
         mark = "*" if verdict.estimand.primary else " "
@@ -114,24 +115,22 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "conditions": _conditions(judged.verdicts, claim.quick),
         "tables": [as_shown(table) for table in [*judged.section.tables, *tuning_tables(judged)]],
     }
-    if evidence is None:
-        label, why = published_verdict(claim)
-        best = f"{why[0].upper()}{why[1:]}."
-        literature = {
+    shown |= _runs(judged, server)
+    if claim.primary is None:
+        label, why = accuracy_verdict(claim, evidence)
+        own = reached(evidence)
+        return shown | {
             "label": label,
-            "sentence": best,
+            "sentence": f"{why[0].upper()}{why[1:]}.",
             "reason": "",
-            "effect": "literature",
-            "n": "–",
-            "done": "",
+            "effect": f"{max(arm.accuracy.mean for arm in own):.1f} % here" if own else "literature",
+            "n": max(arm.accuracy.n for arm in own) if own else "–",
             "elsewhere": [],
             "but": formatting.BUT,
             "beyond": [],
+            "groups": [],
         }
-        return shown | literature | {"groups": [], "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
     primary = judged.verdicts[0]
-    source = evidence.source
-    commits = ", ".join(source.commits)
     return shown | {
         "label": primary.label,
         "sentence": formatting.sentence(primary),
@@ -141,12 +140,22 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
         "reason": formatting.reason(primary),
         "effect": formatting.effect(primary),
         "n": primary.result.n,
-        "done": formatting.done(claim, source.dataset),
         "groups": _groups(claim, judged.verdicts),
+    }
+
+
+def _runs(judged: Judged, server: str) -> dict[str, Any]:
+    """What was run, where it is recorded, and by which code."""
+    claim, evidence = judged.claim, judged.evidence
+    if evidence is None:
+        return {"done": "", "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
+    source = evidence.source
+    return {
+        "done": formatting.done(claim, source.dataset),
         "arms": _arms(judged, server),
         "provenance": (
             f"Replication {source.parent_id}; claim file SHA-256 {claim.sha256[:12]}; data SHA-256"
-            f" {source.dataset_sha256[:12]}; code {commits}."
+            f" {source.dataset_sha256[:12]}; code {', '.join(source.commits)}."
         ),
     }
 

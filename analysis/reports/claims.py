@@ -40,10 +40,12 @@ def judge(spec: str, tracking_uri: str, quick: bool = False) -> Judged:
 def judge_claim(claim: Claim, uri: str) -> Judged:
     """A claim judged by its runs in MLflow, with its section. Raises `UserError` if the evidence is not acceptable."""
     if not claim.arms:
-        return Judged(claim, None, [], published_section(claim))
+        return Judged(claim, None, [], published_section(claim, None))
     evidence = claim_evidence(ExperimentReader(uri, f"claims/{claim.name}", made_by(claim)), claim)
     if claim.quick:
         set_nearer_targets(evidence)
+    if claim.primary is None:
+        return Judged(evidence.claim, evidence, [], published_section(evidence.claim, evidence))
     verdicts = judge_all(evidence)
     return Judged(evidence.claim, evidence, verdicts, section_of(evidence, verdicts))
 

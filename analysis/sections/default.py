@@ -3,12 +3,14 @@
 import pandas as pd
 
 from analysis.evidence.claims import Evidence
+from analysis.judging.accuracy import reached
 from analysis.judging.verdicts import Verdict
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from harness.claims.claim import Claim
 
 # Measures that are metrics by epoch: what they are called, and their unit.
+_OWN = "#0173b2"
 _BY_EPOCH = {
     "test_accuracy": ("test accuracy", ""),
     "train_accuracy": ("training accuracy", ""),
@@ -55,21 +57,27 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
     return pictures
 
 
-def published_section(claim: Claim) -> Section:
-    """The published accuracies and the claimed one."""
+def published_section(claim: Claim, evidence: Evidence | None) -> Section:
+    """The published accuracies, what the claim's own arms reached, and the claimed accuracy."""
     assert claim.claimed_accuracy is not None
     rows = sorted(claim.published, key=lambda result: result.test_accuracy)
-    figures, (axes,) = plots.new_figures(1, 1.4 + 0.5 * len(rows))
-    for position, result in enumerate(rows):
+    own = reached(evidence)
+    figures, (axes,) = plots.new_figures(1, 1.4 + 0.5 * (len(rows) + len(own)))
+    for position, arm in enumerate(own):
+        low, mean, high = arm.accuracy.low, arm.accuracy.mean, arm.accuracy.high
+        axes.errorbar([mean], [position], xerr=[[mean - low], [high - mean]], fmt="s", color=_OWN, capsize=5)
+    for position, result in enumerate(rows, start=len(own)):
         colour = plots.VERDICT_COLOURS["inconclusive" if result.unreproduced else "not reproduced"]
         axes.plot([result.test_accuracy], [position], "D" if result.unreproduced else "o", color=colour, markersize=12)
     axes.axvline(claim.claimed_accuracy, color="#029e73", linewidth=2, linestyle=":")
-    axes.set_yticks(range(len(rows)), [result.model for result in rows])
+    names = [f"{arm.words}, run here" for arm in own] + [result.model for result in rows]
+    axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", labelsize="x-small")
     axes.set(xlabel="test accuracy (%)")
+    here = " A blue square: runs of this project, with the 95 % interval of their mean." if own else ""
     caption = (
         f"Published results. Dotted: the claimed {claim.claimed_accuracy:g} %. A grey diamond: published, but no"
-        " reproduction was found."
+        f" reproduction was found.{here}"
     )
     picture = Picture(f"{claim.name}-published", caption, figures)
     table = pd.DataFrame(
@@ -82,4 +90,9 @@ def published_section(claim: Claim) -> Section:
             for result in reversed(rows)
         ]
     )
-    return Section([picture], [Table("Literature, not runs of this project.", table)], [])
+    pictures = [picture]
+    if evidence is not None:
+        arms = list(claim.arms)
+        metrics = ("test_accuracy", "train_accuracy")
+        pictures += [_by_epoch(claim.name, metric, evidence.curves(arms, metric), arms) for metric in metrics]
+    return Section(pictures, [Table("Literature, not runs of this project.", table)], [])

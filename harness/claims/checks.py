@@ -40,6 +40,14 @@ def _check_verdict(claim: Claim) -> None:
         raise ClaimError("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
     if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):
         raise ClaimError("claimed_accuracy needs at least one [[published]] result that counts", "claimed_accuracy")
+    for position, arm in enumerate(claim.arms.values()) if claim.claimed_accuracy is not None else ():
+        if arm.fields["split"] != "lesson" or arm.fields.get("dataset") is not None:
+            raise ClaimError(
+                f'arm {arm.name!r} has no test accuracy, which claimed_accuracy asks for; use split = "lesson"',
+                "arms",
+                position,
+                "split",
+            )
 
 
 def _check_both_questions(claim: Claim) -> None:

@@ -87,7 +87,7 @@ class RunConfig(BaseModel):
                 raise ValueError(f"{name} is {value}: it is of the lesson's network, and network is {self.network}")
         for name, _ in self.network_params:
             if not name.isidentifier() or name in _RESERVED:
-                raise ValueError(f"{PREFIX}{name}: the network's hyperparameter needs another name")
+                raise ValueError(f"{PREFIX}{name}: {name!r} means something else in every config; call it otherwise")
 
     @property
     def is_plain_sgd(self) -> bool:
