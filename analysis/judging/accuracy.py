@@ -50,13 +50,13 @@ def accuracy_verdict(claim: Claim, evidence: Evidence | None) -> tuple[Label, st
 
 
 def _sentence(arm: Reached, claimed: float) -> str:
-    mean, low, high = arm.accuracy.mean, arm.accuracy.low, arm.accuracy.high
+    n, mean, _, low, high, level = arm.accuracy
     lost = f", without {arm.diverged} that diverged" if arm.diverged else ""
-    if not arm.accuracy.n:
+    if not n:
         return f"{arm.words} diverged with every seed"
     gap = claimed - mean
-    where = f"{gap:.1f} points below" if gap > 0 else f"{-gap:.1f} points above"
+    where = f"{abs(gap):.1f} points {'below' if gap >= 0 else 'above'}"
     return (
-        f"{arm.words} reaches {mean:.2f} % ({arm.accuracy.level:.0%} interval {low:.2f} to {high:.2f}, {arm.accuracy.n}"
-        f" seeds{lost}), {where} {claimed:g} %"
+        f"{arm.words} reaches {mean:.2f} % ({100 * level:.0f} % interval {low:.2f} to {high:.2f}, {n} seeds{lost}),"
+        f" {where} {claimed:g} %"
     )

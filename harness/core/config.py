@@ -86,7 +86,9 @@ class RunConfig(BaseModel):
             if (value := getattr(self, name)) != OPTIONAL[name]:
                 raise ValueError(f"{name} is {value}: it is of the lesson's network, and network is {self.network}")
         for name, _ in self.network_params:
-            if not name.isidentifier() or name in _RESERVED:
+            if not name.isidentifier():
+                raise ValueError(f"{PREFIX}{name}: {name!r} is no name of a Python argument")
+            if name in _RESERVED:
                 raise ValueError(f"{PREFIX}{name}: {name!r} means something else in every config; call it otherwise")
 
     @property

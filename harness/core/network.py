@@ -73,7 +73,8 @@ def read_network(spec: str, folder: Path) -> NetworkFile:
     except OSError as error:
         raise UserError(f"network is {spec!r}: cannot read {path} ({error.strerror})") from None
     except SyntaxError as error:
-        raise UserError(f"network is {spec!r}: {path}, line {error.lineno}: {error.msg}") from None
+        place = f"{path}, line {error.lineno}" if error.lineno else f"{path}"
+        raise UserError(f"network is {spec!r}: {place}: {error.msg}") from None
     except ValueError as error:
         raise UserError(f"network is {spec!r}: {path} is not Python: {error}") from None
     for module, line in _imported(tree):

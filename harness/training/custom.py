@@ -15,7 +15,7 @@ from harness.core.network import NetworkFile
 from harness.training.inputs import ScaledInputs
 from harness.training.randomness import seeded
 
-Factory = Callable[..., nn.Module]
+Factory = Callable[..., object]
 
 
 class CustomModel(ScaledInputs):
@@ -39,7 +39,10 @@ class CustomModel(ScaledInputs):
         network = self._config.network
         assert network is not None
         with seeded(seed):
-            self.network = import_network(network)(self._shape, self._classes, **dict(self._config.network_params))
+            made = import_network(network)(self._shape, self._classes, **dict(self._config.network_params))
+            if not isinstance(made, nn.Module):
+                raise TypeError(f"{network.name} gives a {type(made).__name__}: it should give a torch.nn.Module")
+            self.network = made
             if any(is_lazy(one) for one in (*self.network.parameters(), *self.network.buffers())):
                 self.network.eval()
                 with torch.no_grad():

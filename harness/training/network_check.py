@@ -4,7 +4,7 @@ import inspect
 import traceback
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from harness.core.config import RunConfig
@@ -59,8 +59,6 @@ def _complaint(config: RunConfig, dataset: Dataset) -> str:
     """What is wrong with the network's outputs on a few examples, or ""."""
     model = initial_model(config, dataset)
     assert isinstance(model, CustomModel)
-    if not isinstance(model.network, nn.Module):
-        return f"gives a {type(model.network).__name__}: it should give a torch.nn.Module"
     inputs, labels = dataset.train_inputs[:_EXAMPLES], dataset.train_labels[:_EXAMPLES]
     outputs = model.network(model.scaled(inputs, torch.get_default_dtype()))
     if complaint := _output_complaint(outputs, (len(inputs), len(dataset.classes))):

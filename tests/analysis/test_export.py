@@ -5,14 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from support.claim_store import tiny
+from support.claim_store import literature, tiny
 from typer.testing import CliRunner
 
 from analysis import compare as compare_command
 from analysis.rendering.export import TABLES, exported, formats_of, read_verdicts, verdict_tables
 from analysis.reports.claims import check_verdicts, judge_claim, write_report
 from analysis.reports.comparison import compare
-from harness.claims.file import find_claim, read_claim
 from harness.core.errors import Stopped, UserError
 
 
@@ -63,7 +62,7 @@ def test_formats_are_named_as_people_type_them():
 def test_what_has_no_number_is_the_same_the_next_time(recorded, monkeypatch, tmp_path, capsys):
     """The interval of `tuned` is infinite, and a published claim has no numbers at all."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded)
-    claims = [tiny(), read_claim(find_claim("ninety_nine"))]
+    claims = [tiny(), literature()]
     export = tmp_path / "old.json"
     tables = verdict_tables([judge_claim(claim, recorded) for claim in claims])
     export.write_bytes(exported("old", tables, ("json",))["old.json"])

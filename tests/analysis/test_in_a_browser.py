@@ -2,12 +2,10 @@
 
 import pytest
 from support.browser import PHONE, SCREEN, complaints, overflow, sheets
-from support.claim_store import tiny
-from support.paths import PROJECT
+from support.claim_store import literature, tiny
 
 from analysis.reports.claims import write_report
 from analysis.reports.walkthrough import EXAMPLES, write_page
-from harness.claims.file import read_claim
 from harness.reference.exact_checks import exact_checks
 from harness.studies.frames import study_frames
 from harness.studies.page import study_page
@@ -29,7 +27,7 @@ def both(recorded, monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded)
     checks = {one.name: (one.statement, one.value, one.bound) for one in exact_checks()}
     log_exact(recorded, checks)
-    claims = [tiny(), read_claim(PROJECT / "experiments" / "claims" / "ninety_nine.toml")]
+    claims = [tiny(), literature()]
     write_report(claims, tmp_path, "report", "Tiny", with_exact=True, log=False)
     return tmp_path / "report.html"
 

@@ -11,8 +11,7 @@ import shutil
 
 import pytest
 from mlflow import MlflowClient
-from support.claim_store import RECORDS, record, rows, tiny
-from support.paths import PROJECT
+from support.claim_store import RECORDS, literature, record, rows, tiny
 from typer.testing import CliRunner
 
 from analysis.evidence.claims import claim_evidence
@@ -69,7 +68,7 @@ def test_the_first_table_draws_each_claim_and_what_becomes_of_it_elsewhere(recor
     monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded)
     first, tuned = tiny().estimands
     claim = tiny()._replace(estimands=(first, tuned.model_copy(update={"when": "with the lr tuned"})))
-    both = [claim, read_claim(PROJECT / "experiments" / "claims" / "ninety_nine.toml")]
+    both = [claim, literature()]
     write_report(both, tmp_path, "report", "Tiny", with_exact=False, log=False, with_summary=True)
     page = (tmp_path / "report.html").read_text()
     (drawn,) = re.findall(r'<img class="forest" alt="([^"]+)" src="data:image/svg\+xml;base64,([^"]+)"', page)

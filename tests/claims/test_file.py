@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from support.claim_store import tiny
+from support.claim_store import literature, tiny
 from support.paths import PROJECT
 
 from harness.claims.claim import parent_name
@@ -80,7 +80,7 @@ def test_the_lessons_claims_are_whole(path):
     assert any("\u4e00" <= letter <= "\u9fff" for letter in claim.lesson_zh) and claim.lesson_en
     assert claim.primary or claim.claimed_accuracy
     assert claim.quickened().quick
-    if claim.arms:
+    if claim.primary:
         assert claim.seeds.count == 10
 
 
@@ -327,7 +327,7 @@ def test_other_data_of_the_same_name_are_refused_and_the_same_file_is_no_other(t
 
 
 def test_a_claim_without_runs_on_data_stays_what_it_is():
-    published = read_claim(find_claim("ninety_nine"))
+    published = literature()
     assert published.on(DataChoice("digits")) == published
 
 
@@ -475,3 +475,63 @@ def test_a_quick_look_warms_up_in_fewer_epochs_than_it_trains(tmp_path):
     claim = read(tmp_path, SMALL.replace("epochs = 4", "epochs = 3\nwarmup_epochs = 2")).quickened()
     configs = [claim.config(arm, 5) for arm in claim.arms.values()]
     assert {(config.epochs, config.warmup_epochs) for config in configs if config.updates is None} == {(1, 0)}
+
+
+NET = "def small(shape, classes, **params):\n    pass\n"
+
+
+def with_network(text=SMALL):
+    return text.replace("[settings]\n", '[settings]\nnetwork = "net.py:small"\nnetwork_params = { width = 4 }\n')
+
+
+def test_a_network_and_its_hyperparameters_reach_every_arm(tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "other.py").write_text(NET + "# other\n")
+    more = '\n[[arms]]\nname = "w {width} d {depth}"\nnetwork_params = { width = [8, 16], depth = 2 }\n'
+    more += '[[arms]]\nname = "other"\nnetwork = "other.py:small"\n'
+    claim = read(tmp_path, with_network().replace("\n[[estimands]]", more + "\n[[estimands]]"))
+    assert list(claim.arms)[-3:] == ["w 8 d 2", "w 16 d 2", "other"]
+    config = claim.config(claim.arms["w 16 d 2"], 6)
+    assert config.network.spec == "net.py:small" and config.network_params == (("depth", 2), ("width", 16))
+    assert claim.config(claim.arms["lr 0.1"], 6).network_params == (("width", 4),)
+    assert claim.config(claim.arms["other"], 6).network_params == (), "they are those of the other network"
+    assert claim.texts == {"claim.toml": claim.text, "net.py": NET, "other.py": NET + "# other\n"}
+
+
+def test_another_text_of_the_network_is_another_claim(tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    before = read(tmp_path, with_network())
+    (tmp_path / "net.py").write_text(NET + "# changed\n")
+    after = read(tmp_path, with_network())
+    assert before.text == after.text and before.sha256 != after.sha256 and parent_name(before) != parent_name(after)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (with_network(), r"line 16: network is 'net.py:small': cannot read"),
+        (SMALL.replace("[settings]\n", "[settings]\nnetwork_params = { width = 4 }\n"), "network_params.width needs"),
+        (SMALL.replace("[settings]\n", "[settings]\nnetwork = 4\n"), "line 16: settings.network is 4: it"),
+    ],
+)  # fmt: skip
+def test_a_wrong_network_of_a_claim_is_refused_with_its_line(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, text)
+
+
+def test_two_networks_files_of_one_name_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.py").write_text(NET + f"# {folder}\n")
+    arms = "".join(f'[[arms]]\nname = "{folder}"\nnetwork = "{folder}/net.py:small"\n' for folder in "ab")
+    with pytest.raises(UserError, match="two files of networks are called so; rename one"):
+        read(tmp_path, SMALL.replace("[[estimands]]", f"{arms}[[estimands]]"))
+
+
+def test_an_accuracy_that_is_claimed_needs_arms_with_a_test_accuracy(tmp_path):
+    text = (
+        find_claim("ninety_nine").read_text(encoding="utf-8").replace("[settings]\n", '[settings]\nsplit = "search"\n')
+    )
+    (tmp_path / "compact_cnn.py").write_text((CLAIMS / "compact_cnn.py").read_text(encoding="utf-8"))
+    with pytest.raises(UserError, match="has no test accuracy, which claimed_accuracy asks for"):
+        read(tmp_path, text)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from support.engine_jobs import always, epochs_of, job, machine_backend, numbers, results, trained_in_a_stack
 
+from harness.core.network import read_network
 from harness.engines.base import Epoch, Finished, Started, WorkerLost
 from harness.training.loop import evaluate, train
 from harness.training.model import initial_model
@@ -27,6 +28,24 @@ def test_a_job_gives_the_numbers_of_training_it_here_whatever_shares_its_stack(e
         kinds = [type(event) for event in events if event.job.name == each.name]
         assert kinds == [Started, Epoch, Epoch, Epoch, Finished]
         assert results(events)[each.name].state == "complete"
+
+
+def test_a_network_of_ones_own_is_trained_from_its_text_beside_stacks(engine, digits, tmp_path):
+    """Its file is gone: workers, and nodes of a cluster, have the text alone."""
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from torch import nn\n\n\ndef net(shape, classes, dropout=0.0):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(64, classes))\n"
+    )
+    network = read_network("own.py:net", tmp_path)
+    file.unlink()
+    own = [job(f"own {seed}", seed=seed, network=network, **{"network_params.dropout": 0.5}) for seed in range(3)]
+    events = list(engine.execute([*own, job("lesson's")], always))
+    for each in own:
+        assert numbers(epochs_of(events, each.name)) == numbers(train(each.config, digits))
+    assert {event.job.name: event.stack for event in events if isinstance(event, Started)} == {
+        "own 0": 0, "own 1": 0, "own 2": 0, "lesson's": 1,
+    }  # fmt: skip
 
 
 def test_without_stacks_each_job_is_trained_by_train(engines, digits):

@@ -198,3 +198,58 @@ def test_batches_that_are_too_large_can_be_left_out():
     assert space.with_batches_up_to(300).largest_batch() == 256
     assert space.with_batches_up_to(1024) == space
     assert space.with_batches_up_to(31) == space, "nothing would be left"
+
+
+OWN = 'network = "net.py:small"\n[lr]\nlow = 0.01\nhigh = 1\n'
+
+
+@pytest.fixture
+def net():
+    Path("net.py").write_text("def small(shape, classes, **params):\n    pass\n")
+
+
+def test_a_network_of_ones_own_brings_its_hyperparameters(net):
+    space = space_of(
+        OWN + "[network_params.width]\nlow = 4\nhigh = 16\n[network_params.share]\nlow = 0\nhigh = 0.5\n"
+        '[network_params.act]\nchoices = ["relu", "gelu"]\n[network_params.depth]\nvalue = 2\n'
+    )
+    assert space.network.spec == "net.py:small"
+    assert [str(one).partition("(")[0] for one in space.distributions().values()] == [
+        "FloatDistribution", "IntDistribution", "FloatDistribution", "CategoricalDistribution",
+    ]  # fmt: skip
+    assert space.fixed["network_params.depth"] == 2 and space.lesson_outside == ["network"]
+    own = ["network_params.act", "network_params.depth", "network_params.share", "network_params.width"]
+    assert space.names == [*LESSON, *own]
+    assert space.text().startswith(
+        "network net.py:small · lr 0.01 to 1 · width 4 to 16 · share 0 to 0.5 · act relu, gelu"
+    )
+    assert "network" not in space.model_dump(), "it is a setting of its own"
+    best = {"lr": 0.1, "network_params.width": 4, "network_params.share": 0.0, "network_params.act": "relu"}
+    assert space.at_edge(best) == {"network_params.width": "low"}, "a share of 0 cannot be widened"
+
+
+def test_a_network_is_tried_with_each_choice_and_each_end_of_its_hyperparameters(net):
+    space = space_of(OWN + "[network_params.width]\nlow = 4\nhigh = 16\n[network_params.depth]\nchoices = [1, 2, 3]\n")
+    tried = [(one["network_params.width"], one["network_params.depth"]) for one in space.network_examples()]
+    assert tried == [(4, 1), (16, 1), (4, 2), (4, 3)]
+    assert all(one.keys() >= LESSON.keys() for one in space.network_examples())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("network = 3\n[lr]\nlow=0.1\nhigh=1", "network is 3: write network"),
+        ("[network]\nvalue = 3\n[lr]\nlow=0.1\nhigh=1", "write network = .*, above the first table"),
+        ('network = "none.py:small"\n[lr]\nlow=0.1\nhigh=1', "cannot read none.py"),
+        ("[network_params.width]\nchoices=[1, 2]", "network_params needs a network of your own"),
+        (OWN + "[network_params]\nwidth = 3", "network_params.width is 3: write a table"),
+        ('network_params = 3\n' + OWN, "network_params is 3: write a table for each"),
+        (OWN + "[hidden]\nvalue = 3", r"\[hidden\] is of the lesson's network, and network is net.py:small"),
+        (OWN + "[network_params.lr]\nvalue = 3", "'lr' means something else"),
+        (OWN + "[network_params.width]\nlow = 3", r"\[network_params.width\] lacks high"),
+    ],
+)  # fmt: skip
+def test_a_wrong_network_is_refused_in_one_line_that_names_the_file(net, text, message):
+    with pytest.raises(UserError, match=message) as error:
+        space_of(text)
+    assert str(error.value).startswith("space.toml")

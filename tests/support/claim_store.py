@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from support.paths import PROJECT
 
 from harness.claims.claim import Claim, parent_name, tuned_tag
-from harness.claims.file import read_claim
+from harness.claims.file import find_claim, read_claim
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.tracking.schema import ARM, CLAIM_SHA256, QUICK, SCORE, SEEDS
 from harness.tracking.writer import ExperimentWriter
@@ -17,6 +17,11 @@ DATA = DatasetRecord("digits", "ab" * 32, "sklearn.datasets.load_digits", "", "d
 
 def tiny() -> Claim:
     return read_claim(RECORDS / "tiny.toml")
+
+
+def literature() -> Claim:
+    """A claim that is judged by published results alone."""
+    return read_claim(find_claim("ninety_nine"))._replace(arms={})
 
 
 def rows() -> list[dict[str, str]]:

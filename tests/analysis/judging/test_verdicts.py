@@ -5,9 +5,8 @@ import pytest
 
 from analysis.judging import verdicts
 from analysis.judging.stats import Effect
-from analysis.judging.verdicts import RULE, Bounds, bounds, decide, published_verdict, shown
+from analysis.judging.verdicts import RULE, Bounds, bounds, decide, shown
 from harness.claims.estimands import Estimand
-from harness.claims.file import find_claim, read_claim
 
 
 def estimand(**changes):
@@ -152,14 +151,6 @@ def test_a_valley_is_measured_at_the_inner_arm_that_is_best_for_the_other_seeds(
     evidence = Evidence(values, along={"l": 0.01, "m": 0.1, "n": 1.0, "o": 10.0})
     found = differences(evidence, compare="valley", along="lr", measure="train_loss", arms=list(values))
     assert found == {1: 1.0, 2: 4.0 - 2.0, 3: 3.0 - 2.0}
-
-
-def test_published_results_without_a_reproduction_give_no_verdict():
-    claim = read_claim(find_claim("ninety_nine"))
-    label, why = published_verdict(claim)
-    assert (label, "96.91 %" in why) == ("not reproduced", True)
-    believed = tuple(result.model_copy(update={"unreproduced": ""}) for result in claim.published)
-    assert published_verdict(claim._replace(published=believed))[0] == "reproduced"
 
 
 def test_pairs_without_a_number_are_counted_by_their_reason():
