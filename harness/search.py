@@ -38,6 +38,11 @@ def main(
     ] = None,
     sampler: Annotated[SamplerChoice, typer.Option(help="How configs are proposed; part of the study.")] = "tpe",
     pruner: Annotated[PrunerChoice, typer.Option(help="Which trials stop early; part of the study.")] = "median",
+    enqueue: Annotated[Path | None, typer.Option(help="CSV file of configs to try first.", show_default=False)] = None,
+    warm_start: Annotated[
+        str,
+        typer.Option(metavar="STUDY[:K]", help="Try the K (5) best configs of that study first.", show_default=False),
+    ] = "",
     storage: Annotated[str, typer.Option(help="Where Optuna stores the study.")] = OPTUNA_DEFAULT,
     round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
     timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds, once a run has ended.")] = None,
@@ -71,19 +76,24 @@ def main(
             wait=wait,
             sampler=sampler,
             pruner=pruner,
+            enqueue=enqueue,
+            warm_start=warm_start,
         )
         request.check()
 
         from harness.cli.console import Console
+        from harness.studies.first_configs import read_configs
         from harness.studies.space_file import read_space
 
         search_space = read_space(request.space_file)
+        request.check_space(search_space)
+        first = read_configs(enqueue, search_space) if enqueue else None
         console = Console()
         console.print("loading torch and the data ...")
         with closing(start_workers(request.engine)) as pool:  # workers import torch while this process does
             from harness.studies.run import run_search
 
-            run_search(request, search_space, pool, console)
+            run_search(request, search_space, first, pool, console)
 
 
 if __name__ == "__main__":

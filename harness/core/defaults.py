@@ -8,7 +8,7 @@ EngineChoice = Literal["local", "ray"]
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 LrSchedule = Literal["constant", "cosine", "step"]
-SamplerChoice = Literal["tpe", "random"]
+SamplerChoice = Literal["tpe", "random", "qmc", "gp", "cmaes", "grid"]
 PrunerChoice = Literal["median", "none"]
 MatmulBackend = Literal["default", "onednn"]  # torch's own choice, or oneDNN
 

@@ -131,6 +131,12 @@ class CachedStudy:
                     self._storage.set_trial_param(stored_id, name, internal, distribution)
         return trial
 
+    def enqueue(self, params: Mapping[str, Any]) -> None:
+        """Add a waiting trial with these parameters; the others are sampled when it is asked."""
+        self._check_file()
+        self.cached.enqueue_trial(dict(params))
+        self._store(self.trials()[-1])
+
     def report_value(self, number: int, value: float, step: int) -> None:
         """Add an intermediate value to a running trial."""
         for storage, trial_id in self._both(number):

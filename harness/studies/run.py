@@ -16,6 +16,7 @@ from harness.storage.checks import tracking_uri
 from harness.storage.locks import locked
 from harness.studies import summary as texts
 from harness.studies.acceptance import NETWORK, PRUNER, SAMPLER
+from harness.studies.first_configs import FirstConfigs
 from harness.studies.request import SearchRequest
 from harness.studies.session import SearchSession
 from harness.studies.space import Space
@@ -23,6 +24,7 @@ from harness.studies.storage import stop_if_storage_fails
 from harness.studies.study import Study
 from harness.studies.summary import Summary
 from harness.studies.trial import StudyDefaults
+from harness.studies.warm_start import warm_start
 from harness.tracking.recorder import Recorder
 from harness.tracking.writer import ExperimentWriter
 from harness.training.network_check import check_network
@@ -35,8 +37,12 @@ if TYPE_CHECKING:
 _TESTED = "  mean ± sd, fresh runs on train + validation"
 
 
-def run_search(request: SearchRequest, space: Space, workers: "Workers", console: Console) -> None:
-    """Search on these workers and show the result. Raises `UserError` for bad input, `Stopped` on an early end."""
+def run_search(
+    request: SearchRequest, space: Space, first: FirstConfigs | None, workers: "Workers", console: Console
+) -> None:
+    """Search on these workers and show the result; a new study tries the `first` configs first.
+
+    Raises `UserError` for bad input, `Stopped` on an early end."""
     dataset = load(request.dataset, request.data_dir)
     console.print_reading(dataset.reading, dataset.warnings)
     space = _fitted(space, dataset, console, is_default=request.space is None)
@@ -50,9 +56,15 @@ def run_search(request: SearchRequest, space: Space, workers: "Workers", console
     settings |= {SAMPLER: request.sampler, PRUNER: request.pruner, NETWORK: _network_text(space)}
     on_wait = console.warn if request.wait else None
     with locked(request.storage, f"study {name!r}", on_wait) as lock, stop_if_storage_fails(request.storage):
+        if request.warm_start:
+            first, warnings = warm_start(request.warm_start, request.storage, name, space)
+            for warning in warnings:
+                console.warn(warning)
         study = Study(request.storage, name, space, request.seed, settings)
-        remaining = max(request.trials - study.done, 0)
         backend = _matmul_backend(study, device) if request.stack else None
+        if first:
+            study.begin_with(first)
+        remaining = max(request.trials - study.done, 0)
         engine = make_engine(workers, dataset, request.engine, device, backend)
         if remaining:
             engine.start_workers()  # they get ready while this process opens MLflow's store

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.core.defaults import LESSON, OPTIONAL
+from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile, label
 
 if TYPE_CHECKING:
@@ -128,6 +129,18 @@ class Space(BaseModel):
         own = {name: _ends_of(domain) for name, domain in self.searched.items() if name.startswith(PREFIX)}
         first = LESSON | self.fixed | {name: values[0] for name, values in own.items()}
         return [first, *(first | {name: value} for name, values in own.items() for value in values[1:])]
+
+    def grid(self) -> dict[str, list[Any]]:
+        """The values of each searched parameter. Raises `UserError` if one is a range of real numbers."""
+        values: dict[str, list[Any]] = {}
+        for name, domain in self.searched.items():
+            if isinstance(domain, Choices):
+                values[name] = list(domain.choices)
+            elif is_whole(name, domain):
+                values[name] = list(range(int(domain.low), int(domain.high) + 1))
+            else:
+                raise UserError(f"--sampler is 'grid': {label(name)} is a range; give it choices in the search space")
+        return values
 
     def largest_batch(self) -> int:
         """The largest batch_size that a search of this space can propose."""

@@ -17,9 +17,10 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.defaults import MatmulBackend, PrunerChoice, SamplerChoice
-from harness.core.seeds import derive
+from harness.core.errors import UserError
 from harness.studies.acceptance import OUTCOME, PRUNER, SAMPLER, check_study, check_trials
 from harness.studies.cached_study import CachedStudy
+from harness.studies.first_configs import FIRST, FirstConfigs
 from harness.studies.sampler import make_sampler
 from harness.studies.space import Space
 from harness.studies.storage import open_storage
@@ -61,6 +62,7 @@ class Study:
         self._best: Trial | None = None
         self._best_is_known = False
         self._told: dict[int, Trial] = {}  # never change again, and parsing 10,000 of them takes time
+        self._enqueue_first()
 
     @property
     def optuna(self) -> optuna.Study:
@@ -94,6 +96,33 @@ class Study:
         """Record the backend if the study has no trials yet."""
         if self.matmul_backend is None and not self.trials():
             self._study.stored.set_user_attr(_MATMUL_BACKEND, backend)
+
+    def begin_with(self, first: FirstConfigs) -> None:
+        """Try these configs before any other; the lesson's own setting stays ahead of them.
+
+        Raises `UserError` if the study began otherwise.
+        """
+        begun: dict[str, Any] | None = self._study.stored.user_attrs.get(FIRST)
+        if begun is None and self.trials():
+            raise UserError(f"study {self.name!r} has trials already: {first.source} is for a new study (--study NAME)")
+        if begun is None:
+            begun = first._asdict()
+            self._study.stored.set_user_attr(FIRST, begun)
+        elif begun["source"] != first.source:
+            raise UserError(
+                f"study {self.name!r} began with {begun['source']}, not {first.source}; keep it as it was, leave it"
+                " out, or start another study with --study NAME"
+            )
+        self._enqueue_first()
+
+    def _enqueue_first(self) -> None:
+        """Enqueue what a study tries first, or what a stop left out of it."""
+        begun = self._study.stored.user_attrs.get(FIRST)
+        if begun is not None:
+            lesson = self._lesson_params()
+            wanted = ([] if lesson is None else [lesson]) + begun["params"]
+            for params in wanted[len(self._study.trials()) :]:
+                self._study.enqueue(params)
 
     @property
     def params_outside_space(self) -> list[str]:
@@ -188,9 +217,9 @@ class Study:
         return first
 
     def _ask(self, index: int) -> Trial:
-        space = self.space.distributions()
-        sampler = make_sampler(self._sampler, space, derive(self._seed, f"trial {index}"))
-        frozen = self._study.ask(sampler, space, self._lesson_params() if index == 0 and not self.trials() else None)
+        sampler = make_sampler(self._sampler, self.space, self._seed, index)
+        first = self._lesson_params() if index == 0 and not self.trials() else None
+        frozen = self._study.ask(sampler, self.space.distributions(), first)
         trial = self._trial(frozen)
         self._first_with.setdefault(_key(trial.params), trial.number)
         return trial
@@ -204,7 +233,10 @@ class Study:
         return told
 
     def _lesson_params(self) -> dict[str, Any] | None:
-        return None if self.params_outside_space else {name: self.space.lesson[name] for name in self.space.searched}
+        """The lesson's setting, to be tried first; a grid holds it anyway, at its place."""
+        if self.params_outside_space or self._sampler == "grid":
+            return None
+        return {name: self.space.lesson[name] for name in self.space.searched}
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         if frozen.number in self._told:

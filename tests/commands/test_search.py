@@ -543,33 +543,31 @@ def test_narrow_products_are_recorded_and_searched_with_alone(tmp_path, store, c
 
 
 @pytest.mark.slow
-def test_a_random_search_without_pruning_is_the_same_on_any_workers_and_after_a_kill(tmp_path):
-    few = ("--trials", "9", "--round-size", "4", "--confirm", "0", "--winner-seeds", "1")
-    random = (*few, "--sampler", "random", "--pruner", "none")
+@pytest.mark.parametrize("sampler", ["random", "gp"])
+def test_another_sampler_is_the_same_on_other_workers_and_after_a_kill(tmp_path, sampler):
+    """With 14 trials, of which 10 are random, the last four come from the Gaussian process."""
+    few = ("--trials", "14", "--round-size", "4", "--confirm", "0", "--winner-seeds", "1")
+    other = (*few, "--sampler", sampler, "--pruner", "none", "--enqueue", "first.csv")
 
     def search(name, *arguments):
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        process = start(folder, *arguments)
+        process = start(tmp_path / name, *arguments)
         output, errors = process.communicate(timeout=300)
-        return folder, process.returncode, output, errors
+        return process.returncode, output, errors
 
-    recorded = []
-    for workers in ("1", "2", "4"):
-        folder, status, output, errors = search(workers, *random, "--workers", workers)
-        assert status == 0 and " pruned " not in output, errors
-        recorded.append(what_was_recorded(folder))
-    assert recorded[0] == recorded[1] == recorded[2]
-    killed = tmp_path / "killed"
-    killed.mkdir()
-    process = start(killed, *random, "--workers", "2")
-    wait_for_runs(killed, 3)
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "first.csv").write_text("lr,epochs\n0.25,3\n")
+    status, output, errors = search("whole", *other, "--workers", "1")
+    assert status == 0 and " pruned " not in output, errors
+    assert re.search(r"^trial 1 .* lr 0.25 · .* epochs 3 ", output, re.MULTILINE)
+    process = start(tmp_path / "killed", *other, "--workers", "2")
+    wait_for_runs(tmp_path / "killed", 3)
     process.kill()
     process.communicate()
-    assert search("killed", *random)[1] == 0
-    assert_undisturbed(killed, tmp_path / "1")
-    _, status, _, errors = search("killed", *few)
-    assert status == 2 and 'was made with sampler "random", not "tpe"' in errors
+    assert search("killed", *other, "--workers", "4")[0] == 0
+    assert_undisturbed(tmp_path / "killed", tmp_path / "whole")
+    status, _, errors = search("killed", *few)
+    assert status == 2 and f'was made with sampler "{sampler}", not "tpe"' in errors
 
 
 WIDE = """

@@ -43,7 +43,7 @@ def session(digits, store, tmp_path):
     storage = f"sqlite:///{tmp_path}/optuna.db"
     request = SearchRequest(
         2, "s", 420, EngineOptions("local", 1, "", 0.0, "cpu"), DataChoice("digits"), None, True, "float32", None,
-        storage, 2, None, FinalsPlan(3, 3, 5), False, "tpe", "median",
+        storage, 2, None, FinalsPlan(3, 3, 5), False, "tpe", "median", None, "",
     )  # fmt: skip
     writer = ExperimentWriter(store, "search/digits", record_of(digits), "cpu")
     recorder = Recorder(Idle(), writer, Console(RichConsole(quiet=True)))

@@ -2,6 +2,8 @@
 
 import math
 import random
+from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import optuna
@@ -49,6 +51,15 @@ def run_trial(study, trial, epochs_done=None):
             return
     state = "diverged" if trial.params["lr"] > 0.5 else "complete"
     study.record_outcome(trial, Outcome(state, "", tuple(told), 1.0, f"run {trial.number}"))
+
+
+def run_open(study):
+    """Run the open round, and leave it untold."""
+    trials = study.open_round(ROUND, TOTAL)
+    for trial in trials:
+        if trial.outcome is None:
+            run_trial(study, trial)
+    return trials
 
 
 def run_study(study, shuffle=None, total=TOTAL):
@@ -152,23 +163,66 @@ def test_the_order_in_which_trials_end_changes_nothing(undisturbed, seed):
 
 
 RANDOM = {"settings": {"round": ROUND, "sampler": "random", "pruner": "none"}}
+CHOICES = """
+[lr]
+choices = [0.01, 0.03, 0.1, 0.3]
+[gamma]
+choices = [0.0, 0.9]
+[epochs]
+low = 5
+high = 6
+"""
 
 
-def test_a_random_search_is_the_same_in_any_order_after_a_kill_and_when_it_grows(tmp_path, undisturbed):
+def fields_of(sampler, pruner="median"):
+    """What `open_study` takes for this sampler: a grid needs choices."""
+    fields = {"settings": {"round": ROUND, "sampler": sampler, "pruner": pruner}}
+    if sampler == "grid":
+        path = Path("choices.toml")
+        path.write_text(CHOICES)
+        fields["space"] = read_space(path)
+    return fields
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "gp", "cmaes", "grid"])
+def test_each_sampler_gives_the_same_search_in_any_order_after_a_kill_and_when_it_grows(tmp_path, sampler):
+    fields = fields_of(sampler)
+    whole = run_study(open_study(f"sqlite:///{tmp_path}/whole.db", **fields))
+    assert len({tuple(params.items()) for _, params, *_ in whole}) > TOTAL / 2
+    assert run_study(open_study(f"sqlite:///{tmp_path}/shuffled.db", **fields), random.Random(1)) == whole
+    url = f"sqlite:///{tmp_path}/killed.db"
+    run_study(open_study(url, **fields), total=4)
+    study = open_study(url, **fields)
+    trials = study.open_round(ROUND, TOTAL)
+    run_trial(study, trials[0])
+    run_trial(study, trials[1], epochs_done=1)
+    study = open_study(url, **fields)
+    study.recover()
+    study.close_round(run_open(study))
+    run_trial(study, study.open_round(ROUND, TOTAL)[3])
+    resumed = open_study(url, **fields)
+    resumed.recover()
+    assert run_study(resumed) == whole
+
+
+def test_random_search_without_pruning_ends_every_trial_and_tpe_begins_as_it_does(tmp_path, undisturbed):
     whole = run_study(open_study(f"sqlite:///{tmp_path}/whole.db", **RANDOM))
     assert {state for _, _, state, _ in whole} == {"complete", "diverged"}, "nothing is pruned"
     proposed, by_tpe = ([params for _, params, *_ in trials] for trials in (whole, undisturbed))
     assert proposed[:10] == by_tpe[:10] and proposed[10:] != by_tpe[10:], "TPE begins with ten at random"
-    assert run_study(open_study(f"sqlite:///{tmp_path}/shuffled.db", **RANDOM), random.Random(1)) == whole
-    url = f"sqlite:///{tmp_path}/killed.db"
-    run_study(open_study(url, **RANDOM), total=4)
-    study = open_study(url, **RANDOM)
-    trials = study.open_round(ROUND, TOTAL)
-    run_trial(study, trials[0])
-    run_trial(study, trials[1], epochs_done=1)
-    resumed = open_study(url, **RANDOM)
-    resumed.recover()
-    assert run_study(resumed) == whole
+
+
+def test_a_grid_tries_each_point_once():
+    found = run_study(open_study(**fields_of("grid")), total=16)
+    points = {(params["lr"], params["gamma"], params["epochs"]) for _, params, *_ in found}
+    assert points == set(product([0.01, 0.03, 0.1, 0.3], [0.0, 0.9], [5, 6]))
+
+
+def test_a_quasi_random_search_follows_one_sobol_sequence():
+    """Fifteen of the first sixteen points (the first trial is the lesson's): two in each eighth of lr, on its scale."""
+    found = run_study(open_study(**fields_of("qmc", "none")), total=16)
+    eighths = Counter(int((math.log10(params["lr"]) + 3) / 3 * 8) for _, params, *_ in found[1:])
+    assert sorted(eighths.values()) == [1, 2, 2, 2, 2, 2, 2, 2]
 
 
 def test_random_search_proposes_what_optunas_own_sampler_does():
