@@ -31,3 +31,23 @@ def test_each_row_of_the_lesson_names_a_test_that_is_there():
 def test_each_claim_has_its_place_in_the_lesson():
     claims = {path.stem for path in (PROJECT / "experiments" / "claims").glob("*.toml")}
     assert claims <= set(re.findall(r"`(\w+)`", LESSON))
+
+
+@pytest.mark.slow
+def test_the_network_of_the_docs_is_searched_claimed_judged_and_replayed(command, tmp_path):
+    text = (PROJECT / "docs" / "networks.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", text, re.DOTALL))
+    assert list(files) == ["my_network.py", "my_space.toml", "width.toml"]
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    few = ("--dataset", "digits", "--trials", "2", "--confirm", "0", "--winner-seeds", "1")
+    here = ("--dataset", "digits", "--quick")
+    for module, *arguments in (
+        ("harness.search", "--space", "my_space.toml", *few),
+        ("harness.replicate", "width.toml", *here),
+        ("analysis.report", "width.toml", *here),
+        ("harness.verify", "width", "--replay", "1"),
+    ):
+        done = command(module, *arguments)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "the same, bit for bit" in done.stdout
