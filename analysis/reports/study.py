@@ -8,15 +8,13 @@ from typing import Any
 import pandas as pd
 import typer
 
+from analysis.evidence.studies import find_study
 from analysis.rendering.export import exported
 from analysis.rendering.files import write_files
-from harness.core.errors import UserError
 from harness.storage.checks import tracking_uri
-from harness.storage.urls import without_password
 from harness.studies import findings
-from harness.studies.frames import StudyFrames, study_frames
+from harness.studies.frames import StudyFrames
 from harness.studies.page import DIGITS, cell, study_page
-from harness.tracking.reader import ExperimentReader, deleted_error, parents_anywhere
 
 _SHOWN_TRIALS = 10
 
@@ -27,7 +25,7 @@ def write_report(study: str, out: Path, formats: Sequence[str] = ()) -> None:
     Raises `UserError` if there is no such study, or if its records are not acceptable.
     """
     uri = tracking_uri()
-    frames = _read(uri, study)
+    frames = find_study(uri, study)
     typer.echo(_text(frames))
     name = frames.name.replace(":", "_")
     (page,) = write_files(out, {f"{name}.html": study_page(frames, uri).encode()})
@@ -35,20 +33,6 @@ def write_report(study: str, out: Path, formats: Sequence[str] = ()) -> None:
     if formats:
         files = write_files(out, exported(name, {"trials": frames.trials, "fresh": _fresh(frames)}, formats))
         typer.echo(f"exported: {', '.join(map(str, files))}")
-
-
-def _read(uri: str, study: str) -> StudyFrames:
-    known = []
-    for experiment, run in parents_anywhere(uri, "study"):
-        if study in ("", run.name):
-            return study_frames(ExperimentReader(uri, experiment), run.name)
-        known.append(run.name)
-    for _experiment, run in parents_anywhere(uri, "study", deleted=True):
-        if run.name == study:
-            raise deleted_error("study", run)
-    wanted = f"no study is called {study!r}" if study else "no study is recorded"
-    there = f"there are: {', '.join(known)}" if known else "run harness.search first"
-    raise UserError(f"{wanted} in {without_password(uri)}; {there}")
 
 
 def _formatters() -> "Mapping[Any, Callable[[object], str]]":

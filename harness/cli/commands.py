@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, Command] = {
     "study": Command("analysis.study", "report a search"),
     "replicate": Command("harness.replicate", "make the runs that a claim of the lesson is judged by"),
     "report": Command("analysis.report", "judge the claims, and write one page"),
-    "compare": Command("analysis.compare", "what changed between two reports"),
+    "compare": Command("analysis.compare", "what differs between two reports, or between studies"),
     "walkthrough": Command("analysis.walkthrough", "the lesson's worked examples on one page"),
     "lesson": Command("harness.lesson", "train with the lesson's own loop and progress line"),
     "ui": Command("harness.ui", "open the MLflow UI on the recorded runs"),

@@ -38,6 +38,11 @@ class EpochMetrics(NamedTuple):
     test_accuracy: float | None = None
     readings: tuple[Reading, ...] = ()
 
+    @property
+    def examples(self) -> int:
+        """The number of examples that trained in this epoch."""
+        return round(self.samples_per_second * self.seconds)
+
 
 def logged(metrics: EpochMetrics) -> list[Reading]:
     """What is recorded of an epoch: its own values at step = epoch, and the readings of probes at their steps."""

@@ -32,7 +32,8 @@ class JobResult(NamedTuple):
 
     `test` (loss, accuracy) and `weights` (the model's state as numpy arrays) belong to complete final jobs.
     `trajectory` (float16 [updates + 1, sketch]) belongs to complete jobs with that probe. `readings` are those of the
-    epoch in which a run diverged. `note` says why a job diverged or failed.
+    epoch in which a run diverged. `note` says why a job diverged or failed. `parameters` is the number of trainable
+    parameters of its network, 0 if it has none.
     """
 
     state: Literal["complete", "stopped", "diverged", "failed"]
@@ -41,6 +42,7 @@ class JobResult(NamedTuple):
     weights: Mapping[str, Any] | None = None
     trajectory: Any = None
     readings: tuple[Reading, ...] = ()
+    parameters: int = 0
 
 
 class Started(NamedTuple):

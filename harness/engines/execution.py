@@ -86,7 +86,8 @@ def _train(jobs: Sequence[Job], dataset: Dataset, device: str, on_epoch: OnEpoch
             result = _completed(jobs[number], dataset, models[number], observers[number])
         if stack is not None:
             stack.drop(number)
-        end(number, result)
+        trainable = sum(one.numel() for one in models[number].parameters() if one.requires_grad)
+        end(number, result._replace(parameters=trainable))
 
 
 def _results(

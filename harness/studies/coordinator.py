@@ -25,6 +25,7 @@ from harness.tracking.schema import (
     NOTE,
     RESTORED,
     STATE,
+    TRAINING_COST,
     TRAINING_SECONDS,
     TRIAL,
     UID,
@@ -163,7 +164,8 @@ class Coordinator:
             guesses = state != "diverged" and bool(record.epochs) and did_not_learn(record.epochs[-1], self._guess)
             if guesses:
                 note = f"did not learn: to always guess one class gives {self._guess.accuracy:.4f}"
-            outcome = Outcome(state, note, accuracies, record.seconds, record.run, learned=not guesses)
+            seconds, cost = record.seconds, record.cost
+            outcome = Outcome(state, note, accuracies, seconds, record.run, learned=not guesses, cost=cost)
             self._check_lock()
             self._study.record_outcome(trial, outcome)
             self._end_run(outcome)
@@ -192,8 +194,8 @@ class Coordinator:
             first = next(other for other in self._study.trials() if other.number == earlier)
             accuracies, seconds = first.outcome.accuracies if first.outcome else accuracies, 0.0
         learned = run.tags.get(LEARNED) != "false"
-        uid = run.tags.get(UID, run.id)
-        outcome = Outcome(state, run.tags.get(NOTE, ""), accuracies, seconds, uid, earlier, learned)
+        uid, cost = run.tags.get(UID, run.id), int(run.metrics.get(TRAINING_COST, 0))
+        outcome = Outcome(state, run.tags.get(NOTE, ""), accuracies, seconds, uid, earlier, learned, cost)
         self._study.record_outcome(trial, outcome)
 
     def _restore_run(self, trial: Trial) -> None:
@@ -226,7 +228,7 @@ class Coordinator:
             {TRIAL: str(trial.number)},
             {DUPLICATE_OF: earlier.outcome.run_id},
         )
-        outcome = earlier.outcome._replace(note=note, run_id=run, same_as=earlier_number, seconds=0.0)
+        outcome = earlier.outcome._replace(note=note, run_id=run, same_as=earlier_number, seconds=0.0, cost=0)
         self._study.record_outcome(trial, outcome)
         self._end_run(outcome)
         self._console.print_run(name, outcome.state, "", trial.params, note)
@@ -237,6 +239,8 @@ class Coordinator:
             metrics["val_accuracy"] = outcome.accuracies[-1]
         if outcome.seconds:
             metrics[TRAINING_SECONDS] = outcome.seconds
+        if outcome.cost:
+            metrics[TRAINING_COST] = outcome.cost
         tags = {} if outcome.learned else {LEARNED: "false"}
         self._recorder.writer.end_run(outcome.run_id, outcome.state, outcome.note, metrics, tags)
 

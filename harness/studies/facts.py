@@ -19,10 +19,11 @@ from harness.tracking.schema import (
 
 
 class StudyFacts(NamedTuple):
-    """What was searched and how. The last four are empty in studies of an earlier version.
+    """What was searched and how.
 
-    `commit` is "" without git. `importances`: that of each parameter, largest first; {} if too few trials are complete.
-    `warnings`: those of the search's own summary.
+    Command, space, importances and warnings are empty in studies of an earlier version. `commit` is "" without git.
+    `importances`: that of each parameter, largest first; {} if too few trials are complete. `warnings`: those of the
+    search's own summary. `network` is the spec of the user's own network, or "".
     """
 
     seed: int
@@ -35,6 +36,9 @@ class StudyFacts(NamedTuple):
     space: str
     importances: dict[str, Importance]
     warnings: list[str]
+    sampler: str
+    pruner: str
+    network: str
 
 
 def facts_of(parent: TrackedRun) -> StudyFacts:
@@ -59,4 +63,7 @@ def facts_of(parent: TrackedRun) -> StudyFacts:
         tags.get(SPACE, ""),
         shares,
         cautions,
+        params.get("sampler", "tpe"),  # an earlier version had no choice
+        params.get("pruner", "median"),
+        params.get("network", ""),
     )

@@ -19,6 +19,10 @@ STATES = {
 }
 _ACCURACY = "validation accuracy"
 _LOGARITHMIC = {"lr": 10, "batch_size": 2, "hidden": 2}
+PRICES = {
+    "cost": "training cost (training examples × parameters)",
+    "seconds": "training time (s, without validation)",
+}
 _MOST_TICKS = 8
 _GAP = (None, None, None)  # between two lines of one trace
 _MARGIN = {"l": 60, "r": 20, "t": 30, "b": 50}
@@ -109,23 +113,26 @@ def importance_bars(importances: Mapping[str, Importance]) -> go.Figure:
     return figure.update_xaxes(range=[0, 1.02]).update_yaxes(ticksuffix="  ")
 
 
-def pareto_front(trials: pd.DataFrame) -> go.Figure:
-    """Accuracy against training time; the line joins the complete trials that no other one beats in both."""
-    figure = _figure("training time (s, without validation)", _ACCURACY)
-    timed = trials.dropna(subset=["seconds", "val_accuracy"])
-    _add_points(figure, timed, "seconds")
-    front = front_of(timed)
+def pareto_front(trials: pd.DataFrame, price: str) -> go.Figure:
+    """Accuracy against `price`; the line joins the complete trials that no other one beats in both.
+
+    `price`: "cost" (examples × parameters) or "seconds".
+    """
+    figure = _figure(PRICES[price], _ACCURACY)
+    priced = trials.dropna(subset=[price, "val_accuracy"])
+    _add_points(figure, priced, price)
+    front = front_of(priced, price)
     figure.add_scatter(
-        x=front["seconds"].round(3).tolist(), y=front["val_accuracy"].round(4).tolist(), mode="lines+markers",
+        x=front[price].round(3).tolist(), y=front["val_accuracy"].round(4).tolist(), mode="lines+markers",
         line={"color": "black", "shape": "hv", "width": 2}, name="Pareto front",
         marker={"symbol": "diamond", "size": 9}, hoverinfo="skip",
     )  # fmt: skip
     return figure
 
 
-def front_of(trials: pd.DataFrame) -> pd.DataFrame:
-    """The complete trials that no other complete one beats in seconds and accuracy, the fastest first."""
-    complete = trials[trials["is_complete"]].sort_values(["seconds", "val_accuracy"], ascending=[True, False])
+def front_of(trials: pd.DataFrame, price: str) -> pd.DataFrame:
+    """The complete trials that no other complete one beats in price and accuracy, the cheapest first."""
+    complete = trials[trials["is_complete"]].sort_values([price, "val_accuracy"], ascending=[True, False])
     before = complete["val_accuracy"].cummax().shift(fill_value=float("-inf"))
     return complete[complete["val_accuracy"] > before]
 

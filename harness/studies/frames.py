@@ -23,6 +23,7 @@ from harness.tracking.schema import (
     LEARNED,
     RESTORED,
     STATE,
+    TRAINING_COST,
     TRAINING_SECONDS,
     TRIAL,
     TRIALS,
@@ -46,11 +47,11 @@ class StudyFrames(NamedTuple):
 
     `trials`: one row per trial that counts, with trial, run_id, state, the hyperparameters, network (the spec of the
     user's own, or ""), its own as `network_params.…`, seed, copy (whether it repeats an earlier config), learned,
-    restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch, seconds (of training; NaN for a copy, or
-    if they were lost). `best`: the number of the trial that won.
-    `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a fresh seed, with trial (-1
-    for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if there is none or it
-    diverged). `epochs`: one row per epoch of the `MOST_SHOWN` best trials, with trial, run_id, state, epoch,
+    restored, val_accuracy (of its last epoch), best_val_accuracy, best_epoch, cost (examples × parameters; NaN in an
+    earlier version), seconds (of training); both are NaN for a copy, or if they were lost. `best`: the number of the
+    trial that won. `confirmation`, `winner` and `baseline` (the lesson's setting): one row per run with a fresh seed,
+    with trial (-1 for the baseline), seed, run_id, state, val_accuracy, test_loss, test_accuracy (NaN if there is none
+    or it diverged). `epochs`: one row per epoch of the `MOST_SHOWN` best trials, with trial, run_id, state, epoch,
     val_accuracy, seconds. `before_digests`: the number of runs whose numbers no digest covers. `lacks`: a sentence for
     each kind of run that is missing.
     """
@@ -191,6 +192,7 @@ def _trial_row(run: TrackedRun) -> dict[str, object]:
     row["learned"] = tags.get(LEARNED) != "false"
     row["restored"] = RESTORED in tags
     row |= {name: metrics.get(name, math.nan) for name in ("val_accuracy", "best_val_accuracy", "best_epoch")}
+    row["cost"] = metrics.get(TRAINING_COST, math.nan)
     return row | {"seconds": metrics.get(TRAINING_SECONDS, math.nan)}
 
 

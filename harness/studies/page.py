@@ -89,6 +89,7 @@ def _facts(frames: StudyFrames) -> dict[str, str]:
         "trials": findings.states_text(frames),
         "command": facts.command,
         "seed": str(facts.seed),
+        "sampler, pruner": f"{facts.sampler}, {facts.pruner}",
         "search space": facts.space,
         "begun": f"{facts.day} (UTC)",
         "data": f"{facts.dataset}, SHA-256 {facts.dataset_sha256[:12]}",
@@ -119,10 +120,10 @@ def _plots(frames: StudyFrames, trials: pd.DataFrame, shown: pd.DataFrame) -> li
         text = "Parameter importances"
         caption = "By PED-ANOVA, with 95 % intervals over resampled trials."
         plots.append(_Plot(text, caption, [(text, figures.importance_bars(importances))]))
-    if shown["seconds"].notna().any():
-        text = "Accuracy against training time"
-        caption = "The line is the Pareto front: no complete trial is both faster and better."
-        plots.append(_Plot(text, caption, [(text, figures.pareto_front(shown))]))
+    if priced := [price for price in figures.PRICES if shown[price].notna().any()]:
+        text = "Accuracy against training cost" if priced[0] == "cost" else "Accuracy against training time"
+        caption = "The line is the Pareto front: no complete trial is both cheaper and better."
+        plots.append(_Plot(text, caption, [(text, figures.pareto_front(shown, priced[0]))]))
     return plots
 
 

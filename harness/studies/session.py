@@ -86,8 +86,11 @@ class SearchSession:
         """
         self._check_owner()
         request, recorder = self._request, self._recorder
-        params = {"seed": self._seed, "round": request.round_size}
-        recorder.open(self._study.name, "study", params, {SEARCHED: " ".join(self._study.space.searched)})
+        space = self._study.space
+        params: dict[str, object] = {"seed": self._seed, "round": request.round_size}
+        params |= {"sampler": request.sampler, "pruner": request.pruner}
+        params |= {"network": space.network.spec} if space.network else {}
+        recorder.open(self._study.name, "study", params, {SEARCHED: " ".join(space.searched)})
         state: State = "failed"
         try:
             with stop_on_signals(recorder.stop, recorder.console) as caught:

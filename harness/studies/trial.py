@@ -13,8 +13,9 @@ EndState = Literal["complete", "pruned", "diverged", "failed"]
 class Outcome(NamedTuple):
     """How a trial ended. `accuracies` are the validation accuracies by epoch, from epoch 1.
 
-    `seconds` is training time. `run_id` is the uid of its MLflow run. `same_as` is the number of the earlier trial with
-    the same config, whose outcome this repeats, or None. `learned` is False if the network only guesses.
+    `seconds` is training time, `cost` the examples that trained times the network's parameters. `run_id` is the uid of
+    its MLflow run. `same_as` is the number of the earlier trial with the same config, whose outcome this repeats, or
+    None. `learned` is False if the network only guesses.
     """
 
     state: EndState
@@ -24,6 +25,7 @@ class Outcome(NamedTuple):
     run_id: str
     same_as: int | None = None
     learned: bool = True
+    cost: int = 0
 
     @property
     def best_metrics(self) -> dict[str, float]:

@@ -43,6 +43,11 @@ class RecordedJob(NamedTuple):
         """Training time, without validation."""
         return sum(metrics.seconds for metrics in self.epochs)
 
+    @property
+    def cost(self) -> int:
+        """The examples that trained times the trainable parameters, which no machine changes."""
+        return self.result.parameters * sum(metrics.examples for metrics in self.epochs)
+
 
 class Recorder:
     """Writes runs below one parent run called `name`, which `open` creates or takes over.

@@ -23,6 +23,7 @@ from harness.tracking import schema
 from harness.tracking.comparison import NOT_COMPARED, Difference, differences, is_compared
 from harness.tracking.provenance import source_tags
 from harness.tracking.reader import ExperimentReader, TrackedRun, config_of, environment_of, find_run
+from harness.tracking.recorder import RecordedJob
 from harness.training.stacked.matmul import use_matmul_backend
 
 TRAINED = ("trial", "confirmation", "winner", "baseline", "arm", "tuning")
@@ -187,6 +188,9 @@ def _train(
     if run.tags[schema.KIND] == "trial" and trained and run.tags[schema.STATE] != "interrupted":
         best = best_epoch([metrics.val_accuracy or 0.0 for metrics in trained])
         values += [Reading(name, 0, value) for name, value in best.items()]
+        if schema.TRAINING_COST in run.metrics:
+            cost = RecordedJob(job, run.id, result, tuple(trained)).cost
+            values.append(Reading(schema.TRAINING_COST, 0, cost))
     if result.test is not None and run.tags[schema.STATE] == "complete":
         values += [Reading("test_loss", 0, result.test[0]), Reading("test_accuracy", 0, result.test[1])]
     return values, result

@@ -55,5 +55,6 @@ MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.co
 # but for `system/`, which has a tab of its own.
 PARAM_METRIC = "system/param/"
 TRAINING_SECONDS = "training_seconds"  # of a trial or an arm's run: the sum over its epochs
+TRAINING_COST = "training_cost"  # of a trial: the examples that trained, times the trainable parameters
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # of tuning runs: lower is better, absent if infinite

@@ -24,8 +24,8 @@ TRIALS = pd.DataFrame(
 
 
 def test_the_pareto_front_holds_what_no_complete_trial_beats_in_both():
-    assert figures.front_of(TRIALS)["trial"].tolist() == [0, 4, 1]
-    *_, line = figures.pareto_front(TRIALS).data
+    assert figures.front_of(TRIALS, "seconds")["trial"].tolist() == [0, 4, 1]
+    *_, line = figures.pareto_front(TRIALS, "seconds").data
     assert (list(line.x), list(line.y)) == ([1.0, 2.0, 3.0], [0.5, 0.7, 0.8])
 
 
@@ -61,7 +61,7 @@ def test_a_trial_that_did_not_learn_is_complete_or_pruned_as_it_was():
     guesses = TRIALS.assign(state=["did not learn"] * 3 + ["complete"] * 3)
     (lines,) = figures.parallel_coordinates(guesses, SEARCHED).data
     assert len(lines.dimensions[0]["values"]) == 4  # trial 2 was pruned
-    assert figures.front_of(guesses)["trial"].tolist() == [0, 4, 1]
+    assert figures.front_of(guesses, "seconds")["trial"].tolist() == [0, 4, 1]
 
 
 def test_a_narrow_axis_has_ticks_and_a_long_list_of_sizes_has_few():
