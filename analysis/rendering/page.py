@@ -118,13 +118,13 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
     shown |= _runs(judged, server)
     if claim.primary is None:
         label, why = accuracy_verdict(claim, evidence)
-        own = reached(evidence)
+        trained = [arm for arm in reached(evidence) if arm.accuracy.n]
         return shown | {
             "label": label,
             "sentence": f"{why[0].upper()}{why[1:]}.",
             "reason": "",
-            "effect": f"{max(arm.accuracy.mean for arm in own):.1f} % here" if own else "literature",
-            "n": max(arm.accuracy.n for arm in own) if own else "–",
+            "effect": f"{max(arm.accuracy.mean for arm in trained):.1f} % here" if trained else "literature",
+            "n": max(arm.accuracy.n for arm in trained) if trained else "–",
             "elsewhere": [],
             "but": formatting.BUT,
             "beyond": [],

@@ -9,8 +9,8 @@ from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from harness.claims.claim import Claim
 
-# Measures that are metrics by epoch: what they are called, and their unit.
 _OWN = "#0173b2"
+# Measures that are metrics by epoch: what they are called, and their unit.
 _BY_EPOCH = {
     "test_accuracy": ("test accuracy", ""),
     "train_accuracy": ("training accuracy", ""),

@@ -36,6 +36,8 @@ def _check_verdict(claim: Claim) -> None:
         )
     if bool(primaries) == (claim.claimed_accuracy is not None):
         raise ClaimError("one estimand should have primary = true, or the file should have claimed_accuracy")
+    if claim.claimed_accuracy is not None and claim.estimands:
+        raise ClaimError("claimed_accuracy is judged without estimands: leave them out", "estimands", 0)
     if claim.published and claim.claimed_accuracy is None:
         raise ClaimError("published results need claimed_accuracy, the accuracy that they are held to", "published", 0)
     if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,8 @@ class NetworkFile(BaseModel):
 def read_network(spec: str, folder: Path) -> NetworkFile:
     """The network `spec`, as `my_network.py:SmallCNN`, whose path starts at `folder`.
 
-    Raises `UserError` if there is no such file, if it is not Python, or if it imports a file beside it, which would not
-    be recorded.
+    Raises `UserError` if there is no such file, if it is not Python, or if it imports a file of the user's own, which
+    would not be recorded.
     """
     file, _, name = spec.rpartition(":")
     if not file.endswith(".py") or not name.isidentifier():
@@ -78,10 +79,10 @@ def read_network(spec: str, folder: Path) -> NetworkFile:
     except ValueError as error:
         raise UserError(f"network is {spec!r}: {path} is not Python: {error}") from None
     for module, line in _imported(tree):
-        if not module or (path.parent / f"{module}.py").exists() or (path.parent / module / "__init__.py").exists():
+        if not module or any(_lies_in(module, place) for place in (path.parent, Path.cwd())):
             raise UserError(
-                f"network is {spec!r}: {path}, line {line} imports {module or 'relatively'}, a file beside it, and only"
-                f" the text of {path.name} is recorded: put both in one file"
+                f"network is {spec!r}: {path}, line {line} imports {module or 'relatively'}, a file of your own, and"
+                f" only the text of {path.name} is recorded: put both in one file"
             )
     return NetworkFile(spec=f"{path.name}:{name}", sha256=_sha256(text), text=text, path=str(path))
 
@@ -109,6 +110,14 @@ def parse_scalar(text: str) -> Scalar:
     except (ValueError, SyntaxError):
         return text
     return value if isinstance(value, bool | int | float | str) else text
+
+
+def _lies_in(module: str, folder: Path) -> bool:
+    """Whether an import of this top-level module finds a file or a folder there, and no installed package."""
+    if (folder / f"{module}.py").exists() or (folder / module / "__init__.py").exists():
+        return True
+    found = importlib.util.find_spec(module)
+    return (folder / module).is_dir() and (found is None or found.origin is None)
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, int]]:

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from harness.core.errors import UserError
 
-OUTCOME, _SETTINGS = "outcome", "settings"  # keys of Optuna's user attributes, of a trial and of the study
+OUTCOME, SETTINGS = "outcome", "settings"  # keys of Optuna's user attributes, of a trial and of the study
 SAMPLER, PRUNER, NETWORK = "sampler", "pruner", "network"  # settings
 # Of studies of an earlier version, which had no choice.
 _EARLIER = {SAMPLER: "tpe", PRUNER: "median", NETWORK: "the lesson's"}
@@ -26,9 +26,9 @@ def check_study(study: optuna.Study, settings: Mapping[str, Any]) -> None:
             f"study {name!r} is of other code: it should {' and '.join(directions)}, and a search should maximize;"
             " start another study with --study NAME"
         )
-    stored = study.user_attrs.get(_SETTINGS)
+    stored = study.user_attrs.get(SETTINGS)
     if stored is None:
-        study.set_user_attr(_SETTINGS, dict(settings))
+        study.set_user_attr(SETTINGS, dict(settings))
         return
     if not isinstance(stored, dict):
         raise UserError(f"study {name!r} is of other code: its settings are {_short(stored)}; use --study NAME")

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.core.errors import Stopped
 from harness.storage.sqlite import watch
 
+_FIXED = "fixed_params"  # Optuna's key for the parameters of an enqueued trial
 NEWEST, BEST = 1_000, 25  # trials that a sampler sees of a long study; TPE counts at most 25 as good
 
 
@@ -116,6 +117,7 @@ class CachedStudy:
             self.cached.enqueue_trial(dict(params))
         waiting = self.trials(TrialState.WAITING)
         known = set(waiting[0].params) if waiting else set()
+        before = set(waiting[0].system_attrs) if waiting else set()
         self.cached.sampler = sampler
         with self._limited():
             trial = self.trial(self.cached.ask(space).number)
@@ -123,6 +125,11 @@ class CachedStudy:
             self._store(trial)
         else:
             stored_id = self._stored_trial_id(trial.number)
+            # First what was drawn, as one value: if this process dies here, the next one draws nothing anew.
+            for key, attr in trial.system_attrs.items():
+                if key not in before:
+                    self._storage.set_trial_system_attr(stored_id, key, attr)
+            self._storage.set_trial_system_attr(stored_id, _FIXED, trial.params)
             self._storage.set_trial_state_values(stored_id, TrialState.RUNNING)
             for name, value in trial.params.items():
                 if name not in known:  # the trial was enqueued by hand

@@ -79,8 +79,7 @@ def by_parameter(trials: pd.DataFrame, name: str, best: int) -> go.Figure:
     if name in _LOGARITHMIC:
         spread = trials[name].max() / trials[name].min()
         figure.update_xaxes(type="log", dtick="D2" if spread >= 10 else None)
-    sizes = sorted(trials[name].unique().tolist())
-    if _LOGARITHMIC.get(name) == 2 and len(sizes) <= _MOST_TICKS:
+    if _LOGARITHMIC.get(name) == 2 and len(sizes := sorted(trials[name].unique().tolist())) <= _MOST_TICKS:
         figure.update_xaxes(tickvals=sizes, ticktext=[f"{size:g}" for size in sizes])
     if name == "epochs":
         figure.update_xaxes(tickformat="d")
@@ -158,8 +157,8 @@ def _add_points(figure: go.Figure, trials: pd.DataFrame, x: str) -> None:
 
 def _dimension(values: "pd.Series[Any]", name: str) -> dict[str, Any]:
     if values.dtype == object or pd.api.types.is_string_dtype(values):
-        names = sorted(values.unique())
-        ticks = {"tickvals": list(range(len(names))), "ticktext": names}
+        names = sorted(values.unique(), key=str)
+        ticks = {"tickvals": list(range(len(names))), "ticktext": list(map(str, names))}
         return {"label": name, "values": [names.index(value) for value in values], **ticks}
     base = _LOGARITHMIC.get(name)
     if base is None:

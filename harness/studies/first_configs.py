@@ -37,7 +37,10 @@ def read_configs(path: Path, space: Space) -> FirstConfigs:
         raise UserError(f"--enqueue {path} is not a small text file: {error}") from None
     rows = csv.DictReader(StringIO(text), strict=True)
     try:
-        names = {column: _parameter(path, column, space) for column in rows.fieldnames or []}
+        columns = rows.fieldnames or []
+        names = {column: _parameter(path, column, space) for column in columns}
+        if len(set(names.values())) < len(columns):
+            raise UserError(f"--enqueue {path}: {','.join(columns)} names a parameter twice")
         found = [_config(path, rows.line_num, row, names, space) for row in rows]
     except csv.Error as error:
         raise UserError(f"--enqueue {path}, line {rows.line_num}: {error}") from None

@@ -114,8 +114,5 @@ class FreshRuns:
         inputs = f"rows, {example.dtype}: {', '.join(columns)}" if columns else "grey levels, uint8"
         metadata = {"classes": list(self._dataset.classes), "input": inputs}
         writer, name, network = self._recorder.writer, self._recorder.name, record.job.config.network
-        if refusal := log_model(writer, record.run, name, Classifier(model), example, metadata, network):
-            self._recorder.console.warn(
-                f"torch.export cannot export {network} ({refusal}): its model is a pickle, which loads where this"
-                " project is installed; its file lies beside it"
-            )
+        if sentence := log_model(writer, record.run, name, Classifier(model), example, metadata, network):
+            self._recorder.console.warn(sentence)

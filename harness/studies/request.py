@@ -74,6 +74,7 @@ class SearchRequest(NamedTuple):
                 raise UserError(f"{option} is {value}: it should be at most {most}")
         self.engine.check()
         check_stores(self.storage, tracking_uri())
+        check_name(self.study)
 
     def check_space(self, space: Space) -> None:
         """Raise `UserError` if the sampler cannot search this space, or not with configs that are tried first."""
@@ -90,4 +91,3 @@ class SearchRequest(NamedTuple):
             raise UserError(
                 f"--trials is {self.trials}: it should be at most {points}, the points of this search space's grid"
             )
-        check_name(self.study)

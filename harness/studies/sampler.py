@@ -6,6 +6,7 @@ this process, which may be the second one that runs the study.
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -39,11 +40,11 @@ def make_sampler(choice: SamplerChoice, space: Space, study_seed: int, position:
             case "qmc":
                 return QuasiRandom(searched, study_seed, position)
             case "gp":
-                return GPSampler(seed=seed)
+                return GPSampler(seed=seed, warn_independent_sampling=False)
             case "cmaes":
                 return CmaEsSampler(seed=seed, warn_independent_sampling=False)
             case "grid":
-                return Grid(space.grid(), seed=study_seed)
+                return Grid(space.grid(), study_seed)
 
 
 class Sampler(TPESampler):
@@ -79,7 +80,20 @@ class QuasiRandom(QMCSampler):
 
 
 class Grid(GridSampler):
-    """The points of a grid, in an order that the seed shuffles. It never stops the study: `--trials` does."""
+    """The points of a grid, in an order that the seed shuffles. It never stops the study: `--trials` does.
+
+    What a trial lacks that somebody enqueued is drawn at random from the grid.
+    """
+
+    def __init__(self, values: Mapping[str, Sequence[Any]], seed: int) -> None:
+        super().__init__(values, seed=seed)
+        self._random = RandomSampler(seed)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        sampler: BaseSampler = super() if "grid_id" in trial.system_attrs else self._random  # type: ignore[assignment]
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None

@@ -23,6 +23,7 @@ from harness.studies.study import Study
 from harness.studies.summary import Summary, markdown, summarise, warnings
 from harness.studies.trial import StudyDefaults, Trial
 from harness.tracking.model import describe_model
+from harness.tracking.reader import ExperimentReader
 from harness.tracking.recorder import Recorder
 from harness.tracking.schema import (
     COMMAND,
@@ -96,6 +97,7 @@ class SearchSession:
             with stop_on_signals(recorder.stop, recorder.console) as caught:
                 reader = recorder.writer.read()
                 save_view(reader.client, reader.experiment_id, reader.run(recorder.parent_id))
+                self._check_network(reader)
                 recorder.writer.log_texts(recorder.parent_id, artifacts)
                 self._close_open_runs()
                 self._coordinator.compare_stores()
@@ -144,6 +146,21 @@ class SearchSession:
             raise UserError(
                 f"study {self._study.name!r} is being run by another process ({describe_owner(owner)}): wait for it, or"
                 " use --study NAME"
+            )
+
+    def _check_network(self, reader: ExperimentReader) -> None:
+        """Raise `UserError` if MLflow holds another text of the study's network, which its runs were made with."""
+        network, parent_id = self._study.space.network, self._recorder.parent_id
+        if network is None:
+            return
+        try:
+            recorded = reader.text(parent_id, network.file)
+        except UserError:  # the study begins
+            return
+        if recorded != network.text:
+            raise UserError(
+                f"study {self._study.name!r} was made with another text of {network.file}, which its run in MLflow"
+                " holds: restore the file, or use --study NAME"
             )
 
     def _close_open_runs(self) -> None:

@@ -1,7 +1,7 @@
 """A search space as a value: its parameters, what lies in it, and Optuna's distributions. No torch, no files."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WHOLE_NUMBERS = ("batch_size", "epochs", "hidden", "warmup_epochs")
 # Ends that cannot be widened: a best value there is not worth a warning.
 _NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1, "weight_decay": 0.0, "warmup_epochs": 0}
+_MOST_POINTS = 10_000  # of a grid, which is laid out anew for each trial
 _EDGE_SHARE = 0.02
 
 
@@ -125,22 +126,32 @@ class Space(BaseModel):
         return ["network"] if self.network else self.outside(self.lesson)
 
     def network_examples(self) -> list[dict[str, Any]]:
-        """Params with which to try the network: each choice and each end of a range of its own hyperparameters."""
-        own = {name: _ends_of(domain) for name, domain in self.searched.items() if name.startswith(PREFIX)}
-        first = LESSON | self.fixed | {name: values[0] for name, values in own.items()}
-        return [first, *(first | {name: value} for name, values in own.items() for value in values[1:])]
+        """Params with which to try the network: each choice and each end of a range of its own hyperparameters, and
+        each batch size."""
+        ends = {name: _ends_of(name, domain) for name, domain in self.searched.items()}
+        first = LESSON | self.fixed | {name: values[0] for name, values in ends.items()}
+        tried = {name: values for name, values in ends.items() if name.startswith(PREFIX) or name == "batch_size"}
+        return [first, *(first | {name: value} for name, values in tried.items() for value in values[1:])]
 
     def grid(self) -> dict[str, list[Any]]:
-        """The values of each searched parameter. Raises `UserError` if one is a range of real numbers."""
-        values: dict[str, list[Any]] = {}
+        """The values of each searched parameter.
+
+        Raises `UserError` if one is a range of real numbers, or if there are too many points.
+        """
+        values: dict[str, Sequence[Any]] = {}
         for name, domain in self.searched.items():
             if isinstance(domain, Choices):
-                values[name] = list(domain.choices)
+                values[name] = domain.choices
             elif is_whole(name, domain):
-                values[name] = list(range(int(domain.low), int(domain.high) + 1))
+                values[name] = range(int(domain.low), int(domain.high) + 1)
             else:
                 raise UserError(f"--sampler is 'grid': {label(name)} is a range; give it choices in the search space")
-        return values
+        points = math.prod(map(len, values.values()))
+        if points > _MOST_POINTS:
+            raise UserError(
+                f"--sampler is 'grid': the grid has {points:,} points; it should have at most {_MOST_POINTS:,}"
+            )
+        return {name: list(some) for name, some in values.items()}
 
     def largest_batch(self) -> int:
         """The largest batch_size that a search of this space can propose."""
@@ -188,13 +199,16 @@ class Space(BaseModel):
         if isinstance(domain, Range):
             return domain.low, domain.high, domain.position(value)
         numbers = [choice for choice in domain.choices if not isinstance(choice, bool | str)]
-        if not numbers or min(numbers) < value < max(numbers) or len(numbers) == 1:
+        if len(numbers) < len(domain.choices) or min(numbers) < value < max(numbers) or len(numbers) == 1:
             return math.nan, math.nan, 0.5
         return min(numbers), max(numbers), float(value == max(numbers))
 
 
-def _ends_of(domain: Range | Choices) -> list[Any]:
-    return domain.choices if isinstance(domain, Choices) else [domain.low, domain.high]
+def _ends_of(name: str, domain: Range | Choices) -> list[Any]:
+    if isinstance(domain, Choices):
+        return list(domain.choices)
+    ends = [domain.low, domain.high]
+    return [int(end) for end in ends] if is_whole(name, domain) else ends
 
 
 def is_whole(name: str, domain: Range) -> bool:

@@ -1,5 +1,6 @@
 """Reads the TOML file of a search space. What a space is stands in `space.py`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -110,6 +111,9 @@ def _domain(path: Path, name: str, table: Any) -> Range | Choices | Fixed:
         domain = kind.model_validate(table)
     except ValidationError as error:
         raise UserError(f"{path}: [{name}] {_complaint(error, form)}") from None
+    for value in _values(domain) if own else ():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{path}: [{name}] holds {value}: it should be a finite number")
     for value in () if own else _values(domain):
         whole = isinstance(domain, Range) and name in WHOLE_NUMBERS and float(value).is_integer()
         try:

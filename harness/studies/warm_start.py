@@ -1,6 +1,6 @@
-"""The best configs of another study in the same storage, which a study tries first. Reads only."""
+"""The best configs of another study in the same storage, which a study tries first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.core.errors import UserError
 from harness.core.network import label
 from harness.storage.urls import without_password
+from harness.studies.acceptance import SETTINGS
 from harness.studies.first_configs import FIRST, FirstConfigs
 from harness.studies.space import Space
 from harness.studies.storage import open_storage
@@ -33,23 +34,27 @@ def warm_start(spec: str, url: str, name: str, space: Space) -> tuple[FirstConfi
     if other not in known:
         there = ", ".join(known) or "none"
         raise UserError(f"--warm-start is {spec!r}: {without_password(url)} has no such study; there are: {there}")
-    complete = optuna.load_study(study_name=other, storage=storage).get_trials(False, (TrialState.COMPLETE,))
+    study = optuna.load_study(study_name=other, storage=storage)
+    if [direction.name for direction in study.directions] != ["MAXIMIZE"]:
+        raise UserError(f"--warm-start is {spec!r}: that study does not maximize one value, as a search does")
+    complete = study.get_trials(False, (TrialState.COMPLETE,))
     by_params = {tuple(sorted(trial.params.items())): trial for trial in reversed(complete)}  # the first of equal ones
     best = sorted(by_params.values(), key=lambda trial: (-(trial.value or 0), trial.number))
-    found, warnings = _fitting(best, count, space, other)
+    settings = study.user_attrs.get(SETTINGS, {})
+    found, warnings = _fitting(best, count, space, other, settings.get("space", {}).get("fixed", {}))
     if not found:
         raise UserError(f"--warm-start is {spec!r}: no config of that study is in this search space")
     return FirstConfigs(source, found), warnings
 
 
 def _fitting(
-    best: Sequence[FrozenTrial], count: int, space: Space, other: str
+    best: Sequence[FrozenTrial], count: int, space: Space, other: str, fixed: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     found: list[dict[str, Any]] = []
     warnings: list[str] = []
     lesson = None if space.lesson_outside else {name: space.lesson[name] for name in space.searched}
     for trial in best:
-        params = {name: value for name, value in trial.params.items() if name in space.searched}
+        params = {name: value for name, value in {**fixed, **trial.params}.items() if name in space.searched}
         if len(found) + len(warnings) == count:
             break
         if outside := space.outside(params):

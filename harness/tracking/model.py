@@ -1,12 +1,14 @@
 """Logs a trained network as an MLflow model of its run."""
 
+import io
+import logging
 import re
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import nn
+
+
+_SHOWN = 200  # characters of an error
 
 
 def import_in_background() -> None:
@@ -41,8 +46,8 @@ def log_model(
 
     `example` is a batch of at least two inputs, so that the exported graph accepts any batch size. The model is saved
     as an exported graph (pt2): its weights and operations are plain data, but torch adds the example as a pickle. If
-    torch.export refuses `network`, of the user's own, the module is pickled, with the network's file beside it; the
-    result is the reason, else "".
+    torch.export refuses `network`, of the user's own, the module is pickled, with the network's file beside it. The
+    result is a sentence about that, or "". A module that can be neither exported nor pickled is not logged.
     """
     import mlflow.pytorch
     import numpy as np
@@ -71,24 +76,61 @@ def log_model(
             )
 
     client = RetryingClient(writer.uri)
+    sentence = ""
     if network and refusal:
-        with _picklable(network) as source:
+        with _picklable(network) as source, _quiet():
+            if complaint := _pickle_refusal(module):
+                return (
+                    f"{network} can be neither exported ({refusal}) nor pickled ({complaint}): its model is not logged"
+                )
             logged = client.call(lambda _: log(serialization_format="pickle", code_paths=[source]))
+        sentence = (
+            f"torch.export cannot export {network} ({refusal}): its model is a pickle, which loads where this project"
+            " is installed; its file lies beside it"
+        )
     else:
         logged = client.call(lambda _: log())
     writer.set_tags(run, {MODEL: logged.model_uri})
-    return refusal
+    return sentence
 
 
 def _export_refusal(module: "nn.Module", example: "torch.Tensor") -> str:
     """Why torch.export cannot export a module, or ""."""
     import torch
 
-    try:
-        torch.export.export(module, (example,), dynamic_shapes=[{0: torch.export.Dim.AUTO}])
-    except Exception as error:  # noqa: BLE001  # it raises all kinds, for whatever the user's code does
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    with _quiet():
+        try:
+            torch.export.export(module, (example,), dynamic_shapes=[{0: torch.export.Dim.AUTO}])
+        except Exception as error:  # noqa: BLE001  # it raises all kinds, for whatever the user's code does
+            return _in_one_line(error)
     return ""
+
+
+def _pickle_refusal(module: "nn.Module") -> str:
+    """Why a module cannot be pickled, or ""."""
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(module)
+    except Exception as error:  # noqa: BLE001  # as above
+        return _in_one_line(error)
+    return ""
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_SHOWN]}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, nothing is logged or written to stderr: torch prints pages about a graph that it cannot export."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from harness.core.network import NetworkFile
 from harness.training.inputs import ScaledInputs
 from harness.training.randomness import seeded
 
+_SEED = 0
+
 Factory = Callable[..., object]
 
 
@@ -38,8 +40,9 @@ class CustomModel(ScaledInputs):
         """Make the network, with weights from `seed`. Lazy layers take their sizes from `example`, a batch of one."""
         network = self._config.network
         assert network is not None
+        factory = import_network(network)
         with seeded(seed):
-            made = import_network(network)(self._shape, self._classes, **dict(self._config.network_params))
+            made = factory(self._shape, self._classes, **dict(self._config.network_params))
             if not isinstance(made, nn.Module):
                 raise TypeError(f"{network.name} gives a {type(made).__name__}: it should give a torch.nn.Module")
             self.network = made
@@ -79,7 +82,8 @@ def import_network(network: NetworkFile) -> Factory:
     shown = shown_file(network)
     linecache.cache[shown] = (len(network.text), None, network.text.splitlines(keepends=True), shown)  # for tracebacks
     sys.modules[module.__name__] = module  # where dataclasses and pickle look
-    exec(compile(network.text, shown, "exec"), module.__dict__)  # noqa: S102  # the user's own code
+    with seeded(_SEED):  # what it draws, and the state that it leaves, depend on nothing before it
+        exec(compile(network.text, shown, "exec"), module.__dict__)  # noqa: S102  # the user's own code
     factory = getattr(module, network.name)
     if not callable(factory):
         raise TypeError(f"{network.name} is {factory!r}: it should be a class or a function")

@@ -11,7 +11,7 @@ from harness.core.config import RunConfig
 from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile
 from harness.core.validation import suggest
-from harness.data.dataset import Dataset
+from harness.data.dataset import Dataset, training_size
 from harness.training.custom import CustomModel, Factory, import_network, shown_file
 from harness.training.model import initial_model
 from harness.training.randomness import seeded
@@ -33,7 +33,7 @@ def check_network(config: RunConfig, dataset: Dataset) -> None:
             complaint = _complaint(config, dataset)
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the user's code raises
         where = _line_of(error, network)
         raise UserError(f"network {network.spec}{where}: {type(error).__name__}: {error}") from None
     if complaint:
@@ -43,15 +43,17 @@ def check_network(config: RunConfig, dataset: Dataset) -> None:
 def _check_hyperparameters(factory: Factory, config: RunConfig) -> None:
     assert config.network is not None
     name, given = config.network.name, dict(config.network_params)
-    own = list(inspect.signature(factory).parameters.values())[2:]
-    kinds = [one.kind for one in own]
-    known = [one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    parameters = inspect.signature(factory).parameters.values()
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    own = [*positional[2:], *(one for one in parameters if one.kind is one.KEYWORD_ONLY)]
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    known = [one.name for one in own]
     for one in given:
-        if one not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
+        if one not in known and not takes_any:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise UserError(f"{PREFIX}{one}: {name} has no such hyperparameter; {suggest(one, known)}{has}")
     for needed in own:
-        if needed.name in known and needed.default is needed.empty and needed.name not in given:
+        if needed.default is needed.empty and needed.name not in given:
             raise UserError(f"network {config.network.spec} needs {needed.name}: give {PREFIX}{needed.name}")
 
 
@@ -66,6 +68,8 @@ def _complaint(config: RunConfig, dataset: Dataset) -> str:
     if not outputs.requires_grad:
         return "gives outputs without a gradient: they should depend on its parameters, and not be detached"
     nll_loss(outputs.log_softmax(dim=1), labels).backward()
+    if complaint := _alone_complaint(model, config, dataset):
+        return complaint
     if not any(one.grad is not None and one.grad.any() for one in model.network.parameters()):
         return "has no parameter with a gradient other than 0, so it cannot learn"
     model.eval()
@@ -76,6 +80,21 @@ def _complaint(config: RunConfig, dataset: Dataset) -> str:
                 " nn.Dropout does"
             )
     return ""
+
+
+def _alone_complaint(model: CustomModel, config: RunConfig, dataset: Dataset) -> str:
+    """What is wrong with a batch of one example, if an epoch ends with one, or ""."""
+    sizes = {split: training_size(dataset, split) for split in ("search", "lesson")}
+    alone = [size for size in sizes.values() if size % config.batch_size == 1]
+    if not alone:
+        return ""
+    here = f"with batch_size {config.batch_size}, the last of {alone[0]:,} examples is a batch of one:"
+    try:
+        outputs = model.network(model.scaled(dataset.train_inputs[:1], torch.get_default_dtype()))
+    except Exception as error:  # noqa: BLE001  # whatever the user's code raises
+        return f"fails {here} {type(error).__name__}: {error}"
+    complaint = _output_complaint(outputs, (1, len(dataset.classes)))
+    return f"fails {here} it {complaint}" if complaint else ""
 
 
 def _output_complaint(outputs: object, shape: tuple[int, int]) -> str:
@@ -94,7 +113,7 @@ def _output_complaint(outputs: object, shape: tuple[int, int]) -> str:
     return ""
 
 
-def _line_of(error: Exception, network: NetworkFile) -> str:
+def _line_of(error: BaseException, network: NetworkFile) -> str:
     """`, line 7` of the network's file, or "" if the error is from elsewhere."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"

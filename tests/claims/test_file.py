@@ -528,6 +528,13 @@ def test_two_networks_files_of_one_name_are_refused(tmp_path):
         read(tmp_path, SMALL.replace("[[estimands]]", f"{arms}[[estimands]]"))
 
 
+def test_an_accuracy_that_is_claimed_has_no_estimands(tmp_path):
+    text = find_claim("ninety_nine").read_text(encoding="utf-8") + SMALL[SMALL.index("[[estimands]]") :]
+    (tmp_path / "compact_cnn.py").write_text((CLAIMS / "compact_cnn.py").read_text(encoding="utf-8"))
+    with pytest.raises(UserError, match="claimed_accuracy is judged without estimands"):
+        read(tmp_path, text.replace("primary = true\n", ""))
+
+
 def test_an_accuracy_that_is_claimed_needs_arms_with_a_test_accuracy(tmp_path):
     text = (
         find_claim("ninety_nine").read_text(encoding="utf-8").replace("[settings]\n", '[settings]\nsplit = "search"\n')

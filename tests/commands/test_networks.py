@@ -123,7 +123,7 @@ def test_one_worker_two_and_a_stop_between_give_the_same_search(own, tmp_path):
 def test_what_torch_cannot_export_is_logged_with_its_source_and_loads(tmp_path, migrated_store):
     write(tmp_path, space=SPACE + "[network_params.bend]\nvalue = true\n")
     done = run(tmp_path, *SEARCH, "--trials", "1", "--workers", "1")
-    assert done.returncode == 0
+    assert done.returncode == 0 and done.stderr == ""
     (line,) = [line for line in done.stdout.splitlines() if "torch.export" in line]
     assert re.match(
         r"warning: torch.export cannot export net.py:small \(.+\): its model is a pickle, which loads", line

@@ -57,6 +57,11 @@ def test_a_config_of_the_lessons_network_is_read_back_too():
     assert isinstance(config, RunConfig) and "network" not in config.params()
 
 
+def test_an_installed_package_may_be_imported_whatever_folders_are_called(tmp_path):
+    (tmp_path / "torch").mkdir()
+    assert network_of(tmp_path).text == TEXT
+
+
 @pytest.mark.parametrize(
     ("spec", "text", "message"),
     [
@@ -65,15 +70,23 @@ def test_a_config_of_the_lessons_network_is_read_back_too():
         ("net.py:not a name", TEXT, "it should name a Python file and a callable in it"),
         ("none.py:small", TEXT, "cannot read .*none.py"),
         ("net.py:small", "def small(:\n", r"net.py, line 1: invalid syntax"),
-        ("net.py:small", "x = 1\nimport layers\n", "line 2 imports layers, a file beside it, and only the text"),
+        ("net.py:small", "x = 1\nimport layers\n", "line 2 imports layers, a file of your own, and only the text"),
         ("net.py:small", "from layers.more import A\n", "line 1 imports layers"),
         ("net.py:small", "from . import layers\n", "line 1 imports relatively"),
+        ("net.py:small", "from pack.more import A\n", "line 1 imports pack, a file of your own"),
+        ("net.py:small", "from bare import A\n", "line 1 imports bare, a file of your own"),
+        ("deeper/net.py:small", "from deeper.more import A\n", "line 1 imports deeper, a file of your own"),
         ("net.py:small", "\0", "null bytes"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_in_one_line(tmp_path, spec, text, message):
     (tmp_path / "layers.py").write_text("A = 1\n")
-    (tmp_path / "net.py").write_text(text)
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("")
+    for folder in ("bare", "deeper", "torch"):  # the last one is no package, and torch is installed
+        (tmp_path / folder).mkdir()
+    for path in (tmp_path / "net.py", tmp_path / "deeper" / "net.py"):
+        path.write_text(text)
     with pytest.raises(UserError, match=message) as error:
         read_network(spec, tmp_path)
     assert "\n" not in str(error.value)

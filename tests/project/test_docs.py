@@ -33,6 +33,11 @@ def test_each_claim_has_its_place_in_the_lesson():
     assert claims <= set(re.findall(r"`(\w+)`", LESSON))
 
 
+def test_the_claim_that_the_docs_show_whole_is_the_one_that_is_shipped():
+    shown = re.findall(r"```toml\n(.*?)```", (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown[1] == (PROJECT / "examples" / "cnn_dropout.toml").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_the_network_of_the_docs_is_searched_claimed_judged_and_replayed(command, tmp_path):
     text = (PROJECT / "docs" / "networks.md").read_text(encoding="utf-8")

@@ -23,6 +23,13 @@ TRIALS = pd.DataFrame(
 )
 
 
+def test_choices_of_texts_and_numbers_are_drawn():
+    mixed = TRIALS.assign(k=([1, 2, "auto"] * len(TRIALS))[: len(TRIALS)], is_complete=True)
+    figures.by_parameter(mixed, "k", 0)
+    (drawn,) = figures.parallel_coordinates(mixed, ["k"]).data
+    assert list(drawn.dimensions[0].ticktext) == ["1", "2", "auto"]
+
+
 def test_the_pareto_front_holds_what_no_complete_trial_beats_in_both():
     assert figures.front_of(TRIALS, "seconds")["trial"].tolist() == [0, 4, 1]
     *_, line = figures.pareto_front(TRIALS, "seconds").data

@@ -77,6 +77,7 @@ def test_the_hyperparameters_of_a_network_go_by_their_own_name():
         ("batch_size\n33\n", "line 2: batch_size is '33'; it should be 32, 64, 128, 256, 512, 1024"),
         ("batch_norm\n1\n", "line 2: batch_norm is '1'; it should be off, on"),
         ("lr\nnan\n", "line 2: lr is nan"),
+        ("lr,lr\n0.1,0.2\n", "lr,lr names a parameter twice"),
     ],
 )
 def test_what_is_no_config_of_the_space_is_refused_with_its_line(text, message):
@@ -111,6 +112,42 @@ def test_the_search_is_the_same_in_any_order_after_a_stop_at_any_time_and_when_i
     with pytest.raises(IndexError):
         killed.begin_with(TWO)
     assert run_study(open_study("sqlite:///killed.db")) == expected
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "gp", "cmaes"])
+@pytest.mark.parametrize("writes", [1, 3, 6])
+def test_a_kill_while_a_config_is_completed_changes_nothing(monkeypatch, sampler, writes):
+    """It dies after some writes to the storage of what was sampled for the first configs."""
+    first = FirstConfigs("--enqueue x.csv", [{"gamma": 0.5}] * 5)
+    settings = {"round": ROUND, "sampler": sampler}
+
+    def study_at(name):
+        return Study(f"sqlite:///{name}.db", "study", space(), 420, settings)
+
+    whole = study_at("whole")
+    whole.begin_with(first)
+    expected = run_study(whole, total=16)
+    killed = study_at("killed")
+    killed.begin_with(first)
+    storage, left = killed._study._storage, [writes]
+    with monkeypatch.context() as patch:
+        for method in ("set_trial_param", "set_trial_system_attr", "set_trial_state_values"):
+            real = getattr(storage, method)
+
+            def die_at_last(*args, real=real, **more):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise KeyboardInterrupt
+                return real(*args, **more)
+
+            patch.setattr(storage, method, die_at_last)
+        with pytest.raises(KeyboardInterrupt):
+            killed.open_round(ROUND, 16)
+    for total in (7, 16):
+        resumed = study_at("killed")
+        resumed.recover()
+        found = run_study(resumed, total=total)
+    assert found == expected
 
 
 def test_a_study_keeps_what_it_began_with():
@@ -163,6 +200,22 @@ def test_what_is_outside_this_space_is_left_out_with_a_warning():
     Path("nowhere.toml").write_text("[hidden]\nchoices = [8, 16]\n")
     with pytest.raises(UserError, match="no config of that study is in this search space"):
         warm_start("other", URL, "study", read_space(Path("nowhere.toml")))
+
+
+def test_what_the_other_study_had_fixed_is_part_of_its_configs():
+    Path("fixed.toml").write_text("[lr]\nlow = 0.1\nhigh = 0.3\n[gamma]\nvalue = 0.9\n")
+    other = Study(URL, "other", read_space(Path("fixed.toml")), 420, {"round": ROUND})
+    run_study(other, total=4)
+    first, _ = warm_start("other:1", URL, "study", space())
+    assert first.params[0]["gamma"] == 0.9 and first.params[0]["epochs"] == LESSON["epochs"]
+
+
+@pytest.mark.parametrize("directions", [["minimize"], ["maximize", "maximize"]])
+def test_a_study_that_does_not_maximize_one_value_is_refused(directions):
+    study = optuna.create_study(study_name="other", storage=open_storage(URL), directions=directions)
+    study.add_trial(optuna.create_trial(params={}, distributions={}, values=[0.5] * len(directions)))
+    with pytest.raises(UserError, match="does not maximize one value"):
+        warm_start("other", URL, "study", space())
 
 
 @pytest.mark.parametrize(

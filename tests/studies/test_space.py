@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.config import make_config
 from harness.core.defaults import LESSON
 from harness.core.errors import UserError
 from harness.core.paths import DEFAULT_SPACE
@@ -236,8 +237,36 @@ def test_a_network_is_tried_with_each_choice_and_each_end_of_its_hyperparameters
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '[optimizer]\nvalue = "adamw"\n[weight_decay]\nlow = 0.01\nhigh = 0.1\n',
+        "[nesterov]\nvalue = true\n[gamma]\nchoices = [0.8, 0.9]\n",
+        "[warmup_epochs]\nvalue = 12\n[epochs]\nlow = 15\nhigh = 20\n",
+    ],
+)
+def test_a_network_is_tried_with_settings_that_the_space_holds(net, text):
+    space = space_of(OWN + text + "[batch_size]\nchoices = [32, 64]\n")
+    examples = space.network_examples()
+    assert [one["batch_size"] for one in examples] == [32, 64]
+    for params in examples:
+        make_config(**params, seed=1, dataset="digits", split="search", network=space.network)
+
+
+def test_choices_of_texts_and_numbers_have_no_edge(net):
+    space = space_of(OWN + '[network_params.k]\nchoices = [1, 2, "auto"]\n')
+    for value in (1, 2, "auto"):
+        assert space.at_edge({"lr": 0.1, "network_params.k": value}) == {}
+
+
+def test_a_grid_of_too_many_points_is_refused(net):
+    with pytest.raises(UserError, match="the grid has 20,000 points; it should have at most 10,000"):
+        space_of("[epochs]\nlow = 1\nhigh = 100\n[hidden]\nlow = 1\nhigh = 200\n").grid()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        (OWN + "[network_params.share]\nchoices = [0.5, inf]", r"\[network_params.share\] holds inf: it should"),
         ("network = 3\n[lr]\nlow=0.1\nhigh=1", "network is 3: write network"),
         ("[network]\nvalue = 3\n[lr]\nlow=0.1\nhigh=1", "write network = .*, above the first table"),
         ('network = "none.py:small"\n[lr]\nlow=0.1\nhigh=1', "cannot read none.py"),

@@ -218,6 +218,14 @@ def test_a_grid_tries_each_point_once():
     assert points == set(product([0.01, 0.03, 0.1, 0.3], [0.0, 0.9], [5, 6]))
 
 
+def test_a_part_of_a_config_that_somebody_enqueued_is_completed_in_a_grid_too():
+    study = open_study(**fields_of("grid"))
+    optuna.load_study(study_name="study", storage=URL).enqueue_trial({"lr": 0.03})
+    found = run_study(open_study(**fields_of("grid")), total=3)
+    assert 0.03 in [params["lr"] for _, params, *_ in found] and len(found) == 3
+    assert study.name == "study"
+
+
 def test_a_quasi_random_search_follows_one_sobol_sequence():
     """Fifteen of the first sixteen points (the first trial is the lesson's): two in each eighth of lr, on its scale."""
     found = run_study(open_study(**fields_of("qmc", "none")), total=16)

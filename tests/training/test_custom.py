@@ -12,6 +12,7 @@ from harness.core.seeds import derive
 from harness.data.dataset import split_indices
 from harness.engines.base import Job
 from harness.engines.execution import execute
+from harness.training.custom import import_network
 from harness.training.loop import train
 from harness.training.model import initial_model
 from harness.training.network_check import check_network
@@ -31,8 +32,8 @@ def network_of(folder, text=MLP):
 
 
 def config_of(network, dataset, **fields):
-    settings = LESSON | {"epochs": 3, "lr": 0.1} | fields
-    return make_config(**settings, seed=settings.pop("seed", 7), dataset=dataset.name, split="search", network=network)
+    settings = LESSON | {"epochs": 3, "lr": 0.1, "seed": 7} | fields
+    return make_config(**settings, dataset=dataset.name, split="search", network=network)
 
 
 def curve(config, dataset):
@@ -87,6 +88,19 @@ def test_two_runs_of_a_seed_start_from_the_same_weights_whatever_their_other_hyp
         assert torch.equal(mine, theirs)
 
 
+@pytest.mark.parametrize("line", ["torch.manual_seed(42)", "CONSTANT = torch.randn(3)"])
+def test_the_weights_of_a_seed_do_not_depend_on_what_was_built_before(tmp_path, digits, line):
+    """A file may draw where it is imported, which happens once in a process."""
+    network = network_of(tmp_path, MLP.replace("def net", f"{line}\n\n\ndef net"))
+    configs = [config_of(network, digits, seed=seed) for seed in (1, 2)]
+    import_network.cache_clear()
+    first = [initial_model(config, digits) for config in configs]
+    import_network.cache_clear()
+    second = [initial_model(config, digits) for config in reversed(configs)][::-1]
+    for one, other in zip(first, second, strict=True):
+        assert all(map(torch.equal, one.parameters(), other.parameters()))
+
+
 def test_log_probabilities_and_logits_are_the_same_network(tmp_path, digits):
     text = HEAD + (
         "class net(nn.Module):\n"
@@ -135,6 +149,7 @@ LAYER = BODY + "self.layer = nn.Linear(math.prod(shape), classes)\n    def forwa
     [
         ("def other():\n    pass\n", "AttributeError: .* has no attribute 'net'"),
         ("net = 3\n", "TypeError: net is 3: it should be a class or a function"),
+        ("import sys\n\n\ndef net(shape, classes):\n    sys.exit('no GPU')\n", "line 11: SystemExit: no GPU"),
         ("1 / 0\n", "own.py:net, line 7: ZeroDivisionError: division by zero"),
         ("def net(shape, classes):\n    return 5\n", "TypeError: net gives a int: it should give a torch.nn.Module"),
         ("def net(shape, classes):\n    return nn.Linear(3, classes)\n", "RuntimeError: .*mat1 and mat2"),
@@ -175,6 +190,25 @@ def test_a_hyperparameter_without_a_default_is_asked_for(tmp_path, digits):
     text = HEAD + "def net(shape, classes, width):\n    return nn.Flatten()\n"
     with pytest.raises(UserError, match=r"network own.py:net needs width: give network_params.width"):
         check_network(config_of(network_of(tmp_path, text), digits), digits)
+
+
+def test_a_network_that_needs_two_examples_is_refused_if_an_epoch_ends_with_one(tmp_path, digits):
+    """1,251 images train, and 125 divides 1,250."""
+    text = HEAD + (
+        "def net(shape, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, classes))\n"
+    )
+    network = network_of(tmp_path, text)
+    check_network(config_of(network, digits), digits)
+    with pytest.raises(UserError, match="with batch_size 125, the last of 1,251 examples is a batch of one: Va"):
+        check_network(config_of(network, digits, batch_size=125), digits)
+
+
+@pytest.mark.parametrize("arguments", ["*args, width=3", "*args, **more"])
+def test_any_signature_that_takes_shape_and_classes_will_do(tmp_path, digits, arguments):
+    head = f"def net({arguments}):\n    shape, classes = args\n"
+    text = HEAD + head + "    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))\n"
+    check_network(config_of(network_of(tmp_path, text), digits, **{"network_params.width": 3}), digits)
 
 
 def test_any_hyperparameters_may_be_taken(tmp_path, digits):
