@@ -28,7 +28,7 @@ FIGURES = [
     "Best accuracy so far",
     "Accuracy by lr",
     "Parallel coordinates",
-    "Accuracy against training time",
+    "Accuracy against training cost",
 ]
 
 

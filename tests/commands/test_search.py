@@ -71,7 +71,7 @@ def test_the_page_holds_its_plots_and_needs_no_network(searched):
     here = records(folder)
     (parent,) = here.parents("study")
     page = Path(MlflowClient(here.uri).download_artifacts(parent.id, "study.html", str(folder))).read_text()
-    for title in ("Best accuracy so far", "against training time", "Parallel coordinates", "Accuracy by lr"):
+    for title in ("Best accuracy so far", "against training cost", "Parallel coordinates", "Accuracy by lr"):
         assert title in page
     assert "importances" not in page, "there are fewer than 20 complete trials"
     assert "<script src=" not in page
