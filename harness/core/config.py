@@ -27,6 +27,7 @@ _REMEDY = {
 Split = Literal["search", "lesson"]
 SEEDS = 2**32  # the number of valid seeds
 OF_LESSON_NETWORK = ("hidden", "hidden_batch_norm")  # a network of the user's own may have a `hidden` too
+_LONGEST = 500  # letters of a text, which MLflow keeps as a param
 _LARGEST = 2**53  # the largest integer that a float holds exactly, because params are also recorded as metrics
 
 
@@ -85,7 +86,9 @@ class RunConfig(BaseModel):
         for name in OF_LESSON_NETWORK if self.network else ():
             if (value := getattr(self, name)) != OPTIONAL[name]:
                 raise ValueError(f"{name} is {value}: it is of the lesson's network, and network is {self.network}")
-        for name, _ in self.network_params:
+        for name, value in self.network_params:
+            if isinstance(value, str) and len(value) > _LONGEST:
+                raise ValueError(f"{PREFIX}{name} has {len(value):,} letters: it should have {_LONGEST} or fewer")
             if not name.isidentifier():
                 raise ValueError(f"{PREFIX}{name}: {name!r} is no name of a Python argument")
             if name in _RESERVED:

@@ -80,9 +80,10 @@ def read_network(spec: str, folder: Path) -> NetworkFile:
         raise UserError(f"network is {spec!r}: {path} is not Python: {error}") from None
     for module, line in _imported(tree):
         if not module or any(_lies_in(module, place) for place in (path.parent, Path.cwd())):
+            what = f"imports {module}, a file of your own" if module else "has a relative import"
             raise UserError(
-                f"network is {spec!r}: {path}, line {line} imports {module or 'relatively'}, a file of your own, and"
-                f" only the text of {path.name} is recorded: put both in one file"
+                f"network is {spec!r}: {path}, line {line} {what}, and only the text of {path.name} is recorded: put"
+                " both in one file"
             )
     return NetworkFile(spec=f"{path.name}:{name}", sha256=_sha256(text), text=text, path=str(path))
 

@@ -54,6 +54,8 @@ def _parameter(path: Path, column: str, space: Space) -> str:
     name = known.get(label(column.strip()))
     if name is None:
         there = f"the search space has {', '.join(known)}"
+        if ";" in column or "\t" in column:
+            raise UserError(f"--enqueue {path}: {column!r} is not searched; separate names by commas; {there}")
         raise UserError(f"--enqueue {path}: {column!r} is not searched; {suggest(column, known)}{there}")
     return name
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli import command
 from harness.cli.console import Console, format_params
-from harness.core.defaults import MatmulBackend
+from harness.core.defaults import MatmulBackend, SamplerChoice
 from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.metrics import DatasetRecord
@@ -88,7 +88,7 @@ def run_search(
                 artifacts[space.network.file] = space.network.text
             with console:
                 summary = session.search(artifacts)
-    _show(console, summary, record, was_finished)
+    _show(console, summary, record, request.sampler, was_finished)
 
 
 def _check_network(space: Space, defaults: StudyDefaults, dataset: Dataset) -> None:
@@ -121,7 +121,9 @@ def _fitted(space: Space, dataset: Dataset, console: Console, is_default: bool) 
     return fitting
 
 
-def _show(console: Console, summary: Summary, record: DatasetRecord, was_finished: bool) -> None:
+def _show(
+    console: Console, summary: Summary, record: DatasetRecord, sampler: SamplerChoice, was_finished: bool
+) -> None:
     training = f"{summary.training_seconds:.0f} s of training in all trials"
     best, confirmed = summary.best, texts.confirmed_lines(summary.final.candidates)
     console.print("")
@@ -146,7 +148,7 @@ def _show(console: Console, summary: Summary, record: DatasetRecord, was_finishe
         {
             "MLflow UI": command.command_line("harness.ui"),
             "report": command.command_line("analysis.study", f"--study {shlex.quote(summary.name)}"),
-            "more trials": f"--trials {len(summary.trials) + 10} adds ten",
+            **({} if sampler == "grid" else {"more trials": f"--trials {len(summary.trials) + 10} adds ten"}),
             "model": next((run.model for run in summary.final.tested if run.model), "none"),
         },
         are_commands=True,

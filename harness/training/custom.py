@@ -84,6 +84,8 @@ def import_network(network: NetworkFile) -> Factory:
     sys.modules[module.__name__] = module  # where dataclasses and pickle look
     with seeded(_SEED):  # what it draws, and the state that it leaves, depend on nothing before it
         exec(compile(network.text, shown, "exec"), module.__dict__)  # noqa: S102  # the user's own code
+    if not hasattr(module, network.name):
+        raise AttributeError(f"{network.file} has no {network.name}")
     factory = getattr(module, network.name)
     if not callable(factory):
         raise TypeError(f"{network.name} is {factory!r}: it should be a class or a function")

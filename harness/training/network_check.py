@@ -27,6 +27,7 @@ def check_network(config: RunConfig, dataset: Dataset) -> None:
     """
     network = config.network
     assert network is not None
+    before = _global_settings()
     try:
         _check_hyperparameters(import_network(network), config)
         with seeded(_SEED):
@@ -35,9 +36,31 @@ def check_network(config: RunConfig, dataset: Dataset) -> None:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the user's code raises
         where = _line_of(error, network)
-        raise UserError(f"network {network.spec}{where}: {type(error).__name__}: {error}") from None
+        raise UserError(f"network {network.spec}{where}{_given(config)}: {type(error).__name__}: {error}") from None
+    changed = [name for name, value in _global_settings().items() if value != before[name]]
+    if changed:
+        complaint = f"changes torch's {changed[0]} for all runs of its process: leave that out"
     if complaint:
-        raise UserError(f"network {network.spec} {complaint}")
+        raise UserError(f"network {network.spec}{_given(config)} {complaint}")
+
+
+def _global_settings() -> dict[str, object]:
+    """Settings of torch that a file could change for every other run of a worker."""
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "default device": torch.get_default_device(),
+        "number of threads": torch.get_num_threads(),
+        "gradient mode": torch.is_grad_enabled(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "precision of matrix products": torch.get_float32_matmul_precision(),
+        "treatment of denormal numbers": torch.tensor(1e-40).mul(1.0).item(),
+    }
+
+
+def _given(config: RunConfig) -> str:
+    """` with width 8, heads 3`, or "" without hyperparameters."""
+    values = ", ".join(f"{name} {value!r}" for name, value in config.network_params)
+    return f" with {values}" if values else ""
 
 
 def _check_hyperparameters(factory: Factory, config: RunConfig) -> None:
@@ -85,10 +108,10 @@ def _complaint(config: RunConfig, dataset: Dataset) -> str:
 def _alone_complaint(model: CustomModel, config: RunConfig, dataset: Dataset) -> str:
     """What is wrong with a batch of one example, if an epoch ends with one, or ""."""
     sizes = {split: training_size(dataset, split) for split in ("search", "lesson")}
-    alone = [size for size in sizes.values() if size % config.batch_size == 1]
+    alone = [size for size in sizes.values() if size % config.batch_size == 1 or config.batch_size == 1]
     if not alone:
         return ""
-    here = f"with batch_size {config.batch_size}, the last of {alone[0]:,} examples is a batch of one:"
+    here = f"with batch_size {config.batch_size}, where the last of {alone[0]:,} examples is a batch of one:"
     try:
         outputs = model.network(model.scaled(dataset.train_inputs[:1], torch.get_default_dtype()))
     except Exception as error:  # noqa: BLE001  # whatever the user's code raises

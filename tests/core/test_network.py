@@ -72,7 +72,7 @@ def test_an_installed_package_may_be_imported_whatever_folders_are_called(tmp_pa
         ("net.py:small", "def small(:\n", r"net.py, line 1: invalid syntax"),
         ("net.py:small", "x = 1\nimport layers\n", "line 2 imports layers, a file of your own, and only the text"),
         ("net.py:small", "from layers.more import A\n", "line 1 imports layers"),
-        ("net.py:small", "from . import layers\n", "line 1 imports relatively"),
+        ("net.py:small", "from . import layers\n", "line 1 has a relative import"),
         ("net.py:small", "from pack.more import A\n", "line 1 imports pack, a file of your own"),
         ("net.py:small", "from bare import A\n", "line 1 imports bare, a file of your own"),
         ("deeper/net.py:small", "from deeper.more import A\n", "line 1 imports deeper, a file of your own"),

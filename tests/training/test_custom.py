@@ -140,6 +140,14 @@ def test_an_error_of_the_network_ends_its_run_and_names_its_line(tmp_path, digit
     assert (result.state, result.note) == ("failed", "ValueError: no (<own.py as recorded>, line 8)")
 
 
+@pytest.fixture(autouse=True)
+def torch_as_before():
+    """The refused files change settings of torch for good."""
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+
+
 BODY = "class net(nn.Module):\n    def __init__(self, shape, classes, width=4):\n        super().__init__()\n        "
 LAYER = BODY + "self.layer = nn.Linear(math.prod(shape), classes)\n    def forward(self, images):\n        "
 
@@ -147,7 +155,15 @@ LAYER = BODY + "self.layer = nn.Linear(math.prod(shape), classes)\n    def forwa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("def other():\n    pass\n", "AttributeError: .* has no attribute 'net'"),
+        ("def other():\n    pass\n", "AttributeError: own.py has no net"),
+        (
+            "torch.set_default_dtype(torch.float64)\n" + LAYER + "return self.layer(images.flatten(1))\n",
+            "changes torch's default dtype for all runs",
+        ),
+        (
+            "torch.set_grad_enabled(False)\n" + LAYER + "return self.layer(images.flatten(1))\n",
+            "gradient",
+        ),
         ("net = 3\n", "TypeError: net is 3: it should be a class or a function"),
         ("import sys\n\n\ndef net(shape, classes):\n    sys.exit('no GPU')\n", "line 11: SystemExit: no GPU"),
         ("1 / 0\n", "own.py:net, line 7: ZeroDivisionError: division by zero"),
@@ -178,7 +194,10 @@ def test_what_cannot_be_trained_is_refused_before_anything_runs(tmp_path, digits
     [
         ({"network_params.widht": 3}, "network_params.widht: net has no such hyperparameter; did you mean width"),
         ({"network_params.width": "wide"}, "TypeError"),
-        ({"network_params.dropout": 2.0}, "line 8: ValueError: dropout probability has to be between 0 and 1"),
+        (
+            {"network_params.dropout": 2.0},
+            "line 8 with dropout 2.0: ValueError: dropout probability has to be between 0 and 1",
+        ),
     ],
 )
 def test_a_wrong_hyperparameter_is_refused(tmp_path, digits, params, message):
@@ -200,7 +219,7 @@ def test_a_network_that_needs_two_examples_is_refused_if_an_epoch_ends_with_one(
     )
     network = network_of(tmp_path, text)
     check_network(config_of(network, digits), digits)
-    with pytest.raises(UserError, match="with batch_size 125, the last of 1,251 examples is a batch of one: Va"):
+    with pytest.raises(UserError, match="with batch_size 125, where the last of 1,251 examples"):
         check_network(config_of(network, digits, batch_size=125), digits)
 
 
