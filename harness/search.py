@@ -86,7 +86,7 @@ def main(
         from harness.studies.space_file import read_space
 
         search_space = read_space(request.space_file)
-        request.check_space(search_space)
+        search_space.check_sampler(sampler, trials)
         first = read_configs(enqueue, search_space) if enqueue else None
         console = Console()
         console.print("loading torch and the data ...")

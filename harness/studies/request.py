@@ -1,6 +1,5 @@
 """What the user asks of a search. Loads nothing slow, so that bad input is reported at once."""
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,10 +9,8 @@ from harness.core.paths import DEFAULT_SPACE
 from harness.data.choice import DataChoice
 from harness.engines.choice import EngineOptions
 from harness.storage.checks import check_name, check_stores, tracking_uri
-from harness.studies.space import Range, Space
 
 MOST_FRESH_SEEDS = 100  # of each kind: those that test follow the study's seed, those that confirm follow these
-_FEWEST_FOR_CMA = 2  # of numbers: a covariance
 _GREATEST_SEED = 2**32 - 1 - 2 * MOST_FRESH_SEEDS  # the seeds above it test and confirm
 
 
@@ -75,19 +72,7 @@ class SearchRequest(NamedTuple):
         self.engine.check()
         check_stores(self.storage, tracking_uri())
         check_name(self.study)
-
-    def check_space(self, space: Space) -> None:
-        """Raise `UserError` if the sampler cannot search this space, or not with configs that are tried first."""
-        if self.sampler == "grid" and (self.enqueue or self.warm_start):
-            raise UserError("--sampler is 'grid': it tries its points alone; leave --enqueue and --warm-start out")
         if self.enqueue and self.warm_start:
             raise UserError(f"--enqueue {self.enqueue} and --warm-start {self.warm_start}: use one of them")
-        ranges = sum(isinstance(domain, Range) for domain in space.searched.values())
-        if self.sampler == "cmaes" and ranges < _FEWEST_FOR_CMA:
-            raise UserError(
-                f"--sampler is 'cmaes': it needs at least {_FEWEST_FOR_CMA} ranges, and the search space has {ranges}"
-            )
-        if self.sampler == "grid" and self.trials > (points := math.prod(map(len, space.grid().values()))):
-            raise UserError(
-                f"--trials is {self.trials}: it should be at most {points}, the points of this search space's grid"
-            )
+        if self.sampler == "grid" and (self.enqueue or self.warm_start):
+            raise UserError("--sampler is 'grid': it tries its points alone; leave --enqueue and --warm-start out")

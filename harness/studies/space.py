@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.core.defaults import LESSON, OPTIONAL
+from harness.core.defaults import LESSON, OPTIONAL, SamplerChoice
 from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile, label
 
@@ -17,6 +17,7 @@ WHOLE_NUMBERS = ("batch_size", "epochs", "hidden", "warmup_epochs")
 # Ends that cannot be widened: a best value there is not worth a warning.
 _NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1, "weight_decay": 0.0, "warmup_epochs": 0}
 _MOST_POINTS = 10_000  # of a grid, which is laid out anew for each trial
+_FEWEST_FOR_CMA = 2  # of numbers: a covariance
 _EDGE_SHARE = 0.02
 
 
@@ -132,6 +133,18 @@ class Space(BaseModel):
         first = LESSON | self.fixed | {name: values[0] for name, values in ends.items()}
         tried = {name: values for name, values in ends.items() if name.startswith(PREFIX) or name == "batch_size"}
         return [first, *(first | {name: value} for name, values in tried.items() for value in values[1:])]
+
+    def check_sampler(self, sampler: SamplerChoice, trials: int) -> None:
+        """Raise `UserError` if this sampler cannot search this space."""
+        ranges = sum(isinstance(domain, Range) for domain in self.searched.values())
+        if sampler == "cmaes" and ranges < _FEWEST_FOR_CMA:
+            raise UserError(
+                f"--sampler is 'cmaes': it needs at least {_FEWEST_FOR_CMA} ranges, and the search space has {ranges}"
+            )
+        if sampler == "grid" and trials > (points := math.prod(map(len, self.grid().values()))):
+            raise UserError(
+                f"--trials is {trials}: it should be at most {points}, the points of this search space's grid"
+            )
 
     def grid(self) -> dict[str, list[Any]]:
         """The values of each searched parameter.

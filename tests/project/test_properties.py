@@ -50,7 +50,7 @@ def made(make, *args, **fields):
 
 
 def recorded(config, **changed):
-    fields = {name: str(value) for name, value in config.model_dump(exclude_none=True).items()}
+    fields = {name: str(value) for name, value in config.params().items()}
     return TrackedRun("1", "run", "FINISHED", fields | changed, {}, {CONFIG_HASH: config.content_hash}, 0)
 
 
