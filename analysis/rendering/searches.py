@@ -6,12 +6,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.core.network import label
+from harness.studies.figures import new_figure
 from harness.studies.importances import Importance
 
 # seaborn's "colorblind" palette.
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 AXES = {"trials": "trials", "cost": "training cost (training examples × parameters)"}
-_MARGIN = {"l": 60, "r": 20, "t": 30, "b": 50}
 _FAINT = 0.18
 
 
@@ -20,7 +20,7 @@ def progress(groups: Mapping[str, pd.DataFrame], along: str) -> go.Figure:
 
     groups: name → `analysis.judging.searches.band`.
     """
-    figure = _figure(AXES[along], "best validation accuracy so far")
+    figure = new_figure(AXES[along], "best validation accuracy so far")
     for name, colour in zip(groups, _colours(len(groups)), strict=True):
         rows = groups[name]
         x = rows[along].tolist()
@@ -40,7 +40,7 @@ def progress(groups: Mapping[str, pd.DataFrame], along: str) -> go.Figure:
 
 def importances(studies: Mapping[str, Mapping[str, Importance]]) -> go.Figure:
     """The importance of each parameter, a bar for each study side by side. studies: name → parameter → importance."""
-    figure = _figure("", "share of the importance")
+    figure = new_figure("", "share of the importance")
     names = list(dict.fromkeys(name for shares in studies.values() for name in shares))
     for (study, shares), colour in zip(studies.items(), _colours(len(studies)), strict=True):
         figure.add_bar(
@@ -57,9 +57,3 @@ def _colours(count: int) -> Sequence[str]:
 def _faint(colour: str) -> str:
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{_FAINT})"
-
-
-def _figure(x: str, y: str) -> go.Figure:
-    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-    figure = go.Figure(layout={"margin": _MARGIN, "legend": legend, "font": {"size": 13}, "hovermode": "closest"})
-    return figure.update_xaxes(title=x, automargin=True).update_yaxes(title=y, automargin=True)

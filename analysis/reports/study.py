@@ -11,6 +11,7 @@ import typer
 from analysis.evidence.studies import find_study
 from analysis.rendering.export import exported
 from analysis.rendering.files import write_files
+from harness.core.config import OF_LESSON_NETWORK
 from harness.storage.checks import tracking_uri
 from harness.studies import findings
 from harness.studies.frames import StudyFrames
@@ -31,7 +32,9 @@ def write_report(study: str, out: Path, formats: Sequence[str] = ()) -> None:
     (page,) = write_files(out, {f"{name}.html": study_page(frames, uri).encode()})
     typer.echo(f"\npage: {page}")
     if formats:
-        files = write_files(out, exported(name, {"trials": frames.trials, "fresh": _fresh(frames)}, formats))
+        lacks = list(OF_LESSON_NETWORK) if frames.facts.network else []
+        tables = {"trials": frames.trials.drop(columns=lacks), "fresh": _fresh(frames)}
+        files = write_files(out, exported(name, tables, formats))
         typer.echo(f"exported: {', '.join(map(str, files))}")
 
 

@@ -18,6 +18,7 @@ _BOUNDS = {
     "bool_type": "should be a valid boolean",
     "string_type": "should be a valid string",
     "list_type": "should be a valid list",
+    "dict_type": "should be a table, as {{ width = 4 }}",
     "literal_error": "should be {expected}",
 }
 

@@ -33,7 +33,7 @@ def learning_curves(epochs: pd.DataFrame, best: int) -> go.Figure:
     """Validation accuracy by epoch, one line per trial; that of the best is thick. epochs: trial, state, epoch,
     val_accuracy.
     """
-    figure = _figure("epoch", _ACCURACY)
+    figure = new_figure("epoch", _ACCURACY)
     for state, colour in STATES.items():
         points: list[tuple[object, ...]] = []
         for trial, curve in epochs[epochs["state"] == state].groupby("trial"):
@@ -55,7 +55,7 @@ def learning_curves(epochs: pd.DataFrame, best: int) -> go.Figure:
 
 def history(trials: pd.DataFrame, shown: pd.DataFrame) -> go.Figure:
     """The accuracy of the `shown` trials by their number, and the best complete one so far of all trials."""
-    figure = _figure("trial", _ACCURACY)
+    figure = new_figure("trial", _ACCURACY)
     _add_points(figure, shown, "trial")
     complete = trials[trials["is_complete"]].sort_values("trial")
     best = complete["val_accuracy"].cummax()
@@ -69,7 +69,7 @@ def history(trials: pd.DataFrame, shown: pd.DataFrame) -> go.Figure:
 
 def by_parameter(trials: pd.DataFrame, name: str, best: int) -> go.Figure:
     """Validation accuracy of the last epoch against one hyperparameter; the best trial is ringed."""
-    figure = _figure(label(name), _ACCURACY)
+    figure = new_figure(label(name), _ACCURACY)
     _add_points(figure, trials, name)
     winner = trials[trials["trial"] == best]
     figure.add_scatter(
@@ -107,7 +107,7 @@ def importance_bars(importances: Mapping[str, Importance]) -> go.Figure:
         "array": [high - share for share, high in zip(shares, highs, strict=True)],
         "arrayminus": [share - low for share, low in zip(shares, lows, strict=True)],
     }
-    figure = _figure("share of the importance", "")
+    figure = new_figure("share of the importance", "")
     figure.add_bar(x=shares, y=names, orientation="h", error_x=error, marker={"color": STATES["complete"]})
     return figure.update_xaxes(range=[0, 1.02]).update_yaxes(ticksuffix="  ")
 
@@ -117,7 +117,7 @@ def pareto_front(trials: pd.DataFrame, price: str) -> go.Figure:
 
     `price`: "cost" (examples × parameters) or "seconds".
     """
-    figure = _figure(PRICES[price], _ACCURACY)
+    figure = new_figure(PRICES[price], _ACCURACY)
     priced = trials.dropna(subset=[price, "val_accuracy"])
     _add_points(figure, priced, price)
     front = front_of(priced, price)
@@ -136,7 +136,8 @@ def front_of(trials: pd.DataFrame, price: str) -> pd.DataFrame:
     return complete[complete["val_accuracy"] > before]
 
 
-def _figure(x: str, y: str) -> go.Figure:
+def new_figure(x: str, y: str) -> go.Figure:
+    """An empty figure with these titles on its axes, its legend above it."""
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     figure = go.Figure(layout={"margin": _MARGIN, "legend": legend, "font": {"size": 13}, "hovermode": "closest"})
     return figure.update_xaxes(title=x, automargin=True).update_yaxes(title=y, automargin=True)

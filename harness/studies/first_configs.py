@@ -11,7 +11,7 @@ from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.network import label
 from harness.core.validation import suggest
-from harness.studies.space import Choices, Space, is_whole
+from harness.studies.space import Choices, Range, Space, is_whole
 
 FIRST = "first"  # key of a study's user attribute in Optuna: the `FirstConfigs` that it began with
 _SWITCH = {"true": True, "on": True, "false": False, "off": False}
@@ -68,7 +68,9 @@ def _config(
         raise UserError(f"{here}: it should have {len(names)} values, as the first line")
     params = {name: _value(row[column].strip(), name, space) for column, name in names.items() if row[column].strip()}
     for name in space.outside(params):
-        raise UserError(f"{here}: {label(name)} is {params[name]!r}; it should be {space.searched[name].text()}")
+        domain = space.searched[name]
+        whole = "a whole number, " if isinstance(domain, Range) and is_whole(name, domain) else ""
+        raise UserError(f"{here}: {label(name)} is {params[name]!r}; it should be {whole}{domain.text()}")
     return params
 
 

@@ -102,9 +102,10 @@ class FreshRuns:
         elif state == "complete":
             text = f"{record.epochs[-1].val_accuracy:.4f} at epoch {len(record.epochs)}, {record.seconds:.1f} s"
         writer.end_run(record.run, state, result.note, metrics)
-        fields = record.job.config.params()
-        names = [name for name in fields if name in (*SEARCHED, *OPTIONAL) or name.startswith(PREFIX)]
-        searched = {name: fields[name] for name in names if fields[name] != OPTIONAL.get(name)}
+        config = record.job.config
+        fields = config.model_dump(include={*SEARCHED, *OPTIONAL})
+        searched = {name: value for name, value in fields.items() if value != OPTIONAL.get(name)}
+        searched |= {f"{PREFIX}{name}": value for name, value in config.network_params}
         self._recorder.console.print_run(run.name, state, text, searched, result.note)
 
     def _log_model(self, record: RecordedJob, weights: Mapping[str, Any]) -> None:

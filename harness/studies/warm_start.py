@@ -24,9 +24,10 @@ def warm_start(spec: str, url: str, name: str, space: Space) -> tuple[FirstConfi
     it recorded. The lesson's setting is left out, which comes first anyway. Raises `UserError` if there is no such
     study, or if no config of it fits.
     """
-    other, count = _split(spec)
-    source, storage = f"--warm-start {other}:{count}", open_storage(url)
+    storage = open_storage(url)
     known = [study.study_name for study in storage.get_all_studies()]
+    other, count = (spec, _BEST) if spec in known else _split(spec)
+    source = f"--warm-start {other}:{count}"
     if name in known:
         begun = optuna.load_study(study_name=name, storage=storage).user_attrs.get(FIRST)
         if begun and begun["source"] == source:

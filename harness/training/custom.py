@@ -47,7 +47,6 @@ class CustomModel(ScaledInputs):
                 raise TypeError(f"{network.name} gives a {type(made).__name__}: it should give a torch.nn.Module")
             self.network = made
             if any(is_lazy(one) for one in (*self.network.parameters(), *self.network.buffers())):
-                self.network.eval()
                 with torch.no_grad():
                     self.network(self.eval().scaled(example, torch.get_default_dtype()))
                 self.train()
@@ -87,7 +86,8 @@ def import_network(network: NetworkFile) -> Factory:
     if not hasattr(module, network.name):
         raise AttributeError(f"{network.file} has no {network.name}")
     factory = getattr(module, network.name)
-    if not callable(factory):
-        raise TypeError(f"{network.name} is {factory!r}: it should be a class or a function")
+    if isinstance(factory, nn.Module) or not callable(factory):
+        kind = type(factory).__name__
+        raise TypeError(f"{network.name} is a {kind}: it should be a class or a function of (shape, classes)")
     found: Factory = factory
     return found

@@ -511,6 +511,7 @@ def test_another_text_of_the_network_is_another_claim(tmp_path):
     [
         (with_network(), r"line 16: network is 'net.py:small': cannot read"),
         (SMALL.replace("[settings]\n", "[settings]\nnetwork_params = { width = 4 }\n"), "network_params.width needs"),
+        (SMALL.replace("[settings]\n", "[settings]\nnetwork_params = 3\n"), "network_params is 3: it should be a ta"),
         (SMALL.replace("[settings]\n", "[settings]\nnetwork = 4\n"), "line 16: settings.network is 4: it"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from support.study_helpers import run_rounds
 
 from harness.core.defaults import LESSON
 from harness.core.errors import UserError
@@ -34,16 +35,13 @@ def open_study(url=URL, name="study"):
     return Study(url, name, space(), 420, {"round": ROUND})
 
 
+def run_trial(study, trial):
+    value = 1 - abs(trial.params["lr"] - 0.2)
+    study.record_outcome(trial, Outcome("complete", "", (value,), 1.0, f"run {trial.number}"))
+
+
 def run_study(study, shuffle=None, total=TOTAL):
-    while trials := study.open_round(ROUND, total):
-        order = [trial for trial in trials if trial.outcome is None]
-        if shuffle:
-            shuffle.shuffle(order)
-        for trial in order:
-            value = 1 - abs(trial.params["lr"] - 0.2)
-            study.record_outcome(trial, Outcome("complete", "", (value,), 1.0, f"run {trial.number}"))
-        study.close_round(trials)
-    return [trial.params for trial in study.finished()]
+    return [trial.params for trial in run_rounds(study, run_trial, ROUND, total, shuffle)]
 
 
 def test_each_row_is_a_config_and_an_empty_cell_is_sampled():
@@ -73,7 +71,7 @@ def test_the_hyperparameters_of_a_network_go_by_their_own_name():
         ("lr,gamma\n0.1,0.2,0.3\n", "line 2: it should have 2 values"),
         ("lr\n0.1\n7\n", "line 3: lr is 7.0; it should be 0.001 to 1 \\(log\\)"),
         ("lr\nfast\n", "line 2: lr is 'fast'; it should be"),
-        ("epochs\n2.5\n", "line 2: epochs is 2.5; it should be 1 to 10"),
+        ("epochs\n2.5\n", "line 2: epochs is 2.5; it should be a whole number, 1 to 10"),
         ("batch_size\n33\n", "line 2: batch_size is '33'; it should be 32, 64, 128, 256, 512, 1024"),
         ("batch_norm\n1\n", "line 2: batch_norm is '1'; it should be off, on"),
         ("lr\nnan\n", "line 2: lr is nan"),
@@ -216,6 +214,11 @@ def test_a_study_that_does_not_maximize_one_value_is_refused(directions):
     study.add_trial(optuna.create_trial(params={}, distributions={}, values=[0.5] * len(directions)))
     with pytest.raises(UserError, match="does not maximize one value"):
         warm_start("other", URL, "study", space())
+
+
+def test_a_study_whose_name_ends_like_a_count_is_found():
+    run_study(open_study(name="other:3"), total=2)
+    assert warm_start("other:3", URL, "study", space())[0].source == "--warm-start other:3:5"
 
 
 @pytest.mark.parametrize(

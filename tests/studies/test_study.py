@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.samplers import TPESampler
 from optuna.storages._rdb.models import TrialModel
+from support.study_helpers import run_rounds
 
 from harness.core.defaults import LESSON
 from harness.core.errors import Stopped, UserError
@@ -63,14 +64,8 @@ def run_open(study):
 
 
 def run_study(study, shuffle=None, total=TOTAL):
-    while trials := study.open_round(ROUND, total):
-        order = [trial for trial in trials if trial.outcome is None]
-        if shuffle:
-            shuffle.shuffle(order)
-        for trial in order:
-            run_trial(study, trial)
-        study.close_round(trials)
-    return [(trial.number, trial.params, trial.outcome.state, trial.outcome.accuracies) for trial in study.finished()]
+    finished = run_rounds(study, run_trial, ROUND, total, shuffle)
+    return [(trial.number, trial.params, trial.outcome.state, trial.outcome.accuracies) for trial in finished]
 
 
 @pytest.fixture(scope="module")
