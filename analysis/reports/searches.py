@@ -23,7 +23,7 @@ from harness.storage.checks import tracking_uri
 from harness.studies import findings
 from harness.studies.frames import StudyFrames
 
-_COLUMNS = ("study", "group", "trials", "cost", "validation", "test", "winner")
+_COLUMNS = ("study", "group", "trials", "cost", "validation", "test", "fresh seeds", "winner")
 _CAUTION = (
     "The best validation accuracy so far is what a search maximises; it is optimistic, and one study is one seed. The"
     " test accuracies are those of fresh runs. To claim that one way of searching is better, compare several seeds."
@@ -87,6 +87,7 @@ def _row(study: StudyFrames, group: str) -> list[str]:
         "–" if math.isnan(cost) else f"{cost:.3g}",
         f"{curve['best'].iloc[-1]:.4f}",
         f"{test.mean:.4f}{interval}{diverged}" if test.n else "–",
+        str(len(tested)),
         f"trial {best['trial']}: {format_params({name: best[name] for name in study.names})}",
     ]
 

@@ -126,7 +126,7 @@ def pareto_front(trials: pd.DataFrame, price: str) -> go.Figure:
         line={"color": "black", "shape": "hv", "width": 2}, name="Pareto front",
         marker={"symbol": "diamond", "size": 9}, hoverinfo="skip",
     )  # fmt: skip
-    return figure
+    return figure.update_xaxes(exponentformat="power")
 
 
 def front_of(trials: pd.DataFrame, price: str) -> pd.DataFrame:
