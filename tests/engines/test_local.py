@@ -134,11 +134,14 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
 
 
 def test_a_million_rows_are_not_copied_to_every_worker():
-    """A worker's own memory (USS), in mid-run, on a table of 240 MB and on one of a few rows."""
+    """A worker's own memory (USS), in mid-run, on a table of 480 MB and on one of a few rows.
+
+    A run's own indices and what the allocator keeps of them come to some 50 to 160 MB.
+    """
 
     def own_memory(rows):
         generator = torch.Generator().manual_seed(0)
-        inputs, labels = torch.rand(rows, 60, generator=generator), torch.randint(2, (rows,), generator=generator)
+        inputs, labels = torch.rand(rows, 120, generator=generator), torch.randint(2, (rows,), generator=generator)
         table = Dataset(
             name="table", train_inputs=inputs, train_labels=labels, test_inputs=inputs[:100], test_labels=labels[:100],
             max_level=None, classes=("no", "yes"), source="", choice=DataChoice("digits"),
@@ -154,7 +157,7 @@ def test_a_million_rows_are_not_copied_to_every_worker():
             assert {result.state for result in results(engine.execute(jobs, proceed)).values()} == {"complete"}
         return max(used)
 
-    assert own_memory(1_000_000) - own_memory(1_000) < 150e6
+    assert own_memory(1_000_000) - own_memory(1_000) < 300e6
 
 
 def test_workers_die_with_their_coordinator():
