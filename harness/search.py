@@ -11,7 +11,7 @@ from harness.core.defaults import LESSON_SEED, Precision, PrunerChoice, SamplerC
 from harness.data.choice import data_choice
 from harness.engines.choice import EngineOptions, start_workers
 from harness.storage.checks import OPTUNA_DEFAULT
-from harness.studies.request import FinalsPlan, SearchRequest
+from harness.studies.request import USUAL_FINALS, USUAL_ROUND, FinalsPlan, SearchRequest
 
 app = command.new_app()
 
@@ -44,11 +44,15 @@ def main(
         typer.Option(metavar="STUDY[:K]", help="Try the K (5) best configs of that study first.", show_default=False),
     ] = "",
     storage: Annotated[str, typer.Option(help="Where Optuna stores the study.")] = OPTUNA_DEFAULT,
-    round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = 8,
+    round_size: Annotated[int, typer.Option(help="Trials proposed at a time; part of the study.")] = USUAL_ROUND,
     timeout: Annotated[float | None, typer.Option(help="Stop after this many seconds, once a run has ended.")] = None,
-    confirm: Annotated[int, typer.Option(help="Best trials to train again with fresh seeds; 0: none.")] = 3,
-    confirm_seeds: Annotated[int, typer.Option(help="Fresh seeds of each of them.")] = 3,
-    winner_seeds: Annotated[int, typer.Option(help="Fresh seeds that test the winner and the lesson's setting.")] = 5,
+    confirm: Annotated[
+        int, typer.Option(help="Best trials to train again with fresh seeds; 0: none.")
+    ] = USUAL_FINALS.confirm,
+    confirm_seeds: Annotated[int, typer.Option(help="Fresh seeds of each of them.")] = USUAL_FINALS.confirm_seeds,
+    winner_seeds: Annotated[
+        int, typer.Option(help="Fresh seeds that test the winner and the lesson's setting.")
+    ] = USUAL_FINALS.winner_seeds,
     wait: Annotated[
         bool, typer.Option("--wait", help="If another process runs this study, wait until it ends, then continue.")
     ] = False,

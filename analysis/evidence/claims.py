@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.claims.claim import Arm, Claim, parent_name, tuned_tag
+from harness.claims.search_record import is_search, recorded_search
 from harness.claims.tuning import choose_lr
 from harness.cli.command import command_line
 from harness.core.errors import UserError
@@ -38,9 +39,9 @@ class Source(NamedTuple):
 class Evidence:
     """Everything that was recorded for one claim, validated.
 
-    `runs`: one row per judged run, with arm, seed, run_id, state, and the config's fields. `tuning`: one row per tuning
-    run, with arm, lr, seed, run_id, state, score (lower is better). `chosen`: the lr of each tuned arm. Curves are read
-    on demand.
+    `runs`: one row per judged run, with arm, seed, run_id, state, and the config's fields, or those of a search.
+    `tuning`: one row per tuning run, with arm, lr, seed, run_id, state, score (lower is better). `chosen`: the lr of
+    each tuned arm. Curves are read on demand.
     """
 
     def __init__(
@@ -203,7 +204,7 @@ def _check_run(claim: Claim, parent: TrackedRun, run: TrackedRun) -> None:
         raise UserError(f"{here}: quick and full runs are mixed")
     if run.tags[schema.DATASET_SHA256] != parent.tags[schema.DATASET_SHA256]:
         raise UserError(f"{here} was made with other data than its replication")
-    config_of(run)
+    _config(run)
 
 
 def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRun], judged: list[TrackedRun]) -> None:
@@ -215,8 +216,8 @@ def _check_design(claim: Claim, chosen: dict[str, float], tuning: list[TrackedRu
         if arm.tuned and arm.name not in chosen:
             continue  # some of its tuning runs are missing, and so named below
         for seed in claim.arm_seeds(arm):
-            config = claim.config(arm, seed, _lr(arm, chosen))
-            wanted["arm", arm.name + config.content_hash] = f"{arm.name} seed {seed}"
+            made = claim.search_config(arm, seed) if arm.search else claim.config(arm, seed, _lr(arm, chosen))
+            wanted["arm", arm.name + made.content_hash] = f"{arm.name} seed {seed}"
     found = Counter(
         (run.tags[schema.KIND], run.tags[schema.ARM] + run.tags[schema.CONFIG_HASH]) for run in tuning + judged
     )
@@ -238,9 +239,15 @@ def _lr(arm: Arm, chosen: dict[str, float]) -> float | None:
 
 
 def _row(run: TrackedRun) -> dict[str, object]:
+    return {"arm": run.tags[schema.ARM], "run_id": run.id, "state": run.tags[schema.STATE]} | _config(run)
+
+
+def _config(run: TrackedRun) -> dict[str, object]:
+    """What a run was made with. Raises `UserError` if its records were altered."""
+    if is_search(run):
+        return recorded_search(run)
     config = config_of(run)
-    fields = config.model_dump(exclude={"network", "network_params"}) | config.params()
-    return {"arm": run.tags[schema.ARM], "run_id": run.id, "state": run.tags[schema.STATE]} | fields
+    return config.model_dump(exclude={"network", "network_params"}) | config.params()
 
 
 def _commit(run: TrackedRun) -> str:

@@ -17,6 +17,7 @@ from analysis.evidence.claims import Evidence
 from harness.claims.curves import steps_to
 from harness.claims.estimands import MEASURES
 from harness.core.errors import UserError
+from harness.tracking.schema import BEST_ACCURACY, TRAINING_COST
 
 _SMOOTHED = 10  # epochs
 
@@ -28,6 +29,11 @@ class Run(NamedTuple):
     diverged: bool
     config: Mapping[Hashable, Any]
     curve: Callable[[str], "pd.Series[float]"]
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it stands for a whole search; its curves are by trial."""
+        return isinstance(self.config.get("sampler"), str)
 
 
 def measure(evidence: Evidence, name: str, at: float | None, arm: str) -> "pd.Series[float]":
@@ -111,6 +117,45 @@ def _cumulative_accuracy(run: Run, at: float | None) -> float:
         return -math.inf
     curve = _present(run, "train_accuracy")
     return float(curve[curve.index <= (at or math.inf)].mean()) * 100
+
+
+def _test_accuracy(run: Run, at: float | None) -> float:
+    """Of a search: the mean of its winner's fresh runs; if one of them diverged, the worst there is."""
+    if not run.is_search:
+        return _by_epoch("test_accuracy", 100, -math.inf)(run, at)
+    if run.diverged:
+        return -math.inf
+    mean = float(_present(run, "test_accuracy").iloc[-1])
+    return -math.inf if math.isnan(mean) else mean * 100
+
+
+def _best_accuracy(run: Run, at: float | None) -> float:
+    """The best validation accuracy among the first `at` trials, in points; −∞ before one of them was complete."""
+    if run.diverged:
+        return -math.inf
+    curve = _present(run, BEST_ACCURACY)
+    return _last(curve[curve.index <= (at or math.inf)])
+
+
+def _best_accuracy_by_cost(run: Run, at: float | None) -> float:
+    """The same among the trials that together cost at most `at`; a search that ended before keeps what it found."""
+    assert at is not None
+    if run.diverged:
+        return -math.inf
+    return _last(_present(run, BEST_ACCURACY)[_present(run, TRAINING_COST) <= at])
+
+
+def _last(best: "pd.Series[float]") -> float:
+    return float(best.iloc[-1]) * 100 if len(best) else -math.inf
+
+
+def _trials_to(run: Run, at: float | None) -> float:
+    assert at is not None
+    if run.diverged:
+        return math.inf
+    best = _present(run, BEST_ACCURACY)
+    reached = best.index[best * 100 >= at]
+    return float(reached[0]) if len(reached) else math.inf
 
 
 def _generalization_gap(run: Run, at: float | None) -> float:
@@ -226,7 +271,7 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "train_loss": _by_epoch("train_loss", 1, math.inf),
     "train_accuracy": _by_epoch("train_accuracy", 100, -math.inf),
     "cumulative_accuracy": _cumulative_accuracy,
-    "test_accuracy": _by_epoch("test_accuracy", 100, -math.inf),
+    "test_accuracy": _test_accuracy,
     "generalization_gap": _generalization_gap,
     "probe_loss": _probe_loss,
     "roughness": _probe_value("loss_variation"),  # Σ|ΔL| on fixed images
@@ -241,5 +286,8 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "excess_error": _excess_error,
     "excess_error_smoothed": _excess_error_smoothed,
     "global_basin": _global_basin,
+    "best_val_accuracy": _best_accuracy,
+    "best_val_accuracy_by_cost": _best_accuracy_by_cost,
+    "trials_to": _trials_to,
 }
 assert _MEASURES.keys() == MEASURES.keys()

@@ -6,21 +6,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.evidence.claims import Evidence
+from harness.studies import progress
+from harness.tracking.schema import BEST_ACCURACY, TRAINING_COST
+
 
 def best_so_far(trials: pd.DataFrame) -> pd.DataFrame:
     """What a search had found after each trial: trials (how many), cost (of all of them), best (the accuracy).
 
-    `trials`: those of a `StudyFrames`. Only a complete trial can be the best; all of them cost, but for copies. Rows
-    before the first complete trial have no best and are left out. `cost` is NaN if it is not recorded.
+    `trials`: those of a `StudyFrames`. `cost` is NaN if it is not recorded.
     """
-    ordered = trials.sort_values("trial", ignore_index=True)
-    complete = ordered["val_accuracy"].where(ordered["state"] == "complete")
-    cost = ordered["cost"].where(~ordered["copy"], 0.0).fillna(0.0).cumsum()
-    known = ordered["cost"].notna().any()
-    curve = pd.DataFrame(
-        {"trials": ordered.index + 1, "cost": cost if known else np.nan, "best": complete.cummax().ffill()}
-    )
-    return curve.dropna(subset="best").reset_index(drop=True)
+    ordered = trials.sort_values("trial")
+    accuracies = ordered["val_accuracy"].where(ordered["state"] == "complete")
+    costs = ordered["cost"].where(~ordered["copy"], 0.0).fillna(0.0)
+    rows = [(None if np.isnan(accuracy) else accuracy, cost) for accuracy, cost in zip(accuracies, costs, strict=True)]
+    curve = pd.DataFrame(progress.best_so_far(rows), columns=["trials", "cost", "best"])
+    return curve if ordered["cost"].notna().any() else curve.assign(cost=np.nan)
+
+
+def by_trial(evidence: Evidence, run_id: str) -> pd.DataFrame:
+    """The same of a search that is an arm of a claim."""
+    best, cost = evidence.curve(run_id, BEST_ACCURACY), evidence.curve(run_id, TRAINING_COST)
+    return pd.DataFrame({"trials": best.index, "cost": cost.to_numpy(), "best": best.to_numpy()})
 
 
 def band(curves: Sequence[pd.DataFrame], along: str) -> pd.DataFrame:

@@ -58,12 +58,13 @@ class Bounds(NamedTuple):
 class Lost(NamedTuple):
     """Pairs without a number: `diverged` hold a run that diverged, `unreached` one that ended before its target.
 
-    `updates`: how many updates the longest of the latter has. `undefined`: for the others the measure has no meaning.
+    `steps`: how many updates, or trials, the longest of the latter has. `undefined`: for the others the measure has no
+    meaning.
     """
 
     diverged: int
     unreached: int
-    updates: int
+    steps: int
     undefined: int
 
 
@@ -210,13 +211,14 @@ def _lost(evidence: Evidence, estimand: Estimand, differences: "pd.Series[float]
     runs = evidence.of(arms)
     diverged = seeds & set(runs[runs["state"] == "diverged"]["seed"])
     unreached: dict[int, int] = {}
-    for arm in arms if MEASURES[estimand.measure].at == "loss" else []:
+    target = MEASURES[estimand.measure].at
+    for arm in arms if target in ("loss", "accuracy") else []:
         steps = measure(evidence, estimand.measure, estimand.at, arm)
         for row in evidence.of([arm]).to_dict("records"):
-            seed = int(row["seed"])
+            seed, run_id = int(row["seed"]), str(row["run_id"])
             if seed in seeds - diverged and math.isinf(steps[seed]):
-                updates = int(evidence.curve(str(row["run_id"]), "epoch_updates").sum())
-                unreached[seed] = max(updates, unreached.get(seed, 0))
+                length = evidence.curve(run_id, "epoch_updates").sum() if target == "loss" else row["trials"]
+                unreached[seed] = max(int(length), unreached.get(seed, 0))
     undefined = seeds - diverged - unreached.keys()
     return Lost(len(diverged), len(unreached), max(unreached.values(), default=0), len(undefined))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.judging.verdicts import Finding, Verdict, bounds
 from harness.claims.claim import Arm, Claim
-from harness.claims.estimands import Estimand
+from harness.claims.estimands import MEASURES, Estimand
 from harness.core.network import label
 
 _QUESTIONS = {
@@ -95,11 +95,12 @@ def sentence(verdict: Verdict) -> str:
 
 def lost(verdict: Verdict) -> str:
     """Why pairs have no number: `2 of 3 pairs hold a run that diverged`."""
-    diverged, unreached, updates, undefined = verdict.lost
-    target = "" if verdict.estimand.at is None else f"a loss of {verdict.estimand.at:g}"
+    diverged, unreached, steps, undefined = verdict.lost
+    is_loss, at = MEASURES[verdict.estimand.measure].at == "loss", verdict.estimand.at or math.nan
+    target = f"a loss of {at:g} within {steps:,} updates" if is_loss else f"{at:g} % within {steps:,} trials"
     parts = [
         (diverged, "a run that diverged"),
-        (unreached, f"a run that did not reach {target} within {updates:,} updates"),
+        (unreached, f"a run that did not reach {target}"),
         (undefined, "a run for which this measure has no meaning"),
     ]
     n = verdict.result.n
@@ -180,12 +181,23 @@ def share(value: float) -> str:
 def done(claim: Claim, data: str) -> str:
     """What was run, in some sentences."""
     parts = []
-    for toy, place in ((False, f"on {data}"), (True, "of a toy function of one variable")):
-        arms = [arm for arm in claim.arms.values() if (arm.fields.get("dataset") is not None) == toy]
-        if arms:
-            seeds = " or ".join(str(count) for count in sorted({arm.seeds for arm in arms}))
-            parts.append(f"{len(arms)} arms {place}, each under {seeds} seeds that all arms share")
+    arms = list(claim.arms.values())
+    toys, searches = [arm for arm in arms if arm.fields.get("dataset") is not None], [arm for arm in arms if arm.search]
+    runs = [arm for arm in arms if arm not in toys and arm not in searches]
+    for some, what, place in (
+        (runs, "arms", f"on {data}"),
+        (toys, "arms", "of a toy function of one variable"),
+        (searches, "searches", f"on {data}"),
+    ):
+        if some:
+            seeds = " or ".join(str(count) for count in sorted({arm.seeds for arm in some}))
+            parts.append(f"{len(some)} {what} {place}, each under {seeds} seeds that all {what} share")
     text = f"{'; '.join(parts)}."
+    if searches:
+        text += (
+            " A search tries its trials on training examples, confirms the best three with fresh seeds on examples that"
+            " did not train, and tests the winner with five more."
+        )
     if claim.tuning:
         grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
         text += (
@@ -214,7 +226,7 @@ def criterion(claim: Claim) -> str:
 
 def settings(arm: Arm, chosen: Mapping[str, float]) -> str:
     """The settings of an arm: `lr 0.15 · gamma 0 · …`."""
-    fields: dict[str, Any] = dict(arm.fields) | {"lr": chosen.get(arm.name, arm.fields.get("lr"))}
+    fields: dict[str, Any] = dict(arm.fields) | ({"lr": chosen[arm.name]} if arm.name in chosen else {})
     shown = {name: value for name, value in fields.items() if name != "dataset" and value is not False}
     return " · ".join(
         f"{label(name)} {f'{value:g}' if isinstance(value, float) else value}" for name, value in shown.items()

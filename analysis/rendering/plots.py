@@ -5,7 +5,8 @@ Bands are ± one standard deviation over seeds; thin lines and small dots are si
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -94,6 +95,16 @@ def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue_order: Sequence[
         frame, x=x, y=y, hue="arm", hue_order=hue_order, palette=colours, style="arm", style_order=hue_order,
         errorbar="sd", dashes=True, linewidth=3, ax=axes,
     )  # fmt: skip
+    legend(axes)
+
+
+def bands(axes: Axes, groups: Mapping[str, pd.DataFrame], x: str) -> None:
+    """The mean of each group over `x`, in steps, with its range behind it. groups: name → x, mean, least, greatest."""
+    for (name, rows), colour, style in zip(groups.items(), palette(len(groups)), cycle(_DASHES), strict=False):
+        axes.fill_between(
+            rows[x], rows["least"], rows["greatest"], color=colour, alpha=_FAINT, linewidth=0, step="post"
+        )
+        axes.step(rows[x], rows["mean"], where="post", color=colour, linestyle=style, linewidth=3, label=name)
     legend(axes)
 
 

@@ -4,6 +4,7 @@ from harness.claims.claim import Arm, Claim
 from harness.claims.estimands import LENGTH, MEASURES, Estimand
 from harness.core.config import SEEDS
 from harness.core.defaults import BESIDE_SGD, OPTIONAL
+from harness.studies.request import MOST_FRESH_SEEDS
 
 _NEEDS_VALIDATION = ("validation_loss", "validation_halves")
 
@@ -43,6 +44,8 @@ def _check_verdict(claim: Claim) -> None:
     if claim.claimed_accuracy is not None and all(result.unreproduced for result in claim.published):
         raise ClaimError("claimed_accuracy needs at least one [[published]] result that counts", "claimed_accuracy")
     for position, arm in enumerate(claim.arms.values()) if claim.claimed_accuracy is not None else ():
+        if arm.search:
+            raise ClaimError(f"arm {arm.name!r} is a search, and claimed_accuracy needs one config", "arms", position)
         if arm.fields["split"] != "lesson" or arm.fields.get("dataset") is not None:
             raise ClaimError(
                 f'arm {arm.name!r} has no test accuracy, which claimed_accuracy asks for; use split = "lesson"',
@@ -62,9 +65,17 @@ def _check_both_questions(claim: Claim) -> None:
 
 def _check_seeds(claim: Claim) -> None:
     most = max((arm.seeds for arm in claim.arms.values()), default=0)
-    judged = range(claim.seeds.first, claim.seeds.first + most)
-    if judged.stop > SEEDS:
-        raise ClaimError(f"seeds reach up to {judged.stop - 1}: they should be below {SEEDS}", "seeds")
+    judged = claim.seeds.of(most)
+    fresh = 2 * MOST_FRESH_SEEDS if any(arm.search for arm in claim.arms.values()) else 0
+    if fresh and claim.seeds.step <= fresh:
+        raise ClaimError(
+            f"step is {claim.seeds.step}: it should be {fresh + 1} or more, because a search uses the"
+            f" {fresh} seeds after its own",
+            "seeds",
+            "step",
+        )
+    if judged and judged[-1] + fresh >= SEEDS:
+        raise ClaimError(f"seeds reach up to {judged[-1] + fresh}: they should be below {SEEDS}", "seeds")
     if claim.tuning and any(seed in judged for seed in claim.tuning.seeds):
         message = f"seeds is {claim.tuning.seeds}: fresh seeds judge, so none of {judged[0]} to {judged[-1]} may tune"
         raise ClaimError(message, "tuning", "seeds")
@@ -101,6 +112,11 @@ def _check_condition(claim: Claim, estimand: Estimand, position: int) -> None:
 def _check_arm(arm: Arm, estimand: Estimand, position: int) -> None:
     kind, here = MEASURES[estimand.measure], f"measure is {estimand.measure!r}: arm {arm.name!r}"
     place = ("estimands", position, "measure")
+    if kind.of != "both" and (kind.of == "searches") != (arm.search is not None):
+        raise ClaimError(f"{here} is {'a search' if arm.search else 'no search'}", *place)
+    if arm.search:
+        _check_search(arm, estimand, position)
+        return
     toy = arm.fields.get("dataset") is not None
     if toy != (estimand.measure == "global_basin"):
         raise ClaimError(f"{here} is {'' if toy else 'no '}run of the two-basin toy", *place)
@@ -120,7 +136,20 @@ def _check_arm(arm: Arm, estimand: Estimand, position: int) -> None:
     if kind.at == "epoch" and estimand.at is not None and arm.fields.get("updates") is not None:
         lasts = f"arm {arm.name!r} lasts {arm.fields['updates']} updates"
         raise ClaimError(f"at is {estimand.at:g} epochs: {lasts}; leave at out for its end", *place[:2], "at")
-    field = LENGTH.get(kind.at, "")
+    _check_length(arm, estimand, position)
+
+
+def _check_search(arm: Arm, estimand: Estimand, position: int) -> None:
+    if MEASURES[estimand.measure].of == "both" and estimand.at is not None:
+        message = (
+            f"at is {estimand.at:g}: arm {arm.name!r} is a search, of which {estimand.measure} is that of its winner"
+        )
+        raise ClaimError(f"{message}; leave at out", "estimands", position, "at")
+    _check_length(arm, estimand, position)
+
+
+def _check_length(arm: Arm, estimand: Estimand, position: int) -> None:
+    field = LENGTH.get(MEASURES[estimand.measure].at, "")
     length = arm.fields.get(field)
     if estimand.at is not None and length is not None and estimand.at > length:
-        raise ClaimError(f"at is {estimand.at:g}: arm {arm.name!r} lasts {length} {field}", *place[:2], "at")
+        raise ClaimError(f"at is {estimand.at:g}: arm {arm.name!r} lasts {length} {field}", "estimands", position, "at")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, model_validator
 
 from harness.claims.estimands import LENGTH, MEASURES, Estimand, Strict
+from harness.claims.search_arm import SearchConfig, SearchSettings
 from harness.core.config import RunConfig, make_config
 from harness.core.errors import UserError
 from harness.core.metrics import ProbeName
@@ -25,10 +26,15 @@ _QUICK = "-quick-2"  # the first rule tuned by a target that short runs may not 
 
 
 class Seeds(Strict):
-    """The judged seeds are first, first + 1, …"""
+    """The judged seeds are first, first + step, …"""
 
     first: int = Field(ge=0)
     count: int = Field(ge=2)
+    step: int = Field(default=1, ge=1)
+
+    def of(self, count: int) -> range:
+        """The first `count` seeds."""
+        return range(self.first, self.first + count * self.step, self.step)
 
 
 class Tuning(Strict):
@@ -57,6 +63,8 @@ class Published(Strict):
 class Arm(NamedTuple):
     """One setting that a claim compares. `fields` are those of the config, without seed, and without lr if it is tuned.
 
+    An arm with a `search` is a search under each seed; its `fields` are sampler, pruner, trials and space.
+
     Tuning minimizes the updates to a validation loss of `tune_to_loss`; if None, the validation loss after the last
     epoch.
     """
@@ -68,12 +76,20 @@ class Arm(NamedTuple):
     tune_to_loss: float | None
     probes: tuple[ProbeName, ...]
     seeds: int
+    search: SearchSettings | None = None
 
     @property
     def network(self) -> NetworkFile | None:
         """The user's own network, or None for the lesson's."""
-        found: NetworkFile | None = self.fields.get("network")
+        found: NetworkFile | None = self.search.space.network if self.search else self.fields.get("network")
         return found
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files that the arm names, by name."""
+        if self.search:
+            return self.search.texts
+        return {self.network.file: self.network.text} if self.network else {}
 
 
 def tag_name(arm: str) -> str:
@@ -87,8 +103,8 @@ def tuned_tag(arm: str) -> str:
 
 
 class Claim(NamedTuple):
-    """A claim as it will be run. `sha256` is that of its text, followed by those of its networks' files; it is the same
-    for a quick claim or another number of seeds.
+    """A claim as it will be run. `sha256` is that of its text, followed by those of the files that its arms name; it is
+    the same for a quick claim or another number of seeds.
 
     `section`, `lesson_zh` and `lesson_en` are "" for a claim that is not the lesson's.
     `spec` is what the user types: the claim's name, or the path of its file. `not_tuned` is the reason why no estimand
@@ -127,9 +143,11 @@ class Claim(NamedTuple):
 
     @property
     def texts(self) -> dict[str, str]:
-        """The files that define it, by name: the claim and its networks."""
-        networks = [arm.network for arm in self.arms.values() if arm.network]
-        return {"claim.toml": self.text} | {network.file: network.text for network in networks}
+        """The files that define it, by name: the claim, and what its arms name."""
+        texts = {"claim.toml": self.text}
+        for arm in self.arms.values():
+            texts |= arm.texts
+        return texts
 
     @property
     def arguments(self) -> str:
@@ -150,12 +168,17 @@ class Claim(NamedTuple):
 
     def arm_seeds(self, arm: Arm) -> range:
         """The seeds of an arm."""
-        return range(self.seeds.first, self.seeds.first + arm.seeds)
+        return self.seeds.of(arm.seeds)
 
     def config(self, arm: Arm, seed: int, lr: float | None = None) -> RunConfig:
         """The config of one judged run; `lr` is the tuned lr, for a tuned arm."""
         fields = dict(arm.fields) if lr is None else dict(arm.fields) | {"lr": lr}
         return make_config(**{"dataset": self.dataset} | fields, seed=seed)
+
+    def search_config(self, arm: Arm, seed: int) -> SearchConfig:
+        """What one search of an arm is recorded with."""
+        assert arm.search is not None
+        return SearchConfig(self.dataset, seed, arm.search)
 
     def tuning_configs(self, arm: Arm) -> list[RunConfig]:
         """The runs that tune an arm's lr, on train and validation, never on test; the same number for each arm."""
@@ -188,16 +211,17 @@ class Claim(NamedTuple):
         """
         factor = count / self.seeds.count
         arms = {name: arm._replace(seeds=max(2, round(arm.seeds * factor))) for name, arm in self.arms.items()}
-        last = self.seeds.first + max((arm.seeds for arm in arms.values()), default=count) - 1
+        judged = self.seeds.of(max((arm.seeds for arm in arms.values()), default=count))
         for seed in self.tuning.seeds if self.tuning else []:
-            if self.seeds.first <= seed <= last:
+            if seed in judged:
                 raise UserError(
-                    f"claim {self.name!r}: {count} seeds would reach up to {last}, but seed {seed} tunes: ask for fewer"
+                    f"claim {self.name!r}: {count} seeds would reach up to {judged[-1]}, but seed {seed} tunes: ask for"
+                    " fewer"
                 )
-        return self._replace(seeds=Seeds(first=self.seeds.first, count=count), arms=arms)
+        return self._replace(seeds=self.seeds.model_copy(update={"count": count}), arms=arms)
 
     def quickened(self) -> "Claim":
-        """A quick look: three seeds, a third of the epochs and updates, less tuning. It is not evidence.
+        """A quick look: three seeds, a third of the epochs, updates and trials, less tuning. It is not evidence.
 
         An lr is tuned by the validation loss at the end, as runs so short may not reach a target. `analysis/` judges
         it by a target that they reach.
@@ -206,15 +230,18 @@ class Claim(NamedTuple):
         for name, arm in self.arms.items():
             shorter = {
                 field: math.ceil(arm.fields[field] / QUICK_SHARE)
-                for field in ("epochs", "updates", "warmup_epochs")
+                for field in ("epochs", "updates", "warmup_epochs", "trials")
                 if arm.fields.get(field)
             }
             if "warmup_epochs" in shorter:
                 shorter["warmup_epochs"] = min(shorter["warmup_epochs"], shorter["epochs"] - 1)
             arms[name] = arm._replace(
-                fields=dict(arm.fields) | shorter, seeds=min(arm.seeds, QUICK_SEEDS), tune_to_loss=None
+                fields=dict(arm.fields) | shorter,
+                seeds=min(arm.seeds, QUICK_SEEDS),
+                tune_to_loss=None,
+                search=arm.search and arm.search._replace(trials=shorter["trials"]),
             )
-        quick = self._replace(seeds=Seeds(first=self.seeds.first, count=QUICK_SEEDS), arms=arms, quick=True)
+        quick = self._replace(seeds=self.seeds.model_copy(update={"count": QUICK_SEEDS}), arms=arms, quick=True)
         if self.tuning is not None:
             tried = self.tuning.lr[::2] if len(self.tuning.lr) > 3 else self.tuning.lr
             quick = quick._replace(tuning=Tuning(lr=tried, seeds=self.tuning.seeds[:1]))

@@ -8,23 +8,28 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from harness.core.metrics import ProbeName
 from harness.core.validation import suggest
 
-At = Literal["", "loss", "epoch", "updates", "examples"]
+At = Literal["", "loss", "epoch", "updates", "examples", "trials", "cost", "accuracy"]
 Compare = Literal["difference", "log_ratio", "value", "slope", "valley"]
 
 
 # The config field that sets the length of a run, in the steps of a measure's `at`.
-LENGTH: dict[str, str] = {"epoch": "epochs", "updates": "updates"}
+LENGTH: dict[str, str] = {"epoch": "epochs", "updates": "updates", "trials": "trials"}
+_NEEDED: tuple[At, ...] = ("loss", "examples", "cost", "accuracy")
 
 
 class Measure(NamedTuple):
-    """A measure: its unit, the meaning of `at` ("" if it has none), and the probes that it needs."""
+    """A measure: its unit, the meaning of `at` ("" if it has none), and the probes that it needs.
+
+    `of`: the arms that have it, those that train one config, those that are searches, or both.
+    """
 
     unit: str
     at: At
     probes: tuple[ProbeName, ...]
+    of: Literal["runs", "searches", "both"] = "runs"
 
 
-# analysis/judging/measures.py computes them. Without `at`, "epoch" and "updates" mean the last one.
+# analysis/judging/measures.py computes them. Without `at`, "epoch", "updates" and "trials" mean the last one.
 MEASURES: dict[str, Measure] = {
     "updates_to_loss": Measure("updates", "loss", ("loss",)),
     "examples_to_loss": Measure("examples", "loss", ("loss",)),
@@ -33,7 +38,7 @@ MEASURES: dict[str, Measure] = {
     "train_loss": Measure("nats", "epoch", ()),
     "train_accuracy": Measure("points", "epoch", ()),
     "cumulative_accuracy": Measure("points", "epoch", ()),
-    "test_accuracy": Measure("points", "epoch", ()),
+    "test_accuracy": Measure("points", "epoch", (), "both"),
     "generalization_gap": Measure("points", "epoch", ()),
     "probe_loss": Measure("nats", "updates", ("loss",)),
     "roughness": Measure("nats", "updates", ("roughness",)),
@@ -48,6 +53,9 @@ MEASURES: dict[str, Measure] = {
     "excess_error": Measure("points", "", ("validation_halves",)),
     "excess_error_smoothed": Measure("points", "", ("validation_halves",)),
     "global_basin": Measure("of all runs", "", ()),
+    "best_val_accuracy": Measure("points", "trials", (), "searches"),
+    "best_val_accuracy_by_cost": Measure("points", "cost", (), "searches"),
+    "trials_to": Measure("trials", "accuracy", (), "searches"),
 }
 
 
@@ -102,7 +110,7 @@ class Estimand(Strict):
             )
         if self.at is not None and not kind.at:
             raise ValueError(f"at is {self.at}: {self.measure} takes none")
-        if self.at is None and kind.at in ("loss", "examples"):
+        if self.at is None and kind.at in _NEEDED:
             raise ValueError(f"at is missing: {self.measure} needs it ({kind.at})")
         if self.at is None and "{at}" in self.words + (self.when or ""):
             raise ValueError("words or when has {at}, but at is missing")

@@ -19,6 +19,8 @@ _TYPES = {
     "list[int]": "a list of whole numbers",
     "list[bool]": "a list of true and false",
     "literal['tuned']": '"tuned"',
+    "literal['tpe','random','qmc','gp','cmaes','grid']": "a sampler",
+    "literal['median','none']": "a pruner",
 }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from harness.claims.claim import Arm, Claim, parent_name
 from harness.claims.power import LEVEL, power, smallest_p
 from harness.claims.replication import missing_tasks
-from harness.claims.task import Task
+from harness.claims.task import SearchTask, Task
 from harness.cli.command import command_line
 from harness.cli.console import Console
 from harness.core.errors import UserError
@@ -54,7 +54,9 @@ def list_claims(claims: Sequence[Claim], workers: int, console: Console) -> None
         images = sum(task.cost(examples) for task in tasks) if examples and not has_network else 0
         time = _minutes(images / _IMAGES_PER_SECOND / workers) if images else "-"
         needed = max(map(_rows_needed, claim.arms.values()), default=0)
-        rows.append((claim.name, claim.title, f"{len(tasks)}", time, f"{needed:,}" if needed else "-"))
+        rows.append(
+            (claim.name, claim.title, f"{sum(task.runs for task in tasks):,}", time, f"{needed:,}" if needed else "-")
+        )
     console.print_table(("claim", "title", "runs", "time", "rows"), rows)
     console.print("")
     console.print(f"time: about, on {workers} workers as fast as a core of an Intel Xeon; --quick makes fewer runs")
@@ -66,8 +68,8 @@ def _rows_needed(arm: Arm) -> int:
     """The training rows that fill a batch, of which a sixth may be set aside for validation; 0 for a toy."""
     if arm.fields.get("dataset") is not None:
         return 0
-    batch: int = arm.fields["batch_size"]
-    return math.ceil(batch * 6 / 5) if arm.tuned or arm.fields["split"] == "search" else batch
+    batch: int = arm.search.space.largest_batch() if arm.search else arm.fields["batch_size"]
+    return math.ceil(batch * 6 / 5) if arm.search or arm.tuned or arm.fields["split"] == "search" else batch
 
 
 def cannot_differ(claim: Claim) -> list[str]:
@@ -99,7 +101,7 @@ def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Cons
     fields = {
         "runs": f"{_count(whole)}; {len(whole) - len(todo)} are recorded, {len(todo)} to make",
         "time": time,
-        "disk": f"about {len(todo) * _BYTES_PER_RUN / 1e6:.0f} MB",
+        "disk": f"about {sum(task.runs for task in todo) * _BYTES_PER_RUN / 1e6:.0f} MB",
         "smallest p": f"{smallest_p(pairs):.2g} with {pairs} seeds{_too_few(pairs)}",
     }
     sizes = _effect_sizes(claim, uri)
@@ -115,9 +117,16 @@ def _print_plan(claim: Claim, uri: str, images: int, workers: int, console: Cons
         console.warn(sentence)
 
 
-def _count(tasks: Sequence[Task]) -> str:
+def _count(tasks: Sequence[Task | SearchTask]) -> str:
+    searches = [task for task in tasks if isinstance(task, SearchTask)]
     tuning = sum(task.kind == "tuning" for task in tasks)
-    return f"{len(tasks) - tuning} to judge" + (f" and {tuning} to tune" if tuning else "")
+    counts = {"to judge": len(tasks) - tuning - len(searches), "to tune": tuning}
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    if searches:
+        parts.append(
+            f"{len(searches)} searches, each of about {round(sum(s.runs for s in searches) / len(searches))} runs"
+        )
+    return " and ".join(parts)
 
 
 def _too_few(pairs: int) -> str:

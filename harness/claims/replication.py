@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 
-from harness.claims.claim import Claim, parent_name, tuned_tag
-from harness.claims.task import Task
+from harness.claims.claim import Claim, parent_name, tag_name, tuned_tag
+from harness.claims.searches import Searches
+from harness.claims.task import SearchTask, Task
 from harness.claims.tuning import choose_lr, score
 from harness.cli.progress import Eta, Throttle
-from harness.core.errors import UserError
+from harness.core.errors import Stopped, UserError
 from harness.engines.base import Job
 from harness.storage.locks import Lock, locked
 from harness.storage.process import describe_owner
@@ -22,12 +23,16 @@ from harness.tracking.recorder import RecordedJob, Recorder
 
 
 class Replication:
-    """The runs of one claim, made by `recorder`. `training_images`: how many images train, for the cost of a run."""
+    """The runs of one claim, made by `recorder`, and its searches, made by `searches`.
 
-    def __init__(self, claim: Claim, training_images: int, recorder: Recorder) -> None:
+    `training_images`: how many images train, for the cost of a run.
+    """
+
+    def __init__(self, claim: Claim, training_images: int, recorder: Recorder, searches: Searches) -> None:
         self._claim = claim
         self._images = training_images
         self._recorder = recorder
+        self._searches = searches
         self._writer = recorder.writer
         self._console = recorder.console
         self._name = parent_name(claim)
@@ -41,12 +46,14 @@ class Replication:
         """Start nothing more; running jobs stop after their epoch. Safe in a signal handler."""
         self._recorder.stop()
 
-    def cost(self, task: Task) -> float:
-        """The cost of a run, in images."""
+    def cost(self, task: Task | SearchTask) -> float:
+        """The cost of a run or a search, in images."""
         return task.cost(self._images)
 
-    def missing(self) -> list[Task]:
-        """The runs that MLflow does not have yet. Until an arm is tuned, its judged runs use the grid's middle lr.
+    def missing(self) -> list[Task | SearchTask]:
+        """The runs and searches that MLflow does not have yet.
+
+        Until an arm is tuned, its judged runs use the grid's middle lr.
 
         Raises `UserError` if another process replicates this claim, or if other data have the same name.
         """
@@ -67,9 +74,9 @@ class Replication:
         """
         with locked(self._writer.uri, f"claim {self._name!r}") as lock:
             self._check_parent(lock)
-            self._replicate(eta)
+            self._replicate(eta, lock)
 
-    def _replicate(self, eta: Eta) -> None:
+    def _replicate(self, eta: Eta, lock: Lock) -> None:
         claim = self._claim
         if claim.quick:
             self._console.warn(f"{claim.name}: a quick look (fewer seeds, shorter runs), not evidence")
@@ -86,13 +93,16 @@ class Replication:
             if not self.stopped and not _missing_tuning(claim, children := self._children(parent_id)):
                 self._record_chosen_lr(parent_id)
                 self._run(_missing_arms(claim, children), eta)
+                self._search(_missing_searches(claim, children), eta, lock)
             missing = 0 if self.stopped else len(missing_tasks(self._claim, self._children(parent_id)))
             state = "interrupted" if self.stopped else "failed" if missing else "complete"
             if state == "complete":
                 self._writer.set_tags(parent_id, {schema.SEEDS: str(self._complete_seeds(parent_id))})
             elif not self.stopped:
-                self._console.warn(f"{claim.name}: {missing} runs failed; harness.note of the runs says why")
-        except KeyboardInterrupt:
+                self._console.warn(
+                    f"{claim.name}: {missing} runs or searches failed; harness.note of the runs says why"
+                )
+        except (KeyboardInterrupt, Stopped):  # the latter by a search, or because the store is unavailable
             state = "interrupted"
             raise
         finally:
@@ -139,6 +149,25 @@ class Replication:
                         seed = f"seed {task.config.seed}"
                         self._console.print(f"{self._claim.name:<15} {seed:<10} {what} done   {eta.text()}")
 
+    def _search(self, tasks: Sequence[SearchTask], eta: Eta, lock: Lock) -> None:
+        """Seed by seed, so that paired searches meet the same load of the machine."""
+        for count, task in enumerate(sorted(tasks, key=lambda task: task.config.seed), start=1):
+            if self.stopped:
+                return
+            study = f"{self._name}-{tag_name(task.arm.name)}-{task.config.seed}"
+            try:
+                result = self._searches.run(study, task.config, lock)
+            except Stopped as stop:
+                raise Stopped(f"{task.name}: {stop}", stop.status) from None
+            tags = self._tags() | {schema.ARM: task.arm.name, schema.STUDY: study}
+            run = self._writer.start_run(self._recorder.parent_id, task.name, "arm", task.config, tags)
+            self._writer.log_readings(run, result.readings)
+            self._writer.end_run(run, result.state, result.note)
+            eta.advance(self.cost(task))
+            self._console.set_progress(count, len(tasks), "searches", eta.text())
+            seed = f"seed {task.config.seed}"
+            self._console.print(f"{self._claim.name:<15} {seed:<10} {task.arm.name}: {result.note}   {eta.text()}")
+
     def _job(self, task: Task) -> Job:
         probes = task.probes
         if task.config.seed != self._claim.seeds.first:
@@ -180,10 +209,13 @@ class Replication:
         return max(int(parents[parent_id].tags.get(schema.SEEDS, "0")), self._claim.seeds.count)
 
 
-def missing_tasks(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
-    """The runs that a claim needs and `children` does not hold. Until an arm is tuned, the grid's middle lr stands for
-    its own."""
-    return _missing_tuning(claim, children) + _missing_arms(claim, children)
+def missing_tasks(claim: Claim, children: Sequence[TrackedRun]) -> list[Task | SearchTask]:
+    """The runs and searches that a claim needs and `children` does not hold.
+
+    Until an arm is tuned, the grid's middle lr stands for its own.
+    """
+    runs = _missing_tuning(claim, children) + _missing_arms(claim, children)
+    return [*runs, *_missing_searches(claim, children)]
 
 
 def _missing_tuning(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
@@ -198,7 +230,7 @@ def _missing_arms(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
     chosen = choose_lr(claim, children)
     done = _judged_keys(children)
     tasks = []
-    for arm in claim.arms.values():
+    for arm in (arm for arm in claim.arms.values() if not arm.search):
         lr = None
         if arm.tuned:
             assert claim.tuning is not None
@@ -207,7 +239,18 @@ def _missing_arms(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
     return [task for task in tasks if _key(task) not in done]
 
 
-def _key(task: Task) -> tuple[str, str, str]:
+def _missing_searches(claim: Claim, children: Sequence[TrackedRun]) -> list[SearchTask]:
+    done = _judged_keys(children)
+    tasks = [
+        SearchTask(arm, claim.search_config(arm, seed))
+        for arm in claim.arms.values()
+        if arm.search
+        for seed in claim.arm_seeds(arm)
+    ]
+    return [task for task in tasks if _key(task) not in done]
+
+
+def _key(task: Task | SearchTask) -> tuple[str, str, str]:
     return task.kind, task.arm.name, task.config.content_hash
 
 

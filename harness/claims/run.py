@@ -6,13 +6,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.claims.claim import Claim
+from harness.claims.claim import Arm, Claim
 from harness.claims.replication import Replication
+from harness.claims.searches import Searches
+from harness.claims.task import SearchTask, Task
 from harness.cli import command
 from harness.cli.console import Console
 from harness.cli.progress import Eta
 from harness.cli.signals import stop_on_signals
-from harness.core.config import Split
+from harness.core.config import RunConfig, Split
 from harness.core.defaults import LESSON
 from harness.core.errors import Stopped, UserError
 from harness.data.choice import DataChoice
@@ -21,6 +23,7 @@ from harness.data.load import load
 from harness.engines.choice import EngineOptions, device_of, make_engine, start_workers
 from harness.reference.exact_checks import exact_checks
 from harness.storage.checks import tracking_uri
+from harness.studies.trial import StudyDefaults
 from harness.tracking.recorder import Recorder
 from harness.tracking.reports import log_exact
 from harness.tracking.writer import ExperimentWriter
@@ -84,10 +87,12 @@ def _replicate_group(
     replications = []
     for claim in claims:
         writer = ExperimentWriter(tracking_uri(), f"claims/{claim.name}", record, device, _SOURCE)
-        replications.append(Replication(claim, images, Recorder(engine, writer, console)))
+        replications.append(
+            Replication(claim, images, Recorder(engine, writer, console), Searches(engine, writer, console, dataset))
+        )
     tasks = [task for replication in replications for task in replication.missing()]
     what = f"{len(claims)} claims" if len(claims) > 1 else f"claim {claims[0].name}"
-    console.print(f"{len(tasks)} runs to make for {what} on {workers.size} workers ({device}), {record.profile}")
+    console.print(f"{_counted(tasks)} to make for {what} on {workers.size} workers ({device}), {record.profile}")
     eta = Eta(sum(replications[0].cost(task) for task in tasks))
 
     def stop() -> None:
@@ -116,7 +121,9 @@ def _check_complete(replications: Sequence[Replication], caught: list[int]) -> N
             raise
         raise Stopped(f"stopped; resume with: {command.this_command()}", 128 + caught[0]) from None
     if caught:
-        raise Stopped(f"stopped with {missing} runs to go; resume with: {command.this_command()}", 128 + caught[0])
+        raise Stopped(
+            f"stopped with {missing} runs or searches to go; resume with: {command.this_command()}", 128 + caught[0]
+        )
     if missing:
         raise Stopped(f"{missing} runs failed; try them again with: {command.this_command()}", 1)
 
@@ -124,10 +131,9 @@ def _check_complete(replications: Sequence[Replication], caught: list[int]) -> N
 def _check_networks(claim: Claim, dataset: Dataset) -> None:
     """Try each network of the claim, with each of its hyperparameters, on one batch."""
     tried = {}
-    for arm in claim.arms.values():
-        if arm.network:
-            config = claim.config(arm, claim.seeds.first, LESSON["lr"] if arm.tuned else None)
-            tried[config.network, config.network_params] = arm, config
+    for arm in (arm for arm in claim.arms.values() if arm.network):
+        for config in _network_examples(claim, arm):
+            tried[config.network, config.network_params, config.batch_size] = arm, config
     for arm, config in tried.values():
         try:
             check_network(config, dataset)
@@ -135,9 +141,26 @@ def _check_networks(claim: Claim, dataset: Dataset) -> None:
             raise UserError(f"claim {claim.name!r}, arm {arm.name!r}: {error}") from None
 
 
+def _counted(tasks: Sequence[Task | SearchTask]) -> str:
+    """`32 runs`, `32 runs and 4 searches`."""
+    searches = sum(isinstance(task, SearchTask) for task in tasks)
+    runs = len(tasks) - searches
+    parts = [f"{runs} runs"] * (runs > 0 or not searches) + [f"{searches} searches"] * (searches > 0)
+    return " and ".join(parts)
+
+
+def _network_examples(claim: Claim, arm: Arm) -> list[RunConfig]:
+    if arm.search is None:
+        return [claim.config(arm, claim.seeds.first, LESSON["lr"] if arm.tuned else None)]
+    defaults = StudyDefaults(claim.seeds.first, claim.dataset, "float32", arm.network)
+    return [defaults.config(params, "search") for params in arm.search.space.network_examples()]
+
+
 def _check_batch_sizes(claim: Claim, dataset: Dataset) -> None:
     for arm in claim.arms.values():
-        if arm.fields.get("dataset") is None:
+        if arm.search and (complaint := batch_size_error(arm.search.space.largest_batch(), dataset, "search")):
+            raise UserError(f"claim {claim.name!r}, arm {arm.name!r}, {arm.search.space_file}: {complaint}")
+        if not arm.search and arm.fields.get("dataset") is None:
             split: Split = "search" if arm.tuned else arm.fields["split"]
             if complaint := batch_size_error(arm.fields["batch_size"], dataset, split):
                 raise UserError(f"claim {claim.name!r}, arm {arm.name!r}: {complaint}")

@@ -1,8 +1,9 @@
-"""A run that a claim needs, and its cost: the unit in which a replication plans. Runs nothing."""
+"""A run or a search that a claim needs, and its cost: the unit in which a replication plans. Runs nothing."""
 
 from typing import NamedTuple
 
 from harness.claims.claim import Arm
+from harness.claims.search_arm import SearchConfig
 from harness.claims.tuning import tuning_probes
 from harness.core.config import RunConfig
 from harness.core.metrics import ProbeName
@@ -34,6 +35,11 @@ class Task(NamedTuple):
         tried = f" lr {self.config.lr:g}" if self.kind == "tuning" else ""
         return f"{self.arm.name}{tried} seed {self.config.seed}"
 
+    @property
+    def runs(self) -> int:
+        """The number of runs that it makes."""
+        return 1
+
     def cost(self, training_images: int) -> float:
         """Its cost, in images, with this many training images."""
         config = self.config
@@ -42,3 +48,25 @@ class Task(NamedTuple):
         per_update = sum(_PROBE_PER_UPDATE.get(probe, 0) for probe in self.probes)
         per_run = _IMAGES_PER_RUN + sum(_PROBE_PER_RUN.get(probe, 0) for probe in self.probes)
         return per_run + cost(config, training_images) + per_update * updates(config, training_images)
+
+
+class SearchTask(NamedTuple):
+    """One search: an arm that is one, under one seed."""
+
+    arm: Arm
+    config: SearchConfig
+    kind: Kind = "arm"
+
+    @property
+    def name(self) -> str:
+        """The name of the MLflow run that stands for it."""
+        return f"{self.arm.name} seed {self.config.seed}"
+
+    @property
+    def runs(self) -> int:
+        """The number of runs that it makes."""
+        return self.config.settings.runs
+
+    def cost(self, training_images: int) -> float:
+        """About its cost, in images, with this many training images."""
+        return self.config.settings.cost(training_images) + self.runs * _IMAGES_PER_RUN

@@ -2,7 +2,8 @@
 
 import textwrap
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +42,7 @@ class Console:
         self._epochs = 0
         self._start = time.monotonic()
         self._header: tuple[str, ...] = ()
+        self._shows_runs = True
 
     def __enter__(self) -> "Console":
         if self._rich.is_terminal:
@@ -71,11 +73,22 @@ class Console:
         for warning in warnings:
             self.warn(warning)
 
+    @contextmanager
+    def without_runs(self) -> Iterator[None]:
+        """Inside it, `print_run` prints failed runs only."""
+        self._shows_runs = False
+        try:
+            yield
+        finally:
+            self._shows_runs = True
+
     def print_run(self, name: str, state: str, result: str, params: Mapping[str, Any], note: str = "") -> None:
         """Print a run that has ended: a row of a table if the terminal has room, two lines if not.
 
         Outside a terminal it is always one line.
         """
+        if not self._shows_runs and state != "failed":
+            return
         if not self._rich.is_terminal:
             result = " · ".join(filter(None, (result, note)))
             line = f"{name:<{_NAME_WIDTH}} {state:<{_STATE_WIDTH}} {result:<34} {format_params(params)}"

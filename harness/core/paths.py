@@ -6,6 +6,7 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"
 CLAIMS = EXPERIMENTS / "claims"
 DEFAULT_SPACE = EXPERIMENTS / "search.toml"
+EXAMPLES = ROOT / "examples"
 CLAIM_TEMPLATE = EXPERIMENTS / "claim_template.toml"
 
 

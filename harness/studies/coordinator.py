@@ -72,9 +72,10 @@ class Coordinator:
                 self._recorder.writer.end_left_open(run)
         return len(open_runs)
 
-    def compare_stores(self) -> None:
+    def compare_stores(self) -> int:
         """Give each store the trials that only the other one has: after a database was lost, or an older copy put back.
 
+        The number of trials that `run_trials` will take over from MLflow.
         Raises `UserError` if MLflow holds a trial of this study with other hyperparameters.
         """
         reader, parent_id = self._recorder.writer.read(), self._recorder.parent_id
@@ -97,10 +98,7 @@ class Coordinator:
                 f"MLflow lacked {len(lost)} trials of this study: they are written again from Optuna's record, which"
                 " holds their validation accuracies only"
             )
-        if self._only_in_mlflow:
-            self._console.warn(
-                f"--storage lacks {len(self._only_in_mlflow)} trials of this study: they are taken over from MLflow"
-            )
+        return len(self._only_in_mlflow)
 
     def run_trials(self, total: int, round_size: int) -> None:
         """Run rounds until the study has `total` trials or the recorder is stopped."""

@@ -22,6 +22,25 @@ class FinalsPlan(NamedTuple):
     winner_seeds: int
 
 
+USUAL_FINALS = FinalsPlan(confirm=3, confirm_seeds=3, winner_seeds=5)
+USUAL_ROUND = 8  # trials proposed at a time
+
+
+class SearchPlan(NamedTuple):
+    """What a search does, whatever trains it and wherever it is recorded.
+
+    `is_stored`: Optuna's storage outlives this process; if not, a resumed search takes its trials from MLflow.
+    """
+
+    trials: int
+    round_size: int
+    sampler: SamplerChoice
+    pruner: PrunerChoice
+    finals: FinalsPlan
+    timeout: float | None = None
+    is_stored: bool = True
+
+
 class SearchRequest(NamedTuple):
     """The parsed options of `harness.search`. If `study` is empty, the name is DATASET-SEED."""
 
@@ -43,6 +62,11 @@ class SearchRequest(NamedTuple):
     pruner: PrunerChoice
     enqueue: Path | None
     warm_start: str
+
+    @property
+    def plan(self) -> SearchPlan:
+        """What is searched for, without where."""
+        return SearchPlan(self.trials, self.round_size, self.sampler, self.pruner, self.finals, self.timeout)
 
     @property
     def space_file(self) -> Path:

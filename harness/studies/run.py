@@ -69,7 +69,7 @@ def run_search(
         if remaining:
             engine.start_workers()  # they get ready while this process opens MLflow's store
         writer = ExperimentWriter(tracking_uri(), f"search/{dataset.name}", record, device)
-        session = SearchSession(study, Recorder(engine, writer, console), dataset, defaults, request, lock)
+        session = SearchSession(study, Recorder(engine, writer, console), dataset, defaults, request.plan, lock)
         summary = session.finished()
         was_finished = summary is not None
         if summary:

@@ -18,7 +18,7 @@ from harness.studies.finals import Finals
 from harness.studies.fresh_runs import FreshRuns
 from harness.studies.guessing import best_guess
 from harness.studies.model_card import model_card
-from harness.studies.request import SearchRequest
+from harness.studies.request import SearchPlan
 from harness.studies.study import Study
 from harness.studies.summary import Summary, markdown, summarise, warnings
 from harness.studies.trial import StudyDefaults, Trial
@@ -43,7 +43,7 @@ PAGE = "study.html"
 
 
 class SearchSession:
-    """`search` runs the study to its end, as `request` asks. `lock` is the lock of the study."""
+    """`search` runs the study to its end, as `plan` asks. `lock` is the lock of the study."""
 
     def __init__(
         self,
@@ -51,25 +51,25 @@ class SearchSession:
         recorder: Recorder,
         dataset: Dataset,
         defaults: StudyDefaults,
-        request: SearchRequest,
+        plan: SearchPlan,
         lock: Lock,
     ) -> None:
         self._study = study
         self._recorder = recorder
         self._seed = defaults.seed
-        self._request = request
+        self._plan = plan
         self._lock = lock
         validation = split_indices(dataset.train_labels, "search", defaults.seed).validation
         guess = best_guess(dataset.train_labels[validation])
         self._coordinator = Coordinator(study, recorder, defaults, guess, lock.check)
         runs = FreshRuns(recorder, dataset, lock.check)
-        self._finals = Finals(study, runs, dataset, defaults, request.finals)
+        self._finals = Finals(study, runs, dataset, defaults, plan.finals)
 
     def finished(self) -> Summary | None:
         """The summary of a study that has all that was asked for; else None."""
         parent = self._recorder.writer.parent(self._study.name, "study")
         trials = self._study.finished()
-        if parent is None or parent.status != "FINISHED" or len(trials) < self._request.trials:
+        if parent is None or parent.status != "FINISHED" or len(trials) < self._plan.trials:
             return None
         recorded = parent.tags.get(TRIALS)
         if recorded is not None and recorded != _count_run(trials):  # one of the two stores is older than the other
@@ -86,10 +86,10 @@ class SearchSession:
         or no trial is complete.
         """
         self._check_owner()
-        request, recorder = self._request, self._recorder
+        plan, recorder = self._plan, self._recorder
         space = self._study.space
-        params: dict[str, object] = {"seed": self._seed, "round": request.round_size}
-        params |= {"sampler": request.sampler, "pruner": request.pruner}
+        params: dict[str, object] = {"seed": self._seed, "round": plan.round_size}
+        params |= {"sampler": plan.sampler, "pruner": plan.pruner}
         params |= {"network": space.network.spec} if space.network else {}
         recorder.open(self._study.name, "study", params, {SEARCHED: " ".join(space.searched)})
         state: State = "failed"
@@ -100,9 +100,9 @@ class SearchSession:
                 self._check_network(reader)
                 recorder.writer.log_texts(recorder.parent_id, artifacts)
                 self._close_open_runs()
-                self._coordinator.compare_stores()
-                recorder.limit(request.timeout)
-                self._coordinator.run_trials(request.trials, request.round_size)
+                self._compare_stores()
+                recorder.limit(plan.timeout)
+                self._coordinator.run_trials(plan.trials, plan.round_size)
                 failed = 0
                 if not recorder.stopped:
                     failed = self._finals.confirm()
@@ -168,6 +168,13 @@ class SearchSession:
         if closed:
             self._recorder.console.print(f"closed {closed} runs of a process that died, as interrupted")
 
+    def _compare_stores(self) -> None:
+        taken = self._coordinator.compare_stores()
+        if taken and self._plan.is_stored:
+            self._recorder.console.warn(
+                f"--storage lacks {taken} trials of this study: they are taken over from MLflow"
+            )
+
     def _summary(self, parent_id: str) -> Summary | None:
         results = self._finals.results(parent_id)
         return summarise(self._study, results) if results else None
@@ -184,7 +191,7 @@ class SearchSession:
         final = summary.final
         tags = {TRIALS: _count_run(summary.trials), WINNER: str(final.winner.number)}
         tags[CONFIRMED] = " ".join(str(candidate.trial.number) for candidate in final.candidates)
-        confirm_seeds = self._request.finals.confirm_seeds
+        confirm_seeds = self._plan.finals.confirm_seeds
         tags[FRESH_SEEDS] = f"{confirm_seeds} {len(final.tested)}"
         tags |= {COMMAND: this_command(portable=True), SPACE: self._study.space.text()}
         tags[IMPORTANCES] = json.dumps(summary.importances)
@@ -211,7 +218,7 @@ class SearchSession:
             writer.log_texts(parent_id, {PAGE: page})
 
     def _stopped(self, caught: list[int]) -> Stopped:
-        done, total = self._study.done, self._request.trials
+        done, total = self._study.done, self._plan.trials
         what = (
             f"with {done} of {total} trials done" if done < total else "after the trials, before the winner's last test"
         )

@@ -134,6 +134,12 @@ class Space(BaseModel):
         tried = {name: values for name, values in ends.items() if name.startswith(PREFIX) or name == "batch_size"}
         return [first, *(first | {name: value} for name, values in tried.items() for value in values[1:])]
 
+    def ends(self, name: str) -> list[Any]:
+        """Each choice or both ends of a parameter, or its fixed value; [] if it is neither searched nor fixed here."""
+        if name in self.searched:
+            return _ends_of(name, self.searched[name])
+        return [self.fixed[name]] if name in self.fixed else []
+
     def check_sampler(self, sampler: SamplerChoice, trials: int) -> None:
         """Raise `UserError` if this sampler cannot search this space."""
         ranges = sum(isinstance(domain, Range) for domain in self.searched.values())

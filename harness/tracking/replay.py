@@ -80,6 +80,8 @@ def _check_kind(run: TrackedRun) -> None:
     if kind not in TRAINED:
         what = f"a {kind}" if kind else "not a run of this project"
         raise UserError(f"run {run.id} is {what}: give the id of a run that was trained: {', '.join(TRAINED)}")
+    if schema.STUDY in run.tags:
+        raise UserError(f"run {run.id} is a whole search, {run.tags[schema.STUDY]}: replay a trial of that study")
     if schema.DUPLICATE_OF in run.tags:
         raise UserError(
             f"run {run.id} was not trained, it repeats run {run.tags[schema.DUPLICATE_OF]}: replay that one"

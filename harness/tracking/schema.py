@@ -38,6 +38,7 @@ MODEL = "harness.model"
 # The choice that loads the same data again; IGNORED is a JSON list.
 DATA, TARGET, HEADER, IGNORED = "harness.data", "harness.target", "harness.header", "harness.ignored"
 CLAIM_SHA256, QUICK, ARM, SEEDS = "harness.claim_sha256", "harness.quick", "harness.arm", "harness.seeds"
+STUDY = "harness.study"  # of an arm's run that stands for a search: the name of its study
 PROBES = "harness.probes"
 EFFECT_SIZE = "harness.effect_size"  # of a report, followed by claim and estimand: smallest effect that matters over sd
 STACK = "harness.stack"  # how many runs trained together
@@ -55,6 +56,8 @@ MLFLOW_GIT_COMMIT, DATASET_CONTEXT = "mlflow.source.git.commit", "mlflow.data.co
 # but for `system/`, which has a tab of its own.
 PARAM_METRIC = "system/param/"
 TRAINING_SECONDS = "training_seconds"  # of a trial or an arm's run: the sum over its epochs
-TRAINING_COST = "training_cost"  # of a trial: the examples that trained, times the trainable parameters
+# Of a trial: the examples that trained, times the trainable parameters. Of a search, by trial: of all so far.
+TRAINING_COST = "training_cost"
+BEST_ACCURACY = "best_val_accuracy"  # of an arm that is a search, by trial: that of the best one so far
 TRAJECTORY = "trajectory.npy"
 SCORE = "tuning_score"  # of tuning runs: lower is better, absent if infinite

@@ -4,11 +4,11 @@ import io
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from harness.core.config import RunConfig
 from harness.core.errors import Stopped
 from harness.core.metrics import DatasetRecord, EpochMetrics, Reading, logged
+from harness.core.network import NetworkFile
 from harness.storage.process import is_alive, this_process
 from harness.tracking import schema
 from harness.tracking.digest import RunRecord
@@ -21,6 +21,18 @@ from harness.tracking.spool_file import NotWrittenError
 _log = logging.getLogger("harness")
 _LARGEST_BATCH = 1_000  # metrics of one MLflow call
 _INTERRUPTED = ", interrupted"
+
+
+class Config(Protocol):
+    """What a child run is recorded with: a `RunConfig`, or that of a whole search."""
+
+    @property
+    def network(self) -> NetworkFile | None: ...
+
+    @property
+    def content_hash(self) -> str: ...
+
+    def params(self) -> dict[str, Any]: ...
 
 
 class ExperimentWriter:
@@ -105,7 +117,7 @@ class ExperimentWriter:
         parent_id: str,
         name: str,
         kind: schema.Kind,
-        config: RunConfig,
+        config: Config,
         tags: Mapping[str, str],
         runs: Mapping[str, str] | None = None,
         uid: str = "",

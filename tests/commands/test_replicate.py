@@ -312,7 +312,7 @@ def replication(store, claim_file, engine, sha256="ab" * 32):
     data = DatasetRecord("digits", sha256, "source", "", "profile", "digits")
     claim = read_claim(claim_file).with_seeds(2)
     writer = ExperimentWriter(store, "claims/hidden_width", data, "cpu")
-    return Replication(claim, 1_497, Recorder(engine, writer, Console()))
+    return Replication(claim, 1_497, Recorder(engine, writer, Console()), searches=None)
 
 
 def test_tuning_comes_first_then_seed_by_seed_the_longest_runs_first(store, claim_file):

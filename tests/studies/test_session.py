@@ -49,7 +49,7 @@ def session(digits, store, tmp_path):
     recorder = Recorder(Idle(), writer, Console(RichConsole(quiet=True)))
     study = Study(storage, "s", read_space(DEFAULT_SPACE), 420, {})
     defaults = StudyDefaults(420, "digits", "float32")
-    made = SearchSession(study, recorder, digits, defaults, request, Lock(lambda: None, "file"))
+    made = SearchSession(study, recorder, digits, defaults, request.plan, Lock(lambda: None, "file"))
     made.recorder = recorder
     return made
 

@@ -126,3 +126,42 @@ def test_curves_are_read_between_their_points_and_not_outside():
     assert math.isnan(at_step(curve, 4))
     assert log_slope(pd.Series({1: 8.0, 2: 4.0, 4: 2.0})) == pytest.approx(-1)
     assert math.isnan(log_slope(pd.Series({1: 8.0, 2: -4.0})))
+
+
+SEARCH = {
+    "best_val_accuracy": {2: 0.85, 3: 0.85, 4: 0.88},  # the first trial was pruned
+    "training_cost": {2: 3e9, 3: 4e9, 4: 9e9},
+    "test_accuracy": {4: 0.875},
+}
+
+
+def searched(name, at=None, curves=SEARCH, diverged=False):
+    series = {metric: pd.Series(values, dtype=float) for metric, values in curves.items()}
+    return _MEASURES[name](Run("id", diverged, {"sampler": "tpe", "trials": 4}, series.__getitem__), at)
+
+
+def test_a_search_is_measured_by_what_it_had_found():
+    assert searched("best_val_accuracy") == 88 and searched("best_val_accuracy", 3) == 85
+    assert searched("best_val_accuracy", 1) == -math.inf, "nothing was complete"
+    assert searched("best_val_accuracy_by_cost", 8e9) == 85
+    assert searched("best_val_accuracy_by_cost", 1e12) == 88, "it ended before, and keeps what it found"
+    assert searched("best_val_accuracy_by_cost", 1e9) == -math.inf
+    assert [searched("trials_to", at) for at in (80, 85, 86, 88, 88.1)] == [2, 2, 4, 4, math.inf]
+    assert searched("test_accuracy") == 87.5
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "worst"),
+    [
+        ("best_val_accuracy", None, -math.inf),
+        ("best_val_accuracy_by_cost", 1e9, -math.inf),
+        ("trials_to", 50, math.inf),
+        ("test_accuracy", None, -math.inf),
+    ],
+)
+def test_a_search_without_a_complete_trial_counts_as_the_worst(name, at, worst):
+    assert searched(name, at, curves={}, diverged=True) == worst
+
+
+def test_a_winner_that_may_diverge_counts_as_the_worst():
+    assert searched("test_accuracy", curves={"test_accuracy": {4: math.nan}}) == -math.inf

@@ -60,3 +60,15 @@ def test_a_target_is_the_lowest_loss_that_all_runs_reach(changes, at):
     evidence = Evidence(estimand(**changes))
     set_nearer_targets(evidence)
     assert [one.at for one in evidence.claim.estimands] == [at]
+
+
+def test_an_accuracy_is_lowered_to_the_one_that_all_searches_reach():
+    class Searches(Evidence):
+        def curve(self, run_id, metric):
+            assert metric == "best_val_accuracy"
+            return pd.Series({1: 0.5, 2: 0.87659 if run_id == "a 1" else 0.9})
+
+    for at, judged_at in ((89, 87.65), (80, 80)):
+        evidence = Searches(estimand("trials_to", at))
+        set_nearer_targets(evidence)
+        assert [one.at for one in evidence.claim.estimands] == [judged_at]
