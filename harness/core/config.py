@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.core.defaults import BESIDE_SGD, LESSON, LESSON_SEED, OPTIONAL, LrSchedule, OptimizerName, Precision
+from harness.core.defaults import LESSON, LESSON_SEED, OPTIONAL, LrSchedule, OptimizerName, Precision
 from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile, Scalar, parse_scalar, quoted, split_network_params
 from harness.core.validation import describe
@@ -93,11 +93,6 @@ class RunConfig(BaseModel):
                 raise ValueError(f"{PREFIX}{name}: {name!r} is no name of a Python argument")
             if name in _RESERVED:
                 raise ValueError(f"{PREFIX}{name}: {name!r} means something else in every config; call it otherwise")
-
-    @property
-    def is_plain_sgd(self) -> bool:
-        """Whether it is the lesson's optimizer: SGD with momentum at a constant lr."""
-        return all(getattr(self, name) == OPTIONAL[name] for name in BESIDE_SGD)
 
     def params(self) -> dict[str, Any]:
         """The fields that are set, each as one value, as MLflow records them; `parse_params` gives the config back."""

@@ -19,6 +19,7 @@ from harness.training.probes.registry import read_gradients
 from harness.training.stacked.loop import shape_of
 from harness.training.stacked.matmul import BatchedMatmul, use_matmul_backend
 from harness.training.stacked.mlp import StackedMLP
+from harness.training.stacked.weights import Sgd
 
 # Limits of a stack, so that little is lost with a worker and all measured widths fit in memory. Those for a GPU are
 # estimates: no GPU was available.
@@ -123,8 +124,8 @@ def _updates(config: RunConfig, dataset: Dataset, models: Sequence[MLP]) -> Iter
     """Seconds of an update of a stack, several times: each the minimum of some in a row, because the weights may not be
     in the cache at first."""
     runs, weights, labels = len(models), models[0].hidden.weight, dataset.train_labels
-    gamma = weights.new_full((runs,), 0.5)
-    stack = StackedMLP(models, dataset.train_inputs, gamma, BatchedMatmul(config.precision))
+    sgd = Sgd(weights.new_full((runs,), 0.5), weights.new_zeros(runs), weights.new_ones(runs))
+    stack = StackedMLP(models, dataset.train_inputs, sgd, BatchedMatmul(config.precision))
     step = weights.new_zeros(runs, 1, 1)
     count = _REPEATS * _IN_A_ROW
     images = torch.randint(len(labels), (count, runs, config.batch_size), device=weights.device)

@@ -126,6 +126,17 @@ def make_schedule(config: RunConfig, optimizer: Optimizer) -> LRScheduler | None
     return SequentialLR(optimizer, [LinearLR(optimizer, total_iters=warmup), main], milestones=[warmup])
 
 
+def learning_rates(config: RunConfig) -> Iterator[float]:
+    """The lr of each epoch."""
+    optimizer = make_optimizer(config, [Parameter(torch.zeros(()))])
+    schedule = make_schedule(config, optimizer)
+    while True:
+        yield optimizer.param_groups[0]["lr"]
+        if schedule:
+            optimizer.step()  # nothing moves, and the schedule does not warn that it comes first
+            schedule.step()
+
+
 def with_evaluations(
     metrics: EpochMetrics, model: Model, dataset: Dataset, validation: Tensor, watch_test: bool
 ) -> EpochMetrics:

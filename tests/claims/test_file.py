@@ -461,7 +461,6 @@ def test_arms_may_have_other_optimizers_and_schedules(tmp_path):
     assert list(claim.arms) == ["sgd 0.1", "adam 0.1", "sgd 0.2", "adam 0.2", "momentum"]
     config = claim.config(claim.arms["adam 0.2"], 5)
     assert (config.optimizer, config.lr, config.lr_schedule) == ("adam", 0.2, "cosine")
-    assert not config.is_plain_sgd
 
 
 def test_the_steps_of_sgd_are_not_measured_on_another_optimizer(tmp_path):

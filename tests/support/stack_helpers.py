@@ -21,6 +21,10 @@ def mixture(**common):
         config(batch_norm=True, gamma=0.5, seed=3, epochs=2, **common),
         config(standardize=True, lr=0.01, gamma=0.99, seed=4, **common),
         config(standardize=True, batch_norm=True, seed=5, **common),
+        config(gamma=0.9, lr=0.02, nesterov=True, weight_decay=0.01, seed=6, **common),
+        config(gamma=0.8, batch_norm=True, nesterov=True, lr_schedule="cosine", warmup_epochs=1, seed=7, **common),
+        config(lr_schedule="step", weight_decay=0.05, seed=8, **common),
+        config(gamma=0.9, lr=0.03, lr_schedule="cosine", weight_decay=0.001, seed=9, **common),
     ]
 
 

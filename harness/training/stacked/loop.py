@@ -15,20 +15,21 @@ from harness.core.config import RunConfig
 from harness.core.metrics import EpochMetrics
 from harness.core.seeds import derive
 from harness.data.dataset import Dataset, batch_size_error, split_indices
-from harness.training.loop import Observer, with_evaluations
+from harness.training.loop import Observer, learning_rates, with_evaluations
 from harness.training.model import MLP
 from harness.training.stacked.cuda_graph import CudaGraphUpdate
 from harness.training.stacked.matmul import BatchedMatmul
 from harness.training.stacked.mlp import Batch, StackedMLP
+from harness.training.stacked.weights import Sgd
 
 
 def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
     """What runs must have in common to share a stack; None if a run has to train alone, by `train`.
 
     Rows of a table and toys train alone, and so does one hidden unit, whose products would depend on the stack. So do
-    other optimizers than SGD with momentum at a constant lr, and networks of the user's own.
+    other optimizers than SGD, and networks of the user's own.
     """
-    is_stacked = config.dataset == dataset.name and dataset.max_level is not None and config.is_plain_sgd
+    is_stacked = config.dataset == dataset.name and dataset.max_level is not None and config.optimizer == "sgd"
     if not is_stacked or config.hidden == 1 or config.network is not None:
         return None
     return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
@@ -64,10 +65,16 @@ class StackedTrainer:
         self._running = list(range(len(configs)))
         self._dropped: set[int] = set()
         like = models[0].hidden.weight.detach()
-        gamma = like.new_tensor([config.gamma for config in configs])
-        self._step = (-like.new_tensor([config.lr for config in configs]) / (1 - gamma)).view(-1, 1, 1)
+        sgd = Sgd(
+            gamma=like.new_tensor([config.gamma for config in configs]),
+            decay=like.new_tensor([config.weight_decay for config in configs]),
+            on_path=like.new_tensor([config.gamma if config.nesterov else 1.0 for config in configs]),
+        )
+        self._schedules = [learning_rates(config) for config in configs]
+        self._rates = [next(schedule) for schedule in self._schedules]
+        self._step = self._steps(like)
         with_gradients = any(observer is not None and observer.reads_gradients for observer in self._observers)
-        self._stack = StackedMLP(models, dataset.train_inputs, gamma, BatchedMatmul(first.precision), with_gradients)
+        self._stack = StackedMLP(models, dataset.train_inputs, sgd, BatchedMatmul(first.precision), with_gradients)
         self._update = self._update_function()
 
     def epochs(self) -> Iterator[dict[int, EpochMetrics]]:
@@ -97,6 +104,22 @@ class StackedTrainer:
                 self._step = self._step[rows]
                 self._update = self._update_function()
 
+    def _change_lr(self) -> None:
+        """Give each run the lr of the next epoch."""
+        before = [self._rates[number] for number in self._running]
+        for number in self._running:
+            self._rates[number] = next(self._schedules[number])
+        factors = [self._rates[number] / old for number, old in zip(self._running, before, strict=True)]
+        if any(factor != 1 for factor in factors):
+            self._stack.change_lr(self._step.new_tensor(factors))
+            self._step = self._steps(self._step)
+
+    def _steps(self, like: Tensor) -> Tensor:
+        """−η / (1 − γ) of the running runs, [runs, 1, 1]."""
+        rate = like.new_tensor([self._rates[number] for number in self._running])
+        gamma = like.new_tensor([self._configs[number].gamma for number in self._running])
+        return (-rate / (1 - gamma)).view(-1, 1, 1)
+
     def _update_function(self) -> Callable[[Batch, Tensor], tuple[Tensor, Tensor]]:
         return (
             CudaGraphUpdate(self._stack, self._configs[0].batch_size).update
@@ -105,6 +128,8 @@ class StackedTrainer:
         )
 
     def _train_epoch(self, limit: int | None) -> dict[int, EpochMetrics]:
+        if self._epoch:
+            self._change_lr()
         self._epoch += 1
         batches = self._batches()
         sums, hits, sizes = [], [], []

@@ -14,7 +14,7 @@ from harness.training.inputs import GreyLevels
 from harness.training.model import MLP
 from harness.training.stacked.matmul import FLOAT32, BatchedMatmul, aligned
 from harness.training.stacked.norms import HiddenNorm, InputNorm, PixelStatistics
-from harness.training.stacked.weights import Weight
+from harness.training.stacked.weights import Sgd, Weight
 
 _PART = 512  # images of a run that are processed at once, so that the results fit in a cache
 
@@ -48,12 +48,12 @@ class _Buffers(NamedTuple):
 class StackedMLP:
     """The stack of `models`, one per run and equal in shape. They become views of it, so they are always up to date.
 
-    `images`: uint8 [n, height, width]; `gamma`: [runs], in the models' floating point type. `with_gradients` keeps the
-    gradients of the last update in the models' `.grad`, at the cost of a second product for each.
+    `images`: uint8 [n, height, width]; `sgd` in the models' floating point type. `with_gradients` keeps the gradients
+    of the last update in the models' `.grad`, at the cost of a second product for each.
     """
 
     def __init__(
-        self, models: Sequence[MLP], images: Tensor, gamma: Tensor, matmul: BatchedMatmul, with_gradients: bool = False
+        self, models: Sequence[MLP], images: Tensor, sgd: Sgd, matmul: BatchedMatmul, with_gradients: bool = False
     ) -> None:
         first = models[0]
         assert isinstance(first.scale, GreyLevels), "a stack takes images"
@@ -61,12 +61,12 @@ class StackedMLP:
         self._level = first.scale.max_level
         self._images = images.flatten(1)
         self._matmul = matmul
-        self._hidden = Weight(torch.stack([model.hidden.weight.detach() for model in models]), gamma)
-        self._output = Weight(torch.stack([model.output.weight.detach() for model in models]), gamma)
-        self._input_norm = InputNorm([m.standardize for m in models], [m.normalize for m in models], gamma)
+        self._hidden = Weight(torch.stack([model.hidden.weight.detach() for model in models]), sgd)
+        self._output = Weight(torch.stack([model.output.weight.detach() for model in models]), sgd)
+        self._input_norm = InputNorm([m.standardize for m in models], [m.normalize for m in models], sgd)
         self._hidden_norm = None
         if not isinstance(first.normalize_hidden, nn.Identity):
-            self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, gamma)
+            self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, sgd)
         self._weights = [self._hidden, self._output]
         self._weights += [self._input_norm.norm.scale] if self._input_norm.norm.learns else []
         self._weights += [self._hidden_norm.norm.scale] if self._hidden_norm else []
@@ -86,6 +86,11 @@ class StackedMLP:
         self.models = [self.models[row] for row in rows]
         self._buffers = {}
         self._bind_all()
+
+    def change_lr(self, factor: Tensor) -> None:
+        """Go on with an lr of `factor` [runs] times that before."""
+        for weight in self._weights:
+            weight.change_lr(factor)
 
     @property
     def needs_statistics(self) -> bool:
@@ -117,7 +122,7 @@ class StackedMLP:
             self._input_norm.begin_batch(self._hidden.values, batch.statistics)
         log_probabilities, hits = self._process(batch, step)
         for weight in self._weights:
-            weight.apply_momentum()
+            weight.move(step.flatten() * size)
         if self._with_gradients:
             for weight in self._weights:
                 weight.divide_gradient(step.flatten() * size)
