@@ -28,6 +28,25 @@ def mixture(**common):
     ]
 
 
+def optimizers(**common):
+    """Runs that torch.optim moves, in a stack of their own.
+
+    BatchNorm after the hidden layer takes the input's shift out again, so that BatchNorm's bias there has no gradient
+    but rounding, which these optimizers scale up: such runs cannot be compared.
+    """
+    has_bias = not common.get("hidden_batch_norm", False)
+    return [
+        config(optimizer="adam", lr=0.003, **common),
+        config(optimizer="adam", lr=0.01, batch_norm=has_bias, weight_decay=0.01, seed=2, epochs=2, **common),
+        config(optimizer="adamw", lr=0.002, weight_decay=0.05, lr_schedule="cosine", warmup_epochs=1, seed=3, **common),
+        config(optimizer="rmsprop", lr=0.001, gamma=0.5, standardize=True, seed=4, **common),
+        config(optimizer="rmsprop", lr=0.002, batch_norm=has_bias, lr_schedule="step", seed=5, **common),
+    ]
+
+
+MIXTURES = {"SGD": mixture, "other optimizers": optimizers}
+
+
 def train_together(configs, dataset, models, **options):
     """The records of each run, times left out."""
     records = [[] for _ in configs]

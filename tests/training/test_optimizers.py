@@ -115,11 +115,12 @@ def test_fields_that_do_not_go_together_are_one_line(fields, message):
     assert message in str(error.value)
 
 
-def test_only_sgd_shares_a_stack(digits):
+def test_sgd_shares_a_stack_and_other_optimizers_another(digits):
+    sgd, other = shape_of(config_of(), digits), shape_of(config_of(optimizer="adam"), digits)
+    assert sgd != other and None not in (sgd, other)
     for fields, _ in CASES.values():
-        is_sgd = fields.get("optimizer", "sgd") == "sgd"
-        assert (shape_of(config_of(**fields), digits) is not None) == is_sgd
-    assert shape_of(config_of(lr_schedule="cosine", warmup_epochs=1), digits) == shape_of(config_of(), digits)
+        assert shape_of(config_of(**fields), digits) == (sgd if fields.get("optimizer", "sgd") == "sgd" else other)
+    assert shape_of(config_of(lr_schedule="cosine", warmup_epochs=1), digits) == sgd
 
 
 def test_a_config_without_them_is_called_as_before():

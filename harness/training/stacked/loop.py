@@ -15,7 +15,7 @@ from harness.core.config import RunConfig
 from harness.core.metrics import EpochMetrics
 from harness.core.seeds import derive
 from harness.data.dataset import Dataset, batch_size_error, split_indices
-from harness.training.loop import Observer, learning_rates, with_evaluations
+from harness.training.loop import Observer, learning_rates, make_optimizer, with_evaluations
 from harness.training.model import MLP
 from harness.training.stacked.cuda_graph import CudaGraphUpdate
 from harness.training.stacked.matmul import BatchedMatmul
@@ -27,12 +27,14 @@ def shape_of(config: RunConfig, dataset: Dataset) -> Hashable | None:
     """What runs must have in common to share a stack; None if a run has to train alone, by `train`.
 
     Rows of a table and toys train alone, and so does one hidden unit, whose products would depend on the stack. So do
-    other optimizers than SGD, and networks of the user's own.
+    networks of the user's own.
     """
-    is_stacked = config.dataset == dataset.name and dataset.max_level is not None and config.optimizer == "sgd"
+    is_stacked = config.dataset == dataset.name and dataset.max_level is not None
     if not is_stacked or config.hidden == 1 or config.network is not None:
         return None
-    return config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
+    is_sgd = config.optimizer == "sgd"
+    shape = config.batch_size, config.split, config.hidden, config.hidden_batch_norm, config.updates, config.precision
+    return (*shape, is_sgd)
 
 
 class StackedTrainer:
@@ -65,11 +67,16 @@ class StackedTrainer:
         self._running = list(range(len(configs)))
         self._dropped: set[int] = set()
         like = models[0].hidden.weight.detach()
-        sgd = Sgd(
-            gamma=like.new_tensor([config.gamma for config in configs]),
-            decay=like.new_tensor([config.weight_decay for config in configs]),
-            on_path=like.new_tensor([config.gamma if config.nesterov else 1.0 for config in configs]),
-        )
+        sgd, self._optimizers = None, []
+        if first.optimizer == "sgd":
+            sgd = Sgd(
+                gamma=like.new_tensor([config.gamma for config in configs]),
+                decay=like.new_tensor([config.weight_decay for config in configs]),
+                on_path=like.new_tensor([config.gamma if config.nesterov else 1.0 for config in configs]),
+            )
+        else:
+            pairs = zip(configs, models, strict=True)
+            self._optimizers = [make_optimizer(config, model.parameters()) for config, model in pairs]
         self._schedules = [learning_rates(config) for config in configs]
         self._rates = [next(schedule) for schedule in self._schedules]
         self._step = self._steps(like)
@@ -110,12 +117,14 @@ class StackedTrainer:
         for number in self._running:
             self._rates[number] = next(self._schedules[number])
         factors = [self._rates[number] / old for number, old in zip(self._running, before, strict=True)]
-        if any(factor != 1 for factor in factors):
+        if not self._optimizers and any(factor != 1 for factor in factors):
             self._stack.change_lr(self._step.new_tensor(factors))
             self._step = self._steps(self._step)
 
     def _steps(self, like: Tensor) -> Tensor:
-        """−η / (1 − γ) of the running runs, [runs, 1, 1]."""
+        """−η / (1 − γ) of the running runs, [runs, 1, 1]; 1 if an optimizer moves them."""
+        if self._optimizers:
+            return like.new_ones(len(self._running), 1, 1)
         rate = like.new_tensor([self._rates[number] for number in self._running])
         gamma = like.new_tensor([self._configs[number].gamma for number in self._running])
         return (-rate / (1 - gamma)).view(-1, 1, 1)
@@ -136,11 +145,15 @@ class StackedTrainer:
         finite = dict.fromkeys(self._running, True)
         observed = any(self._observers[number] for number in self._running)
         start, observing = time.perf_counter(), 0.0
+        for number in self._running if self._optimizers else ():
+            self._optimizers[number].param_groups[0]["lr"] = self._rates[number]
         for batch in batches:
             if self._updates == limit:
                 break
             size = batch.labels.shape[2]
             log_probabilities, right = self._update(batch, self._step / size)
+            for number in self._running if self._optimizers else ():
+                self._optimizers[number].step()
             self._updates += 1
             sums.append(log_probabilities)
             hits.append(right)

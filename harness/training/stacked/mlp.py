@@ -49,11 +49,17 @@ class StackedMLP:
     """The stack of `models`, one per run and equal in shape. They become views of it, so they are always up to date.
 
     `images`: uint8 [n, height, width]; `sgd` in the models' floating point type. `with_gradients` keeps the gradients
-    of the last update in the models' `.grad`, at the cost of a second product for each.
+    of the last update in the models' `.grad`, at the cost of a second product for each. With `sgd` None an update does
+    nothing else.
     """
 
     def __init__(
-        self, models: Sequence[MLP], images: Tensor, sgd: Sgd, matmul: BatchedMatmul, with_gradients: bool = False
+        self,
+        models: Sequence[MLP],
+        images: Tensor,
+        sgd: Sgd | None,
+        matmul: BatchedMatmul,
+        with_gradients: bool = False,
     ) -> None:
         first = models[0]
         assert isinstance(first.scale, GreyLevels), "a stack takes images"
@@ -61,17 +67,18 @@ class StackedMLP:
         self._level = first.scale.max_level
         self._images = images.flatten(1)
         self._matmul = matmul
+        like = first.hidden.weight.detach()
         self._hidden = Weight(torch.stack([model.hidden.weight.detach() for model in models]), sgd)
         self._output = Weight(torch.stack([model.output.weight.detach() for model in models]), sgd)
-        self._input_norm = InputNorm([m.standardize for m in models], [m.normalize for m in models], sgd)
+        self._input_norm = InputNorm([m.standardize for m in models], [m.normalize for m in models], like, sgd)
         self._hidden_norm = None
         if not isinstance(first.normalize_hidden, nn.Identity):
-            self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, sgd)
+            self._hidden_norm = HiddenNorm([m.normalize_hidden for m in models], first.hidden.out_features, like, sgd)
         self._weights = [self._hidden, self._output]
         self._weights += [self._input_norm.norm.scale] if self._input_norm.norm.learns else []
         self._weights += [self._hidden_norm.norm.scale] if self._hidden_norm else []
-        self._with_gradients = with_gradients
-        if with_gradients:
+        self._divides_gradients = with_gradients and sgd is not None
+        if with_gradients or sgd is None:
             for weight in self._weights:
                 weight.track_gradient()
         self._buffers: dict[int, _Buffers] = {}
@@ -113,7 +120,7 @@ class StackedMLP:
     def update(self, batch: Batch, step: Tensor) -> tuple[Tensor, Tensor]:
         """One update of every run: its sum of log-probabilities [runs], and its number of correct predictions [runs].
 
-        `step` [runs, 1, 1]: −η / (1 − γ) / size.
+        `step` [runs, 1, 1]: −η / (1 − γ) / size; 1 / size without `sgd`.
         """
         size = batch.labels.shape[2]
         for weight in self._weights:
@@ -123,7 +130,7 @@ class StackedMLP:
         log_probabilities, hits = self._process(batch, step)
         for weight in self._weights:
             weight.move(step.flatten() * size)
-        if self._with_gradients:
+        if self._divides_gradients:
             for weight in self._weights:
                 weight.divide_gradient(step.flatten() * size)
         return log_probabilities, hits

@@ -25,16 +25,16 @@ class Norm:
     A run without BatchNorm keeps weight 1 and bias 0; `learned` [runs, 1, 1] is 0 for it, else 1.
     """
 
-    def __init__(self, parts: Sequence[nn.Module], features: int, sgd: Sgd) -> None:
+    def __init__(self, parts: Sequence[nn.Module], features: int, like: Tensor, sgd: Sgd | None) -> None:
         norms = [part if isinstance(part, _BatchNorm) else None for part in parts]
-        ones = sgd.gamma.new_ones(features)
+        ones = like.new_ones(features)
         scale, running = torch.stack([ones, 0 * ones]), torch.stack([0 * ones, ones])
-        learned = sgd.gamma.new_tensor([float(norm is not None) for norm in norms])
+        learned = like.new_tensor([float(norm is not None) for norm in norms])
         self.learned = learned.view(-1, 1, 1)
         self.learns = any(norms)
         self.scale = Weight(
             torch.stack([scale if norm is None else _both(norm.weight, norm.bias) for norm in norms]),
-            sgd._replace(decay=sgd.decay * learned),
+            sgd and sgd._replace(decay=sgd.decay * learned),
         )
         self.running = torch.stack([
             running if norm is None else _both(norm.running_mean, norm.running_var) for norm in norms
@@ -79,11 +79,13 @@ class PixelStatistics(NamedTuple):
 class InputNorm:
     """Plain input, fixed standardization or BatchNorm, per run: x̂ = s·x + t, with one s and t for each run."""
 
-    def __init__(self, given: Sequence[nn.Module], normalize: Sequence[nn.Module], sgd: Sgd) -> None:
-        self.norm = Norm(normalize, 1, sgd)
+    def __init__(
+        self, given: Sequence[nn.Module], normalize: Sequence[nn.Module], like: Tensor, sgd: Sgd | None
+    ) -> None:
+        self.norm = Norm(normalize, 1, like, sgd)
         fixed = [part if isinstance(part, Standardize) else None for part in given]
-        self._mean = sgd.gamma.new_tensor([[part.mean.item() if part else 0.0] for part in fixed])
-        self._sd = sgd.gamma.new_tensor([[part.sd.item() if part else 1.0] for part in fixed])
+        self._mean = like.new_tensor([[part.mean.item() if part else 0.0] for part in fixed])
+        self._sd = like.new_tensor([[part.sd.item() if part else 1.0] for part in fixed])
         self.is_needed = self.norm.learns or any(fixed)
 
     def select(self, rows: Tensor) -> None:
@@ -133,8 +135,8 @@ class InputNorm:
 class HiddenNorm:
     """BatchNorm of the hidden layer's sums, [runs, hidden, size], for all runs of a stack."""
 
-    def __init__(self, parts: Sequence[nn.Module], hidden: int, sgd: Sgd) -> None:
-        self.norm = Norm(parts, hidden, sgd)
+    def __init__(self, parts: Sequence[nn.Module], hidden: int, like: Tensor, sgd: Sgd | None) -> None:
+        self.norm = Norm(parts, hidden, like, sgd)
 
     def select(self, rows: Tensor) -> None:
         """Keep these runs only."""

@@ -29,11 +29,16 @@ class Weight:
 
     Between `begin_batch` and `move`, the changes of a batch are added to z, or, if the batch is processed in parts,
     collected first. `gradient`, if it is not None, collects them too. What no run needs is the same tensor as w.
+
+    With `sgd` None nothing moves here: `gradient` alone collects what is added, for an optimizer to use.
     """
 
-    def __init__(self, values: Tensor, sgd: Sgd) -> None:
+    def __init__(self, values: Tensor, sgd: Sgd | None) -> None:
         self.values = _aligned(values)
         self.gradient: Tensor | None = None
+        self._moves = sgd is not None
+        none = values.new_zeros(len(values))
+        sgd = sgd or Sgd(none, none, none + 1)
         self._gamma, self._decay, self._on_path = (part.view(-1, *[1] * (values.dim() - 1)) for part in sgd)
         self._decays = bool(sgd.decay.any())
         self._change: Tensor | None = None  # never reallocated: a CUDA graph writes to it
@@ -49,7 +54,7 @@ class Weight:
             self._change = _aligned(torch.zeros_like(self.values)) if self._change is None else self._change.zero_()
             self._targets = [self._change]
         else:
-            self._targets = [self.extrapolated]
+            self._targets = [self.extrapolated] if self._moves else []
             if self.gradient is not None:
                 self._targets.append(self.gradient.zero_())
 
@@ -66,7 +71,8 @@ class Weight:
     def move(self, step: Tensor) -> None:
         """Update w from z. `step` [runs]: −η/(1 − γ)."""
         if self._in_parts and self._change is not None:
-            self.extrapolated.add_(self._change)
+            if self._moves:
+                self.extrapolated.add_(self._change)
             if self.gradient is not None:
                 self.gradient.copy_(self._change)
         if self._decays:

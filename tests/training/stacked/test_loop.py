@@ -5,7 +5,7 @@ import time
 
 import pytest
 import torch
-from support.stack_helpers import SHAPES, config, mixture, models_of, timeless, train_together
+from support.stack_helpers import MIXTURES, SHAPES, config, mixture, models_of, optimizers, timeless, train_together
 
 from harness.training.loop import train
 from harness.training.model import initial_model
@@ -16,10 +16,11 @@ from harness.training.stacked.matmul import use_matmul_backend
 from harness.training.stacked.matmul_backend import choose_matmul_backend
 
 
+@pytest.mark.parametrize("mixed", MIXTURES.values(), ids=MIXTURES)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_every_run_of_a_stack_is_what_train_makes_of_it(digits, shape):
+def test_every_run_of_a_stack_is_what_train_makes_of_it(digits, shape, mixed):
     """In float64, where what is left is rounding: losses, accuracies, counts, and every number of the trained model."""
-    configs = mixture(**shape)
+    configs = mixed(**shape)
     models = models_of(configs, digits, torch.float64)
     records = train_together(configs, digits, models, watch_test=True)
     for one, model, mine in zip(configs, models, records, strict=True):
@@ -74,10 +75,11 @@ def test_the_clock_stands_still_for_probes_and_not_for_what_they_wait_for(digits
 
 @pytest.mark.parametrize("products", ["default", "onednn"])
 @pytest.mark.parametrize("shape", [*SHAPES.values(), *ODD_SHAPES.values()], ids=[*SHAPES, *ODD_SHAPES])
-def test_no_bit_of_a_run_depends_on_what_shares_its_stack(digits, shape, products):
+@pytest.mark.parametrize("mixed", MIXTURES.values(), ids=MIXTURES)
+def test_no_bit_of_a_run_depends_on_what_shares_its_stack(digits, shape, products, mixed):
     if products == "onednn" and choose_matmul_backend() != "onednn":
         pytest.skip("oneDNN is not what this machine takes")
-    configs = mixture(**shape)
+    configs = mixed(**shape)
     with use_matmul_backend(products):
         models = models_of(configs, digits)
         records = train_together(configs, digits, models)
@@ -115,11 +117,22 @@ def test_a_run_that_leaves_keeps_its_weights_and_the_others_theirs(digits):
     assert torch.equal(models[4].hidden.weight, alone.hidden.weight)
 
 
+def test_an_optimizer_keeps_its_state_when_others_leave(digits):
+    configs = optimizers()
+    models = models_of(configs, digits)
+    records = train_together(configs, digits, models)
+    assert [len(run) for run in records] == [3, 2, 3, 3, 3]
+    (alone,) = models_of([configs[4]], digits)
+    train_together([configs[4]], digits, [alone])
+    assert torch.equal(models[4].hidden.weight, alone.hidden.weight)
+
+
 PROBES = ("loss", "roughness", "path", "trajectory")
 
 
-def test_probes_see_in_a_stack_what_they_see_in_train(digits):
-    configs, names = mixture(), PROBES[:3]
+@pytest.mark.parametrize("mixed", MIXTURES.values(), ids=MIXTURES)
+def test_probes_see_in_a_stack_what_they_see_in_train(digits, mixed):
+    configs, names = mixed(), PROBES[:3]
     models = models_of(configs, digits, torch.float64)
     observers = [Probes(names, one, digits, model) for one, model in zip(configs, models, strict=True)]
     records = train_together(configs, digits, models, observers=observers)
