@@ -48,6 +48,7 @@ bench: $(READY_DEV)
 	@$(BIN)/python benchmarks/epoch_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/search_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/growth_cost.py $(ARGS)
+	@$(BIN)/python benchmarks/optimizer_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/memory_cost.py $(ARGS)
 	@$(BIN)/python benchmarks/gpu_cost.py $(ARGS)
 

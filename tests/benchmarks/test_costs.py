@@ -67,6 +67,16 @@ def test_memory_by_workers(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.fashion_mnist
+def test_an_epoch_by_optimizer(tmp_path):
+    printed, cost = run(tmp_path, "optimizer_cost", "--quick")
+    seconds = cost["seconds_of_an_epoch_of_a_run"]
+    assert list(seconds) == ["32", "128"]
+    assert printed.count("Adam ") == 2 and printed.count("RMSprop ") == 2
+    assert all(value > 0 for size in seconds.values() for ways in size.values() for value in ways.values())
+
+
+@pytest.mark.slow
+@pytest.mark.fashion_mnist
 def test_many_runs_on_one_device(tmp_path):
     printed, cost = run(tmp_path, "gpu_cost", "--quick", "--device", "cpu")
     assert printed.startswith(f"20 runs of 2 epochs on the CPU: {cost['seconds']:.1f} s\n")
@@ -82,7 +92,9 @@ def test_without_a_gpu_many_runs_are_skipped_by_name():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["epoch_cost", "search_cost", "growth_cost", "memory_cost", "update_profile"])
+@pytest.mark.parametrize(
+    "name", ["epoch_cost", "search_cost", "growth_cost", "memory_cost", "optimizer_cost", "update_profile"]
+)
 def test_without_the_data_it_is_one_line(tmp_path, name):
     done = subprocess.run(
         [sys.executable, str(PROJECT / "benchmarks" / f"{name}.py"), "--data-dir", str(tmp_path)],
