@@ -13,6 +13,7 @@ from harness.tracking.reader import ExperimentReader, TrackedRun, check_digest, 
 from harness.tracking.replay import TRAINED, replay_run
 
 _DIFFERENT = 1  # exit status
+_NOT_TRAINED = {schema.DUPLICATE_OF, schema.RESTORED, schema.STUDY}  # runs with one of these tags
 
 
 class Verified(NamedTuple):
@@ -45,7 +46,7 @@ def verify(uri: str, name: str, replays: int, data_dir: Path | None) -> None:
         runs += verified.as_recorded + verified.before
     console.print("a digest stops accidents, not forgers: whoever can change a number can write its digest too")
     can_replay = [run for run in runs if run.tags[schema.KIND] in TRAINED]
-    can_replay = [run for run in can_replay if not {schema.DUPLICATE_OF, schema.RESTORED} & run.tags.keys()]
+    can_replay = [run for run in can_replay if not _NOT_TRAINED & run.tags.keys()]
     can_replay = [run for run in can_replay if run.tags[schema.STATE] in ("complete", "pruned", "diverged")]
     for run in random.sample(can_replay, min(replays, len(can_replay))):
         console.print("")
@@ -60,16 +61,27 @@ def verify(uri: str, name: str, replays: int, data_dir: Path | None) -> None:
 
 
 def _find(uri: str, name: str) -> list[tuple[str, TrackedRun]]:
-    """The studies called `name`, and the replications of the claim called so, or of that file."""
+    """The studies called `name`, and the replications of the claim called so, or of that file, with their searches."""
     name = Path(name).stem if name.endswith(".toml") else name
     studies, claims = parents_anywhere(uri, "study"), parents_anywhere(uri, "claim")
     found = [one for one in studies if one[1].name == name]
-    found += [one for one in claims if name in (one[1].name, one[1].params.get("claim"))]
+    replications = [one for one in claims if name in (one[1].name, one[1].params.get("claim"))]
+    searches = _searches_of(uri, replications)
+    found += replications + [one for one in studies if one[1].name in searches]
     if not found:
         known = [run.name for _, run in studies] + [run.params.get("claim", run.name) for _, run in claims]
         there = ", ".join(dict.fromkeys(known)) or "none"
         raise UserError(f"no claim or study in {without_password(uri)} is called {name!r}; there are: {there}")
     return found
+
+
+def _searches_of(uri: str, replications: Sequence[tuple[str, TrackedRun]]) -> set[str]:
+    """The names of the studies that are searches of these replications."""
+    names = set()
+    for experiment, parent in replications:
+        runs = ExperimentReader(uri, experiment).children(parent.id, "arm")
+        names |= {run.tags[schema.STUDY] for run in runs if schema.STUDY in run.tags}
+    return names
 
 
 def _compare(reader: ExperimentReader, parent: TrackedRun) -> Verified:

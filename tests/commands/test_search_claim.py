@@ -160,6 +160,18 @@ def test_a_whole_search_is_not_replayed_but_its_trials_are(replicated, command):
     assert again.returncode == 0 and "the same, bit for bit" in again.stdout
 
 
+@pytest.mark.slow
+def test_a_claim_is_verified_with_its_searches(replicated, command):
+    folder, _ = replicated
+    done = command("harness.verify", "small", "--replay", "1", MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db")
+    assert done.returncode == 0, done.stderr
+    counts = re.findall(
+        r"^small-\w+(?:-\w+-\d000)? \(run \w+\): (\d+) of \1 runs are as they were", done.stdout, re.MULTILINE
+    )
+    assert len(counts) == 5 and counts.count("4") == 1
+    assert done.stdout.count("the same, bit for bit") == 1
+
+
 def test_nothing_is_left_to_do(replicated):
     folder, _ = replicated
     status, output, errors = ended(replicate(folder))
