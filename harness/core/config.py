@@ -7,7 +7,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.core.defaults import LESSON, LESSON_SEED, OPTIONAL, LrSchedule, OptimizerName, Precision
+from harness.core.defaults import (
+    LESSON,
+    LESSON_SEED,
+    OPTIONAL,
+    OWN_MOMENTUM,
+    LrSchedule,
+    OptimizerName,
+    Precision,
+)
 from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile, Scalar, parse_scalar, quoted, split_network_params
 from harness.core.validation import describe
@@ -69,7 +77,7 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RunConfig":
-        if self.optimizer in ("adam", "adamw") and self.gamma:
+        if self.optimizer in OWN_MOMENTUM and self.gamma:
             raise ValueError(f"gamma is {self.gamma}: {self.optimizer} has momentum of its own; it should be 0")
         if self.optimizer == "adamw" and not self.weight_decay:
             raise ValueError("weight_decay is 0: adamw without it is adam; torch's own value is 0.01")

@@ -12,6 +12,7 @@ SamplerChoice = Literal["tpe", "random", "qmc", "gp", "cmaes", "grid"]
 PrunerChoice = Literal["median", "none"]
 MatmulBackend = Literal["default", "onednn"]  # torch's own choice, or oneDNN
 
+OWN_MOMENTUM: tuple[OptimizerName, ...] = ("adam", "adamw")  # with them gamma is 0
 # What the lesson's optimizer, SGD with momentum at a constant lr, does not have.
 BESIDE_SGD = ("optimizer", "nesterov", "weight_decay", "lr_schedule", "warmup_epochs")
 SEARCHED = ("lr", "gamma", "batch_size", "epochs", "batch_norm")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.core.defaults import LESSON, OPTIONAL, SamplerChoice
+from harness.core.defaults import LESSON, OPTIONAL, OWN_MOMENTUM, SamplerChoice
 from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile, label
 
@@ -130,9 +130,24 @@ class Space(BaseModel):
         """Params with which to try the network: each choice and each end of a range of its own hyperparameters, and
         each batch size."""
         ends = {name: _ends_of(name, domain) for name, domain in self.searched.items()}
-        first = LESSON | self.fixed | {name: values[0] for name, values in ends.items()}
+        first = self.effective(LESSON | self.fixed | {name: values[0] for name, values in ends.items()})
         tried = {name: values for name, values in ends.items() if name.startswith(PREFIX) or name == "batch_size"}
         return [first, *(first | {name: value} for name, values in tried.items() for value in values[1:])]
+
+    def effective(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`params` of a trial, in which a searched one that its optimizer does not have is 0 or off."""
+        return {**params, **self._unused(params)}
+
+    def _unused(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The searched parameters that the optimizer of `params` does not have, if another one of the space does."""
+        optimizers, gammas = self.ends("optimizer") or ["sgd"], self.ends("gamma") or [LESSON["gamma"]]
+        optimizer, unused = params.get("optimizer", optimizers[0]), dict[str, Any]()
+        if "gamma" in self.searched and optimizer in OWN_MOMENTUM and not set(optimizers) <= set(OWN_MOMENTUM):
+            unused["gamma"] = 0.0
+        has_momentum = optimizer == "sgd" and params.get("gamma", gammas[0]) > 0
+        if "nesterov" in self.searched and not has_momentum and "sgd" in optimizers and max(gammas) > 0:
+            unused["nesterov"] = False
+        return unused
 
     def ends(self, name: str) -> list[Any]:
         """Each choice or both ends of a parameter, or its fixed value; [] if it is neither searched nor fixed here."""
@@ -193,7 +208,10 @@ class Space(BaseModel):
         cannot be widened do not count.
         """
         found = {}
+        unused = self._unused(params)
         for name, domain in self.searched.items():
+            if name in unused:
+                continue
             low, _, position = self._ends(domain, params[name])
             if position <= _EDGE_SHARE and low != _NATURAL_END.get(name, 0.0):
                 found[name] = "low"

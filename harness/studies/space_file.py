@@ -56,8 +56,9 @@ def read_space(path: Path) -> Space:
     given = {name: domain.value for name, domain in in_order.items() if isinstance(domain, Fixed)}
     lesson = {name: LESSON[name] for name in SEARCHED if name not in in_order}
     fixed = {name: (lesson | given)[name] for name in (*_KNOWN, *own) if name in lesson | given}
-    _check_combinations(path, domains, fixed, network)
-    return Space(searched=searched, fixed=fixed, network=network)
+    space = Space(searched=searched, fixed=fixed, network=network)
+    _check_combinations(path, domains, space)
+    return space
 
 
 def _network(path: Path, spec: Any, params: Any) -> tuple[NetworkFile | None, dict[str, Any]]:
@@ -75,9 +76,7 @@ def _network(path: Path, spec: Any, params: Any) -> tuple[NetworkFile | None, di
     return network, {f"{PREFIX}{name}": table for name, table in params.items()}
 
 
-def _check_combinations(
-    path: Path, domains: Mapping[str, Range | Choices | Fixed], fixed: Mapping[str, Any], network: NetworkFile | None
-) -> None:
+def _check_combinations(path: Path, domains: Mapping[str, Range | Choices | Fixed], space: Space) -> None:
     """Raise `UserError` if some of the values do not go together, as a momentum for an optimizer that takes none."""
     related = {name: _values(domains[name]) for name in _RELATED if name in domains}
     own = {name: _values(domain)[0] for name, domain in domains.items() if name.startswith(PREFIX)}
@@ -86,8 +85,8 @@ def _check_combinations(
             name: int(value) if name in WHOLE_NUMBERS else value for name, value in zip(related, values, strict=True)
         }
         try:
-            given = {**LESSON, **fixed, **own, **whole, "network": network}
-            make_config(**given, seed=LESSON_SEED, dataset="", split="search")
+            given = space.effective({**LESSON, **space.fixed, **own, **whole})
+            make_config(**given, network=space.network, seed=LESSON_SEED, dataset="", split="search")
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
 

@@ -250,7 +250,7 @@ class Study:
         text = frozen.user_attrs.get(OUTCOME)
         fields = json.loads(text) if text else None
         outcome = Outcome(**fields | {"accuracies": tuple(fields["accuracies"])}) if fields else None
-        params = self.space.fixed | frozen.params
+        params = self.space.effective(self.space.fixed | frozen.params)
         here = {name: params[name] for name in self.space.names if name in params}
         return Trial(frozen.number, here, outcome, str(self.space.network or ""))
 

@@ -68,6 +68,27 @@ def test_optimizers_and_schedules_are_searched_by_name():
     assert "optimizer sgd, adam" in space.text() and "lr_schedule cosine, fixed" in space.text()
 
 
+def test_what_an_optimizer_does_not_have_is_off_in_its_trials():
+    space = space_of(
+        '[optimizer]\nchoices = ["sgd", "adam", "rmsprop"]\n[gamma]\nlow = 0.5\nhigh = 0.9\n[lr]\nlow = 0.001\nhigh = 1'
+        "\n[nesterov]\nchoices = [false, true]"
+    )
+    proposed = {"lr": 0.1, "gamma": 0.5, "optimizer": "sgd", "nesterov": True}
+    assert space.effective(proposed) == proposed and list(space.effective(proposed)) == list(proposed)
+    adam = space.effective(proposed | {"optimizer": "adam"})
+    assert adam == {"lr": 0.1, "gamma": 0.0, "optimizer": "adam", "nesterov": False}
+    assert space.effective(proposed | {"optimizer": "rmsprop"})["gamma"] == 0.5
+    assert not space.effective(proposed | {"optimizer": "rmsprop"})["nesterov"]
+    assert space.at_edge(proposed) == {"gamma": "low"} and space.at_edge(adam) == {}
+    assert {example["optimizer"] for example in space.network_examples()} == {"sgd"}
+
+
+def test_nesterov_needs_a_momentum():
+    space = space_of("[gamma]\nlow = 0\nhigh = 0.9\n[nesterov]\nchoices = [false, true]")
+    assert space.effective({"gamma": 0.0, "nesterov": True}) == {"gamma": 0.0, "nesterov": False}
+    assert space.effective({"gamma": 0.1, "nesterov": True})["nesterov"]
+
+
 def test_a_space_in_words():
     space = space_of(
         "[lr]\nlow = 0.001\nhigh = 1\nlog = true\n[gamma]\nlow = 0\nhigh = 0.99\n[batch_size]\nchoices = [32, 64]"
@@ -97,8 +118,16 @@ def test_a_space_in_words():
         ),
         ("[optimizer]\nlow=1\nhigh=2", '[optimizer] lacks choices: give choices, as ["sgd", "adam"], or value'),
         (
-            "[optimizer]\nchoices=['sgd', 'adam']\n[gamma]\nlow=0\nhigh=0.9",
+            "[optimizer]\nchoices=['adam', 'adamw']\n[gamma]\nlow=0\nhigh=0.9\n[weight_decay]\nvalue=0.01",
             "gamma is 0.9: adam has momentum of its own",
+        ),
+        (
+            "[optimizer]\nvalue='adam'\n[gamma]\nlow=0\nhigh=0.9",
+            "gamma is 0.9: adam has momentum of its own",
+        ),
+        (
+            "[nesterov]\nvalue=true\n[gamma]\nlow=0\nhigh=0.9",
+            "nesterov is True: it should go with sgd and a gamma above 0",
         ),
         ("[nesterov]\nchoices=[false, true]", "nesterov is True: it should go with sgd and a gamma above 0"),
         (

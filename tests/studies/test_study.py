@@ -563,3 +563,37 @@ def test_a_study_of_other_code_that_wants_something_else_is_refused(directions):
     optuna.create_study(study_name="study", storage=URL, directions=directions)
     with pytest.raises(UserError, match=f"is of other code: it should {' and '.join(directions)}, and a search should"):
         open_study()
+
+
+CONDITIONAL = """
+[optimizer]
+choices = ["sgd", "adam"]
+[gamma]
+choices = [0.0, 0.5, 0.9]
+[nesterov]
+choices = [false, true]
+[epochs]
+choices = [3]
+"""
+
+
+def test_trials_that_differ_in_what_their_optimizer_lacks_are_copies():
+    Path("conditional.toml").write_text(CONDITIONAL)
+    space = read_space(Path("conditional.toml"))
+    study = open_study(space=space)
+    copies = 0
+
+    def train(study, trial):
+        nonlocal copies
+        if trial.params["optimizer"] == "adam":
+            assert (trial.params["gamma"], trial.params["nesterov"]) == (0.0, False)
+        copies += study.find_duplicate(trial) is not None
+        run_trial(study, trial)
+
+    run_rounds(study, train, ROUND, TOTAL)
+    distinct = {tuple(trial.params.items()) for trial in study.finished()}
+    assert copies == TOTAL - len(distinct) and len(distinct) <= 1 + 3 + 2, (
+        "Adam, and SGD with each gamma, or Nesterov's"
+    )
+    sampled = {trial.params["gamma"] for trial in study.optuna.trials if trial.params["optimizer"] == "adam"}
+    assert len(sampled) > 1, "Optuna proposes a gamma for Adam too"
