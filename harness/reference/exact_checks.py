@@ -1,9 +1,24 @@
 """What the lesson derives, checked exactly: against autograd and torch's own optimizer, in float64. Trains nothing."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
-from harness.reference.worked_examples import batch_sizes, chain_rule, descend, distance, network
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, log_softmax, nll_loss
+from torch.utils.data import DataLoader, TensorDataset
+
+from harness.reference.lesson_model import (
+    LOSS_AT_FIRST,
+    LOSS_OF_TENTH,
+    first_layer_by_hand,
+    lesson_data,
+    lesson_loss,
+    lesson_model,
+    losses_by_sgd,
+)
+from harness.reference.worked_examples import batch_sizes, chain_rule, descend, distance, network, one_layer
 
 _TOLERANCE = 1e-12
 
@@ -24,20 +39,53 @@ class ExactCheck(NamedTuple):
 def exact_checks() -> list[ExactCheck]:
     """All exact statements of the lesson, in its order."""
     return [
+        _one_layer_factors(),
         _chain_rule(),
+        _lesson_loss(),
         _gradient_shapes(),
+        _no_gradient_before_backward(),
         _second_backward(),
+        _retained_graph(),
         _data_without_gradient(),
+        _data_with_gradient(),
+        _cross_entropy_is_nll(),
         _momentum_by_hand(),
+        _momentum_on_the_first_layer(),
+        _velocity_settles(),
         _momentum_after_a_change_of_lr(),
+        _lesson_ten_passes(),
         _updates_an_epoch(drop_last=False),
         _updates_an_epoch(drop_last=True),
+        _tensor_dataset_lengths(),
+        _loader_keeps_the_type(),
     ]
+
+
+def _one_layer_factors() -> ExactCheck:
+    statement = (
+        "§2.1: one layer: ∂L/∂σ = (σ − y)/(σ(1 − σ)), σ′ = σ(1 − σ), ∂z/∂w = x, and their product (σ − y)x equal"
+        " autograd's (float64)"
+    )
+    return ExactCheck("one_layer_factors", statement, max(one_layer().values()), _TOLERANCE)
 
 
 def _chain_rule() -> ExactCheck:
     return ExactCheck("chain_rule", "§2.1: both weight gradients by the chain rule equal autograd's (float64)",
                       chain_rule().error, _TOLERANCE)  # fmt: skip
+
+
+def _lesson_loss() -> ExactCheck:
+    """To a float32's last digits, which differ by processor."""
+    return ExactCheck("lesson_loss", f"§2.2: the loss of the lesson's own network is {LOSS_AT_FIRST} before any step",
+                      abs(lesson_loss(lesson_model()).item() - LOSS_AT_FIRST), 1e-6)  # fmt: skip
+
+
+def _no_gradient_before_backward() -> ExactCheck:
+    model = lesson_model()
+    lesson_loss(model)
+    there = sum(weight.grad is not None for weight in model.parameters())
+    return ExactCheck("no_gradient_before_backward", "§2.2: .grad is None before backward() (weights that have one)",
+                      float(there), 0.0)  # fmt: skip
 
 
 def _gradient_shapes() -> ExactCheck:
@@ -51,13 +99,23 @@ def _gradient_shapes() -> ExactCheck:
 def _second_backward() -> ExactCheck:
     loss = network().loss
     loss.backward()
-    try:
-        loss.backward()
-        went_through = 1.0
-    except RuntimeError:
-        went_through = 0.0
     return ExactCheck("second_backward", "§2.2: a second backward() without retain_graph raises (0: it does)",
-                      went_through, 0.0)  # fmt: skip
+                      float(not _raises(RuntimeError, loss.backward)), 0.0)  # fmt: skip
+
+
+def _retained_graph() -> ExactCheck:
+    """Why the lesson calls zero_grad() after each step."""
+    model = lesson_model()
+    loss = lesson_loss(model)
+    loss.backward(retain_graph=True)
+    once = [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
+    loss.backward()
+    twice = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    statement = (
+        "§2.2: with retain_graph=True a second backward() adds the same gradient again (difference from twice it)"
+    )
+    return ExactCheck("retained_graph", statement,
+                      max(distance(two, 2 * one) for one, two in zip(once, twice, strict=True)), 0.0)  # fmt: skip
 
 
 def _data_without_gradient() -> ExactCheck:
@@ -67,10 +125,52 @@ def _data_without_gradient() -> ExactCheck:
     return ExactCheck("data_without_gradient", "§2.2: X and y receive no gradient (how many do)", float(received), 0.0)
 
 
+def _data_with_gradient() -> ExactCheck:
+    """Leaves with requires_grad have a gradient; nn.Module switches it on for its weights, not for data."""
+    model, (x, y) = lesson_model(), lesson_data()
+    x.requires_grad_()
+    cross_entropy(model(x), y).backward()
+    lacking = sum(leaf.grad is None for leaf in (x, *model.parameters()))
+    return ExactCheck("data_with_gradient", "§2.2: X receives a gradient once requires_grad is on (leaves without one)",
+                      float(lacking), 0.0)  # fmt: skip
+
+
+def _cross_entropy_is_nll() -> ExactCheck:
+    """The lesson's comment says that it holds a sigmoid; §5 uses both halves by themselves."""
+    x, y = lesson_data()
+    scores = lesson_model().double()(x.double())
+    apart = distance(cross_entropy(scores, y), nll_loss(log_softmax(scores, dim=1), y))
+    return ExactCheck("cross_entropy_is_nll", "§2.2, §5.4: CrossEntropyLoss is log-softmax, then NLLLoss (float64)",
+                      apart, _TOLERANCE)  # fmt: skip
+
+
 def _momentum_by_hand() -> ExactCheck:
     by_hand, torchs = descend([0.1] * 50, 0.9)
     return ExactCheck("momentum_by_hand", "§3.2: v ← γv − η∇L, w ← w + v equals torch.optim.SGD over 50 steps",
                       distance(by_hand, torchs), _TOLERANCE)  # fmt: skip
+
+
+def _momentum_on_the_first_layer() -> ExactCheck:
+    ways = zip(*first_layer_by_hand(10), strict=True)
+    statement = (
+        "§3.2: on linear1.weight, v ← γv − η∇L, w ← w + v equals torch.optim.SGD after each of 10 steps (float64)"
+    )
+    return ExactCheck("momentum_on_linear1", statement, max(distance(one, other) for one, other in ways), _TOLERANCE)
+
+
+def _velocity_settles() -> ExactCheck:
+    """For a constant gradient: "v grows ever larger" holds for the first steps only."""
+    lr, gamma, velocity = 0.1, 0.9, 0.0
+    for _ in range(300):
+        velocity = gamma * velocity - lr
+    statement = "§3.2: under a constant gradient v settles at 1/(1 − γ) times the step, 10 for γ = 0.9 (difference)"
+    return ExactCheck("velocity_settles", statement, abs(-velocity / lr - 1 / (1 - gamma)), _TOLERANCE)
+
+
+def _lesson_ten_passes() -> ExactCheck:
+    return ExactCheck("lesson_ten_passes", f"§3.3: by lr 0.1 and γ 0.9, the lesson's own network has a loss of"
+                      f" {LOSS_OF_TENTH} in its tenth pass, to four digits",
+                      abs(losses_by_sgd(10)[-1] - LOSS_OF_TENTH), 5e-5)  # fmt: skip
 
 
 def _momentum_after_a_change_of_lr() -> ExactCheck:
@@ -99,3 +199,28 @@ def _updates_an_epoch(drop_last: bool) -> ExactCheck:
     how = "rounded down with drop_last" if drop_last else "rounded up: the last batch is smaller"
     name = "updates_drop_last" if drop_last else "updates"
     return ExactCheck(name, f"§4.2: an epoch has n = m / N_B updates, {how} (of 5 cases, wrong)", float(wrong), 0.0)
+
+
+def _tensor_dataset_lengths() -> ExactCheck:
+    rows, labels = torch.zeros(5, 2), torch.zeros(4)
+    return ExactCheck("tensor_dataset_lengths", "§4.3: TensorDataset refuses tensors of other lengths (0: it does)",
+                      float(not _raises(AssertionError, lambda: TensorDataset(rows, labels))), 0.0)  # fmt: skip
+
+
+def _loader_keeps_the_type() -> ExactCheck:
+    rows = torch.from_numpy(np.zeros((6, 2)))
+    loader = DataLoader(TensorDataset(rows), batch_size=4)
+    (first,) = next(iter(loader))
+    wrong = [first.dtype is not torch.float64, loader.batch_size != 4, len(loader.dataset[0]) != 1, len(loader) != 2]
+    statement = (
+        "§4.3: a loader keeps NumPy's float64; .batch_size, .dataset[0] and len() are those that went in (wrong)"
+    )
+    return ExactCheck("loader_keeps_the_type", statement, float(sum(wrong)), 0.0)
+
+
+def _raises(kind: type[Exception], work: Callable[[], object]) -> bool:
+    try:
+        work()
+    except kind:
+        return True
+    return False

@@ -47,6 +47,27 @@ def chain_rule() -> ChainRule:
     return ChainRule(loss.item(), (by_hand[0].detach(), by_hand[1].detach()), (to_first, to_second))
 
 
+def one_layer() -> dict[str, float]:
+    """§2.1: z = xw, σ = sigmoid(z), L = −y ln σ − (1 − y) ln(1 − σ): how far each factor by hand is from autograd's.
+
+    The factors ∂L/∂σ, σ′ and ∂z/∂w, and their product ∂L/∂w = (σ − y)x; the greatest difference of 50 rows.
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    x = torch.randn((50, 1), generator=generator, dtype=torch.float64)
+    y = torch.randint(2, (50, 1), generator=generator).double()
+    w = torch.full((50, 1), 0.7, dtype=torch.float64, requires_grad=True)  # one for each row
+    z = x * w
+    output = torch.sigmoid(z)
+    loss = -(y * output.log() + (1 - y) * (1 - output).log())
+    automatic = [
+        torch.autograd.grad(top.sum(), bottom, retain_graph=True)[0]
+        for top, bottom in ((loss, output), (output, z), (z, w), (loss, w))
+    ]
+    by_hand = [(output - y) / (output * (1 - output)), output * (1 - output), x, (output - y) * x]
+    names = ("∂L/∂σ", "σ′", "∂z/∂w", "∂L/∂w")
+    return {name: distance(a, b) for name, a, b in zip(names, by_hand, automatic, strict=True)}
+
+
 def slope_of_a_square(at: float = 1.0) -> float:
     """§2.2: `torch.autograd.grad` of x²."""
     x = torch.tensor(at, dtype=torch.float64, requires_grad=True)

@@ -4,6 +4,10 @@ import re
 
 import pytest
 from support.paths import PROJECT
+from support.search_claim import CLAIM, write_claim
+
+from harness.claims.file import claim_files, read_claim
+from harness.reference.exact_checks import exact_checks
 
 DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "deploy" / "README.md"]
 LESSON = (PROJECT / "docs" / "lesson.md").read_text(encoding="utf-8")
@@ -33,9 +37,31 @@ def test_each_claim_has_its_place_in_the_lesson():
     assert claims <= set(re.findall(r"`(\w+)`", LESSON))
 
 
+def test_each_row_of_the_errata_names_a_statement_or_a_claim_that_is_there():
+    page = (PROJECT / "docs" / "errata.md").read_text(encoding="utf-8")
+    shown = [row.split("|")[-2] for row in page.splitlines() if re.match(r"\| \d", row)]
+    checks = {check.name for check in exact_checks()}
+    claims = {path.stem for path in claim_files()}
+    for cell in shown:
+        named = set(re.findall(r"`(\w+)`", cell))
+        assert named <= (claims if "claim" in cell else checks), cell
+    assert sum("`" in cell for cell in shown) >= 10
+
+
 def test_the_claim_that_the_docs_show_whole_is_the_one_that_is_shipped():
     shown = re.findall(r"```toml\n(.*?)```", (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert shown[1] == (PROJECT / "examples" / "cnn_dropout.toml").read_text(encoding="utf-8")
+    assert (PROJECT / "examples" / "cnn_dropout.toml").read_text(encoding="utf-8") in shown
+
+
+def test_the_search_arms_of_the_docs_are_a_claims(tmp_path):
+    page = (PROJECT / "docs" / "claims.md").read_text(encoding="utf-8")
+    shown = re.search(r"### An arm that is a search.*?```toml\n(.*?)```", page, re.DOTALL)[1]
+    top = CLAIM[: CLAIM.index("[seeds]")]
+    judged = CLAIM[CLAIM.index("[[estimands]]") :]
+    path = write_claim(tmp_path, top + shown.replace("search_space.toml", "small_space.toml") + judged)
+    claim = read_claim(path)
+    assert list(claim.arms) == ["tpe", "random"] and claim.arms["tpe"].search.trials == 30
+    assert list(claim.arm_seeds(claim.arms["tpe"]))[-1] == 14_000
 
 
 @pytest.mark.slow
