@@ -9,14 +9,14 @@ import torch
 from torch.nn.functional import cross_entropy, log_softmax, nll_loss
 from torch.utils.data import DataLoader, TensorDataset
 
-from harness.reference.lesson_model import (
+from harness.reference.small_model import (
     LOSS_AT_FIRST,
     LOSS_OF_TENTH,
     first_layer_by_hand,
-    lesson_data,
-    lesson_loss,
-    lesson_model,
     losses_by_sgd,
+    small_data,
+    small_loss,
+    small_model,
 )
 from harness.reference.worked_examples import batch_sizes, chain_rule, descend, distance, network, one_layer
 
@@ -77,12 +77,12 @@ def _chain_rule() -> ExactCheck:
 def _lesson_loss() -> ExactCheck:
     """To a float32's last digits, which differ by processor."""
     return ExactCheck("lesson_loss", f"§2.2: the loss of the lesson's own network is {LOSS_AT_FIRST} before any step",
-                      abs(lesson_loss(lesson_model()).item() - LOSS_AT_FIRST), 1e-6)  # fmt: skip
+                      abs(small_loss(small_model()).item() - LOSS_AT_FIRST), 1e-6)  # fmt: skip
 
 
 def _no_gradient_before_backward() -> ExactCheck:
-    model = lesson_model()
-    lesson_loss(model)
+    model = small_model()
+    small_loss(model)
     there = sum(weight.grad is not None for weight in model.parameters())
     return ExactCheck("no_gradient_before_backward", "§2.2: .grad is None before backward() (weights that have one)",
                       float(there), 0.0)  # fmt: skip
@@ -105,8 +105,8 @@ def _second_backward() -> ExactCheck:
 
 def _retained_graph() -> ExactCheck:
     """Why the lesson calls zero_grad() after each step."""
-    model = lesson_model()
-    loss = lesson_loss(model)
+    model = small_model()
+    loss = small_loss(model)
     loss.backward(retain_graph=True)
     once = [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
     loss.backward()
@@ -127,7 +127,7 @@ def _data_without_gradient() -> ExactCheck:
 
 def _data_with_gradient() -> ExactCheck:
     """Leaves with requires_grad have a gradient; nn.Module switches it on for its weights, not for data."""
-    model, (x, y) = lesson_model(), lesson_data()
+    model, (x, y) = small_model(), small_data()
     x.requires_grad_()
     cross_entropy(model(x), y).backward()
     lacking = sum(leaf.grad is None for leaf in (x, *model.parameters()))
@@ -137,8 +137,8 @@ def _data_with_gradient() -> ExactCheck:
 
 def _cross_entropy_is_nll() -> ExactCheck:
     """The lesson's comment says that it holds a sigmoid; §5 uses both halves by themselves."""
-    x, y = lesson_data()
-    scores = lesson_model().double()(x.double())
+    x, y = small_data()
+    scores = small_model().double()(x.double())
     apart = distance(cross_entropy(scores, y), nll_loss(log_softmax(scores, dim=1), y))
     return ExactCheck("cross_entropy_is_nll", "§2.2, §5.4: CrossEntropyLoss is log-softmax, then NLLLoss (float64)",
                       apart, _TOLERANCE)  # fmt: skip

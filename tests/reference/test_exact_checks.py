@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from harness.reference import exact_checks, lesson_model
+from harness.reference import exact_checks, small_model
 
 
 @pytest.mark.parametrize("check", exact_checks.exact_checks(), ids=lambda check: check.name)
@@ -39,7 +39,7 @@ def test_a_backward_that_passes_twice_would_be_seen(monkeypatch):
 
 def test_another_seed_would_be_seen(monkeypatch):
     """The numbers that a reader's notebook prints are those of this seed."""
-    monkeypatch.setattr(lesson_model, "SEED", 421)
+    monkeypatch.setattr(small_model, "SEED", 421)
     assert not exact_checks._lesson_loss().holds
     assert not exact_checks._lesson_ten_passes().holds
 
@@ -52,9 +52,9 @@ def test_gradients_that_do_not_add_up_would_be_seen(monkeypatch):
             weight.grad = None
         real(self, retain_graph=retain_graph)
 
-    model = lesson_model.lesson_model()
+    model = small_model.small_model()
     weights = list(model.parameters())
-    monkeypatch.setattr(exact_checks, "lesson_model", lambda: model)
+    monkeypatch.setattr(exact_checks, "small_model", lambda: model)
     monkeypatch.setattr(torch.Tensor, "backward", backward)
     assert not exact_checks._retained_graph().holds
 

@@ -1,6 +1,6 @@
 """The network of §2.2 as the lesson writes it: biases, float32, and the lesson's seed, so that its numbers come out.
 
-A reader's notebook prints the loss of `lesson_model` on `lesson_data`, and that of its first steps by momentum.
+A reader's notebook prints the loss of `small_model` on `small_data`, and that of its first steps by momentum.
 """
 
 import torch
@@ -11,7 +11,7 @@ SEED = 420
 LOSS_AT_FIRST, LOSS_OF_TENTH = 1.1057284, 1.0792
 
 
-class LessonModel(nn.Module):
+class SmallModel(nn.Module):
     """20–13–8–3 with biases: relu, then sigmoid, and a linear output without softmax."""
 
     def __init__(self, inputs: int = 20, outputs: int = 3) -> None:
@@ -26,33 +26,33 @@ class LessonModel(nn.Module):
         return scores
 
 
-def lesson_data() -> tuple[Tensor, Tensor]:
+def small_data() -> tuple[Tensor, Tensor]:
     """X [500, 20] from 0 to 100, and y int64 [500], of three classes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return torch.rand((500, 20)) * 100, torch.randint(0, 3, (500, 1)).flatten()
 
 
-def lesson_model() -> LessonModel:
+def small_model() -> SmallModel:
     """The network, its weights drawn after the seed was set again."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return LessonModel()
+        return SmallModel()
 
 
-def lesson_loss(model: LessonModel) -> Tensor:
+def small_loss(model: SmallModel) -> Tensor:
     """The mean cross-entropy on the data."""
-    x, y = lesson_data()
+    x, y = small_data()
     return nn.functional.cross_entropy(model(x), y)
 
 
 def losses_by_sgd(passes: int, lr: float = 0.1, gamma: float = 0.9) -> list[float]:
     """§3.3: forward, loss, backward, step, zero_grad, so many times; the loss of each pass, before its step."""
-    model = lesson_model()
+    model = small_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=gamma)
     losses = []
     for _ in range(passes):
-        loss = lesson_loss(model)
+        loss = small_loss(model)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -65,8 +65,8 @@ def first_layer_by_hand(steps: int, lr: float = 0.1, gamma: float = 0.9) -> tupl
 
     All else stays where it is, in float64.
     """
-    by_hand, by_torch = lesson_model().double(), lesson_model().double()
-    x, y = lesson_data()
+    by_hand, by_torch = small_model().double(), small_model().double()
+    x, y = small_data()
     optimizer = torch.optim.SGD([by_torch.linear1.weight], lr=lr, momentum=gamma)
     velocity = torch.zeros_like(by_hand.linear1.weight)
     ways: tuple[list[Tensor], list[Tensor]] = ([], [])
