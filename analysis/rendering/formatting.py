@@ -97,10 +97,11 @@ def lost(verdict: Verdict) -> str:
     """Why pairs have no number: `2 of 3 pairs hold a run that diverged`."""
     diverged, unreached, steps, undefined = verdict.lost
     is_loss, at = MEASURES[verdict.estimand.measure].at == "loss", verdict.estimand.at or math.nan
-    target = f"a loss of {at:g} within {steps:,} updates" if is_loss else f"{at:g} % within {steps:,} trials"
+    run = f"a run that did not reach a loss of {at:g} within {steps:,} updates"
+    search = f"a search that did not reach {at:g} % within {steps:,} trials"
     parts = [
         (diverged, "a run that diverged"),
-        (unreached, f"a run that did not reach {target}"),
+        (unreached, run if is_loss else search),
         (undefined, "a run for which this measure has no meaning"),
     ]
     n = verdict.result.n

@@ -1,5 +1,6 @@
 """The picture of arms that are searches: what each had found, by trials and by training cost."""
 
+import math
 from collections.abc import Sequence
 
 from analysis.evidence.claims import Evidence
@@ -7,7 +8,7 @@ from analysis.judging.searches import band, by_trial
 from analysis.rendering import plots
 from analysis.rendering.section import Picture
 
-_ALONG = {"trials": "trials", "cost": "training cost (examples × parameters)"}
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def progress(evidence: Evidence, arms: Sequence[str]) -> Picture:
@@ -17,9 +18,15 @@ def progress(evidence: Evidence, arms: Sequence[str]) -> Picture:
         runs = evidence.of([arm])
         found[arm] = [by_trial(evidence, str(run)) for run in runs[runs["state"] == "complete"]["run_id"]]
     figures, panels = plots.new_figures(2)
-    for axes, (along, words) in zip(panels, _ALONG.items(), strict=True):
-        plots.bands(axes, {arm: band(curves, along) for arm, curves in found.items() if curves}, along)
-        axes.set(xlabel=words, ylabel="best validation accuracy", title=f"By {along}")
+    plots.bands(panels[0], {arm: band(curves, "trials") for arm, curves in found.items() if curves}, "trials")
+    panels[0].set(xlabel="trials", title="By trials")
+    costs = {arm: band(curves, "cost") for arm, curves in found.items() if curves}
+    power = int(math.log10(max((rows["cost"].max() for rows in costs.values()), default=1.0)))
+    plots.bands(panels[1], {arm: rows.assign(cost=rows["cost"] / 10**power) for arm, rows in costs.items()}, "cost")
+    unit = f"10{str(power).translate(_SUPERSCRIPTS)}"
+    panels[1].set(xlabel=f"examples × parameters, {unit}", title="By training cost")
+    for axes in panels:
+        axes.set(ylabel="best validation accuracy")
     plots.same_y(panels)
     caption = (
         "The best validation accuracy so far, by trials and by training cost, which no machine changes: mean and range"
