@@ -25,7 +25,8 @@ _DESCRIPTIONS = {
     " (tag `harness.kind` = 'trial'), the runs that confirm the best ones, and the tests of the winner and of the"
     " lesson's setting.",
     "claims": "Replications of the claim `{name}`. Each one is a run; below it are the runs of its arms under each seed"
-    " (tag `harness.kind` = 'arm') and those that tune an lr ('tuning'). `python -m analysis.report` judges them.",
+    " (tag `harness.kind` = 'arm') and those that tune an lr ('tuning'). An arm that is a search has a study of its own"
+    " for each seed, beside it. `python -m analysis.report` judges them.",
     "claims/exact": "The lesson's exact statements: each run holds the numbers that were found and their bounds.",
     "reports": "Reports: each run holds a page with its verdicts and figures.",
 }
