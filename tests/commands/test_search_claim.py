@@ -180,6 +180,7 @@ def test_nothing_is_left_to_do(replicated):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_killed_replication_goes_on_with_the_trial_that_it_was_at(tmp_path):
     """Killed in a search, stopped by Ctrl-C in another one; then on more workers: as if it had not been."""
     for name in ("whole", "killed"):
