@@ -107,6 +107,7 @@ class LocalEngine(PlannedEngine):
 
     def _kill_if_silent(self, worker: Worker) -> None:
         if worker.is_silent(_SILENT_LOOKS_DRAINING if self._draining else _SILENT_LOOKS):
+            worker.hung = True
             worker.process.kill()
 
     def _assign(self, position: int, item: WorkItem) -> None:
@@ -130,7 +131,7 @@ class LocalEngine(PlannedEngine):
         worker = self._pool[position]
         lost, attempt = list(worker.open.values()), worker.attempt
         worker.process.join(_SECONDS_TO_DIE)
-        silent = "answered no more and " if worker.silent_looks else ""
+        silent = "answered no more and " if worker.hung else ""
         why = f"worker {worker.process.pid} {silent}{_cause(worker.process.exitcode)}"
         self._pool.replace(position)
         return on_worker_lost(lost, attempt, why, self._draining)

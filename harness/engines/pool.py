@@ -44,7 +44,7 @@ class Setup(NamedTuple):
 class Worker:
     """A worker process. `open` are the jobs of its work item that have not ended, by number.
 
-    `silent_looks`: how often in a row `is_silent` found that it neither answers nor uses the processor.
+    `hung`: it was killed, because `is_silent` found too often that it neither answers nor uses the processor.
     """
 
     process: ForkServerProcess
@@ -53,7 +53,8 @@ class Worker:
     open: dict[int, Job] = field(default_factory=dict)
     attempt: int = 0
     told_to_stop: bool = False
-    silent_looks: int = 0
+    hung: bool = False
+    _silent_looks: int = 0
     _cpu_seconds: float = -1.0
 
     def is_silent(self, looks: int) -> bool:
@@ -61,8 +62,8 @@ class Worker:
         used = _cpu_seconds(self.process.pid)
         is_moving = used != self._cpu_seconds or self.pipe.poll()
         self._cpu_seconds = used
-        self.silent_looks = 0 if is_moving else self.silent_looks + 1
-        return self.silent_looks >= looks
+        self._silent_looks = 0 if is_moving else self._silent_looks + 1
+        return self._silent_looks >= looks
 
 
 def _end(process: ForkServerProcess) -> None:

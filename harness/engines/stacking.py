@@ -100,8 +100,9 @@ def _duration(stack: Sequence[Job], dataset: Dataset, seconds: Seconds) -> float
 def update_costs(measure: Measure, dataset: Dataset, device: str) -> dict[int, float]:
     """The measured cost of a run's update in stacks of 1, 2, 4 … runs of its shape: width → seconds.
 
-    Up to the cheapest width. Takes some tenths of a second, or up to two seconds for a full batch. All workers should
-    measure at the same time, because they share caches and memory bandwidth.
+    Up to the cheapest width, by SGD: what another optimizer adds is the same at any width. Takes some tenths of a
+    second, or up to two seconds for a full batch. All workers should measure at the same time, because they share
+    caches and memory bandwidth.
     """
     config = measure.config
     model = initial_mlp(config, dataset).to(device)

@@ -204,3 +204,16 @@ assert gc.isenabled()
 assert gc.get_freeze_count() > 50_000, gc.get_freeze_count()
 """
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
+
+
+def test_why_a_worker_was_killed_is_kept_until_its_death_is_seen(local_engines, monkeypatch):
+    """A killed process does not look silent any more: its pipe has an end, and its processor time changed."""
+    monkeypatch.setattr(local, "_SECONDS_BETWEEN_LOOKS", 0.1)
+    with local_engines.engine() as engine:
+        engine.start_workers()
+        worker = engine._pool[0]
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        while worker.process.is_alive():
+            engine._kill_if_silent(worker)
+        engine._kill_if_silent(worker)
+        assert worker.hung and not worker.is_silent(1)
