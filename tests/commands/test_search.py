@@ -543,11 +543,16 @@ def test_narrow_products_are_recorded_and_searched_with_alone(tmp_path, store, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["random", "gp"])
+@pytest.mark.parametrize("sampler", ["random", "qmc", "gp", "cmaes", "grid"])
 def test_another_sampler_is_the_same_on_other_workers_and_after_a_kill(tmp_path, sampler):
-    """With 14 trials, of which 10 are random, the last four come from the Gaussian process."""
+    """With 14 trials, of which 10 are random, the last four come from the Gaussian process.
+
+    On one worker; and on two, killed, then on four. All but the grid try a given config after the lesson's own.
+    """
     few = ("--trials", "14", "--round-size", "4", "--confirm", "0", "--winner-seeds", "1")
-    other = (*few, "--sampler", sampler, "--pruner", "none", "--enqueue", "first.csv")
+    space = ("--space", "grid.toml") if sampler == "grid" else ()
+    first = () if sampler == "grid" else ("--enqueue", "first.csv")
+    other = (*few, *space, *first, "--sampler", sampler, "--pruner", "none")
 
     def search(name, *arguments):
         process = start(tmp_path / name, *arguments)
@@ -557,16 +562,19 @@ def test_another_sampler_is_the_same_on_other_workers_and_after_a_kill(tmp_path,
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "first.csv").write_text("lr,epochs\n0.25,3\n")
+        (tmp_path / name / "grid.toml").write_text(
+            "[lr]\nchoices = [0.05, 0.15, 0.25]\n[epochs]\nchoices = [1, 2, 3]\n[batch_norm]\nchoices = [false, true]\n"
+        )
     status, output, errors = search("whole", *other, "--workers", "1")
     assert status == 0 and " pruned " not in output, errors
-    assert re.search(r"^trial 1 .* lr 0.25 · .* epochs 3 ", output, re.MULTILINE)
+    assert sampler == "grid" or re.search(r"^trial 1 .* lr 0.25 · .* epochs 3 ", output, re.MULTILINE)
     process = start(tmp_path / "killed", *other, "--workers", "2")
     wait_for_runs(tmp_path / "killed", 3)
     process.kill()
     process.communicate()
     assert search("killed", *other, "--workers", "4")[0] == 0
     assert_undisturbed(tmp_path / "killed", tmp_path / "whole")
-    status, _, errors = search("killed", *few)
+    status, _, errors = search("killed", *few, *space)
     assert status == 2 and f'was made with sampler "{sampler}", not "tpe"' in errors
 
 
