@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.claims.claim import Arm, Claim, parent_name, tuned_tag
+from harness.claims.arm import Arm, tuned_tag
+from harness.claims.claim import Claim, parent_name
 from harness.claims.search_record import is_search, recorded_search
 from harness.claims.tuning import choose_lr
 from harness.cli.command import command_line

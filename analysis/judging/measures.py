@@ -5,35 +5,21 @@ measure has no meaning has NaN.
 """
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.evidence.claims import Evidence
+from analysis.judging.measured_run import Run, present
+from analysis.judging.search_measures import best_accuracy, best_accuracy_by_cost, trials_to, winner_accuracy
 from harness.claims.curves import steps_to
 from harness.claims.estimands import MEASURES
 from harness.core.errors import UserError
-from harness.tracking.schema import BEST_ACCURACY, TRAINING_COST
 
 _SMOOTHED = 10  # epochs
-
-
-class Run(NamedTuple):
-    """One run as a measure sees it."""
-
-    run_id: str
-    diverged: bool
-    config: Mapping[Hashable, Any]
-    curve: Callable[[str], "pd.Series[float]"]
-
-    @property
-    def is_search(self) -> bool:
-        """Whether it stands for a whole search; its curves are by trial."""
-        return isinstance(self.config.get("sampler"), str)
 
 
 def measure(evidence: Evidence, name: str, at: float | None, arm: str) -> "pd.Series[float]":
@@ -72,7 +58,7 @@ def _updates_to_loss(run: Run, at: float | None) -> float:
     assert at is not None
     if run.diverged:  # it may have got there before
         return _steps_to(run.curve("probe_loss"), at)
-    return _steps_to(_present(run, "probe_loss"), at)
+    return _steps_to(present(run, "probe_loss"), at)
 
 
 def _steps_to(curve: "pd.Series[float]", target: float) -> float:
@@ -82,7 +68,7 @@ def _steps_to(curve: "pd.Series[float]", target: float) -> float:
 def _seconds_per_update(run: Run, _at: float | None) -> float:
     if run.diverged:
         return math.nan
-    return float(_present(run, "epoch_seconds").sum() / _present(run, "epoch_updates").sum())
+    return float(present(run, "epoch_seconds").sum() / present(run, "epoch_updates").sum())
 
 
 def _seconds_to_loss(run: Run, at: float | None) -> float:
@@ -98,7 +84,7 @@ def _by_epoch(metric: str, factor: float, worst: float) -> Callable[[Run, float 
     def value(run: Run, at: float | None) -> float:
         if run.diverged:
             return worst
-        curve = _present(run, metric)
+        curve = present(run, metric)
         if at is None:
             at = float(curve.index[-1])
             if run.config["updates"] is None and at != run.config["epochs"]:
@@ -115,47 +101,12 @@ def _cumulative_accuracy(run: Run, at: float | None) -> float:
     """The lesson's own: correct predictions over all images trained on so far, in points. Epochs are equally long."""
     if run.diverged:
         return -math.inf
-    curve = _present(run, "train_accuracy")
+    curve = present(run, "train_accuracy")
     return float(curve[curve.index <= (at or math.inf)].mean()) * 100
 
 
 def _test_accuracy(run: Run, at: float | None) -> float:
-    """Of a search: the mean of its winner's fresh runs; if one of them diverged, the worst there is."""
-    if not run.is_search:
-        return _by_epoch("test_accuracy", 100, -math.inf)(run, at)
-    if run.diverged:
-        return -math.inf
-    mean = float(_present(run, "test_accuracy").iloc[-1])
-    return -math.inf if math.isnan(mean) else mean * 100
-
-
-def _best_accuracy(run: Run, at: float | None) -> float:
-    """The best validation accuracy among the first `at` trials, in points; −∞ before one of them was complete."""
-    if run.diverged:
-        return -math.inf
-    curve = _present(run, BEST_ACCURACY)
-    return _last(curve[curve.index <= (at or math.inf)])
-
-
-def _best_accuracy_by_cost(run: Run, at: float | None) -> float:
-    """The same among the trials that together cost at most `at`; a search that ended before keeps what it found."""
-    assert at is not None
-    if run.diverged:
-        return -math.inf
-    return _last(_present(run, BEST_ACCURACY)[_present(run, TRAINING_COST) <= at])
-
-
-def _last(best: "pd.Series[float]") -> float:
-    return float(best.iloc[-1]) * 100 if len(best) else -math.inf
-
-
-def _trials_to(run: Run, at: float | None) -> float:
-    assert at is not None
-    if run.diverged:
-        return math.inf
-    best = _present(run, BEST_ACCURACY)
-    reached = best.index[best * 100 >= at]
-    return float(reached[0]) if len(reached) else math.inf
+    return winner_accuracy(run) if run.is_search else _by_epoch("test_accuracy", 100, -math.inf)(run, at)
 
 
 def _generalization_gap(run: Run, at: float | None) -> float:
@@ -169,7 +120,7 @@ def _generalization_gap(run: Run, at: float | None) -> float:
 def _probe_loss(run: Run, at: float | None) -> float:
     if run.diverged:
         return math.inf
-    curve = _present(run, "probe_loss")
+    curve = present(run, "probe_loss")
     return at_step(curve, at or float(curve.index[-1]))
 
 
@@ -180,7 +131,7 @@ def _probe_value(metric: str) -> Callable[[Run, float | None], float]:
         curve = run.curve(metric)
         if run.diverged and (at is None or not len(curve) or float(curve.index[-1]) < at):
             return math.nan
-        curve = _present(run, metric)
+        curve = present(run, metric)
         return at_step(curve, at or float(curve.index[-1]))
 
     return value
@@ -205,8 +156,8 @@ def _covariance_slope(when: str) -> Callable[[Run, float | None], float]:
     def value(run: Run, _at: float | None) -> float:
         if run.diverged:
             return math.nan
-        images = int(_present(run, f"gradient_square_{when}").index[0])
-        return log_slope(unbiased_covariance(_present(run, f"gradient_covariance_{when}"), images))
+        images = int(present(run, f"gradient_square_{when}").index[0])
+        return log_slope(unbiased_covariance(present(run, f"gradient_covariance_{when}"), images))
 
     return value
 
@@ -215,7 +166,7 @@ def _excess_loss(run: Run, _at: float | None) -> float:
     """Loss at the last epoch minus that at the best one, on the half of the validation images that did not pick it."""
     if run.diverged:
         return math.inf
-    judged = _present(run, "half_2_loss").to_numpy()
+    judged = present(run, "half_2_loss").to_numpy()
     return float(judged[-1] - judged[_best_epoch(run)])
 
 
@@ -223,7 +174,7 @@ def _excess_loss_smoothed(run: Run, _at: float | None) -> float:
     """The same for means of ten epochs in a row, which are less noisy. NaN for under 20 epochs."""
     if run.diverged:
         return math.inf
-    halves = (_present(run, f"half_{half}_loss") for half in (1, 2))
+    halves = (present(run, f"half_{half}_loss") for half in (1, 2))
     picking, judged = (half.rolling(_SMOOTHED).mean().dropna().to_numpy() for half in halves)
     return float(judged[-1] - judged[picking.argmin()]) if len(judged) > _SMOOTHED else math.nan
 
@@ -233,7 +184,7 @@ def _excess_error_smoothed(run: Run, _at: float | None) -> float:
     if run.diverged:
         return math.inf
     picking, judged = (
-        _present(run, metric).rolling(_SMOOTHED).mean().dropna().to_numpy()
+        present(run, metric).rolling(_SMOOTHED).mean().dropna().to_numpy()
         for metric in ("half_1_loss", "half_2_accuracy")
     )
     return float(judged[picking.argmin()] - judged[-1]) * 100 if len(judged) > _SMOOTHED else math.nan
@@ -243,24 +194,17 @@ def _excess_error(run: Run, _at: float | None) -> float:
     """Accuracy lost between the same two epochs, in points."""
     if run.diverged:
         return math.inf
-    judged = _present(run, "half_2_accuracy").to_numpy()
+    judged = present(run, "half_2_accuracy").to_numpy()
     return float(judged[_best_epoch(run)] - judged[-1]) * 100
 
 
 def _best_epoch(run: Run) -> int:
     """The position of the epoch with the lowest loss on the first half of the validation images."""
-    return int(_present(run, "half_1_loss").to_numpy().argmin())
+    return int(present(run, "half_1_loss").to_numpy().argmin())
 
 
 def _global_basin(run: Run, _at: float | None) -> float:
-    return float(_present(run, "global_basin").iloc[-1])
-
-
-def _present(run: Run, metric: str) -> "pd.Series[float]":
-    curve = run.curve(metric)
-    if not len(curve):
-        raise UserError(f"run {run.run_id} has no {metric}: its records were altered")
-    return curve
+    return float(present(run, "global_basin").iloc[-1])
 
 
 _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
@@ -286,8 +230,8 @@ _MEASURES: Mapping[str, Callable[[Run, float | None], float]] = {
     "excess_error": _excess_error,
     "excess_error_smoothed": _excess_error_smoothed,
     "global_basin": _global_basin,
-    "best_val_accuracy": _best_accuracy,
-    "best_val_accuracy_by_cost": _best_accuracy_by_cost,
-    "trials_to": _trials_to,
+    "best_val_accuracy": best_accuracy,
+    "best_val_accuracy_by_cost": best_accuracy_by_cost,
+    "trials_to": trials_to,
 }
 assert _MEASURES.keys() == MEASURES.keys()

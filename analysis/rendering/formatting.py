@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.judging.verdicts import Finding, Verdict, bounds
-from harness.claims.claim import Arm, Claim
+from harness.claims.arm import Arm
+from harness.claims.claim import Claim
 from harness.claims.estimands import MEASURES, Estimand
 from harness.core.network import label
 

@@ -9,7 +9,6 @@ from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections import searches
 from harness.claims.claim import Claim
-from harness.claims.estimands import MEASURES
 
 _OWN = "#0173b2"
 # Measures that are metrics by epoch: what they are called, and their unit.
@@ -26,7 +25,7 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     primary = evidence.claim.primary
     assert primary is not None
     arms = evidence.claim.arm_names(primary.arms)
-    if MEASURES[primary.measure].of != "runs" and all(evidence.claim.arms[arm].search for arm in arms):
+    if all(evidence.claim.arms[arm].search for arm in arms):
         return Section([*pictures, searches.progress(evidence, arms)], [], [])
     for metric in dict.fromkeys((primary.measure, "train_loss")):
         curves = evidence.curves(arms, metric) if metric in _BY_EPOCH else pd.DataFrame()

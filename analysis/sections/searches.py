@@ -21,7 +21,7 @@ def progress(evidence: Evidence, arms: Sequence[str]) -> Picture:
     plots.bands(panels[0], {arm: band(curves, "trials") for arm, curves in found.items() if curves}, "trials")
     panels[0].set(xlabel="trials", title="By trials")
     costs = {arm: band(curves, "cost") for arm, curves in found.items() if curves}
-    power = int(math.log10(max((rows["cost"].max() for rows in costs.values()), default=1.0)))
+    power = int(math.log10(max((one["cost"].max() for curves in found.values() for one in curves), default=1.0)))
     plots.bands(panels[1], {arm: rows.assign(cost=rows["cost"] / 10**power) for arm, rows in costs.items()}, "cost")
     unit = f"10{str(power).translate(_SUPERSCRIPTS)}"
     panels[1].set(xlabel=f"examples × parameters, {unit}", title="By training cost")

@@ -1,6 +1,7 @@
 """Checks whether the parts of a claim are consistent, beyond single fields. Reads no files."""
 
-from harness.claims.claim import Arm, Claim
+from harness.claims.arm import Arm
+from harness.claims.claim import Claim
 from harness.claims.estimands import LENGTH, MEASURES, Estimand
 from harness.core.config import SEEDS
 from harness.core.defaults import BESIDE_SGD, OPTIONAL

@@ -5,20 +5,18 @@ it.
 """
 
 import math
-import re
 import shlex
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
+from harness.claims.arm import Arm
 from harness.claims.estimands import LENGTH, MEASURES, Estimand, Strict
-from harness.claims.search_arm import SearchConfig, SearchSettings
+from harness.claims.search_arm import SearchConfig
 from harness.core.config import RunConfig, make_config
 from harness.core.errors import UserError
-from harness.core.metrics import ProbeName
-from harness.core.network import NetworkFile
 from harness.data.choice import DataChoice
 
 QUICK_SEEDS, QUICK_SHARE = 3, 3
@@ -58,48 +56,6 @@ class Published(Strict):
     test_accuracy: float = Field(gt=0, le=100)
     source: str
     unreproduced: str = ""
-
-
-class Arm(NamedTuple):
-    """One setting that a claim compares. `fields` are those of the config, without seed, and without lr if it is tuned.
-
-    An arm with a `search` is a search under each seed; its `fields` are sampler, pruner, trials and space.
-
-    Tuning minimizes the updates to a validation loss of `tune_to_loss`; if None, the validation loss after the last
-    epoch.
-    """
-
-    name: str
-    words: str
-    fields: Mapping[str, Any]
-    tuned: bool
-    tune_to_loss: float | None
-    probes: tuple[ProbeName, ...]
-    seeds: int
-    search: SearchSettings | None = None
-
-    @property
-    def network(self) -> NetworkFile | None:
-        """The user's own network, or None for the lesson's."""
-        found: NetworkFile | None = self.search.space.network if self.search else self.fields.get("network")
-        return found
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The files that the arm names, by name."""
-        if self.search:
-            return self.search.texts
-        return {self.network.file: self.network.text} if self.network else {}
-
-
-def tag_name(arm: str) -> str:
-    """An arm's name as part of an MLflow tag's name; it is unique among the arms of a claim."""
-    return re.sub(r"[^0-9A-Za-z_. /-]", "_", arm)
-
-
-def tuned_tag(arm: str) -> str:
-    """The tag of a claim's parent run that holds the lr chosen for an arm."""
-    return f"harness.tuned_lr.{tag_name(arm)}"
 
 
 class Claim(NamedTuple):
@@ -239,7 +195,6 @@ class Claim(NamedTuple):
                 fields=dict(arm.fields) | shorter,
                 seeds=min(arm.seeds, QUICK_SEEDS),
                 tune_to_loss=None,
-                search=arm.search and arm.search._replace(trials=shorter["trials"]),
             )
         quick = self._replace(seeds=self.seeds.model_copy(update={"count": QUICK_SEEDS}), arms=arms, quick=True)
         if self.tuning is not None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.claims.arms import arms_of, texts_of
 from harness.claims.checks import ClaimError, check
 from harness.claims.claim import Claim
+from harness.claims.make_arms import arms_of, texts_of
 from harness.claims.messages import complaint, line_of
 from harness.claims.tables import FIELDS, File
 from harness.core.errors import UserError

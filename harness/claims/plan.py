@@ -6,9 +6,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.claims.claim import Arm, Claim, parent_name
+from harness.claims.arm import Arm
+from harness.claims.claim import Claim, parent_name
+from harness.claims.missing import missing_tasks
 from harness.claims.power import LEVEL, power, smallest_p
-from harness.claims.replication import missing_tasks
 from harness.claims.task import SearchTask, Task
 from harness.cli.command import command_line
 from harness.cli.console import Console

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 
-from harness.claims.claim import Claim, parent_name, tag_name, tuned_tag
+from harness.claims.arm import tag_name, tuned_tag
+from harness.claims.claim import Claim, parent_name
+from harness.claims.missing import missing_arms, missing_searches, missing_tasks, missing_tuning
 from harness.claims.searches import Searches
 from harness.claims.task import SearchTask, Task
 from harness.claims.tuning import choose_lr, score
@@ -89,11 +91,11 @@ class Replication:
             self._writer.set_description(parent_id, f"**{claim.heading}**. {claim.statement}\n")
             for run in self._recorder.reconcile():
                 self._writer.end_left_open(run)
-            self._run(_missing_tuning(claim, self._children(parent_id)), eta)
-            if not self.stopped and not _missing_tuning(claim, children := self._children(parent_id)):
+            self._run(missing_tuning(claim, self._children(parent_id)), eta)
+            if not self.stopped and not missing_tuning(claim, children := self._children(parent_id)):
                 self._record_chosen_lr(parent_id)
-                self._run(_missing_arms(claim, children), eta)
-                self._search(_missing_searches(claim, children), eta, lock)
+                self._run(missing_arms(claim, children), eta)
+                self._search(missing_searches(claim, children), eta, lock)
             missing = 0 if self.stopped else len(missing_tasks(self._claim, self._children(parent_id)))
             state = "interrupted" if self.stopped else "failed" if missing else "complete"
             if state == "complete":
@@ -207,56 +209,3 @@ class Replication:
         """The number of complete seeds: never fewer than an earlier replication made."""
         parents = {run.id: run for run in self._writer.read().parents("claim", self._name)}
         return max(int(parents[parent_id].tags.get(schema.SEEDS, "0")), self._claim.seeds.count)
-
-
-def missing_tasks(claim: Claim, children: Sequence[TrackedRun]) -> list[Task | SearchTask]:
-    """The runs and searches that a claim needs and `children` does not hold.
-
-    Until an arm is tuned, the grid's middle lr stands for its own.
-    """
-    runs = _missing_tuning(claim, children) + _missing_arms(claim, children)
-    return [*runs, *_missing_searches(claim, children)]
-
-
-def _missing_tuning(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
-    done = _judged_keys(children)
-    tasks = [
-        Task(arm, config, "tuning") for arm in claim.arms.values() if arm.tuned for config in claim.tuning_configs(arm)
-    ]
-    return [task for task in tasks if _key(task) not in done]
-
-
-def _missing_arms(claim: Claim, children: Sequence[TrackedRun]) -> list[Task]:
-    chosen = choose_lr(claim, children)
-    done = _judged_keys(children)
-    tasks = []
-    for arm in (arm for arm in claim.arms.values() if not arm.search):
-        lr = None
-        if arm.tuned:
-            assert claim.tuning is not None
-            lr = chosen.get(arm.name, sorted(claim.tuning.lr)[len(claim.tuning.lr) // 2])
-        tasks += [Task(arm, claim.config(arm, seed, lr), "arm") for seed in claim.arm_seeds(arm)]
-    return [task for task in tasks if _key(task) not in done]
-
-
-def _missing_searches(claim: Claim, children: Sequence[TrackedRun]) -> list[SearchTask]:
-    done = _judged_keys(children)
-    tasks = [
-        SearchTask(arm, claim.search_config(arm, seed))
-        for arm in claim.arms.values()
-        if arm.search
-        for seed in claim.arm_seeds(arm)
-    ]
-    return [task for task in tasks if _key(task) not in done]
-
-
-def _key(task: Task | SearchTask) -> tuple[str, str, str]:
-    return task.kind, task.arm.name, task.config.content_hash
-
-
-def _judged_keys(children: Sequence[TrackedRun]) -> set[tuple[str, str, str]]:
-    return {
-        (run.tags[schema.KIND], run.tags.get(schema.ARM, ""), run.tags[schema.CONFIG_HASH])
-        for run in children
-        if run.tags.get(schema.STATE) in schema.JUDGED_STATES
-    }

@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.claims.claim import Arm, Claim
+from harness.claims.arm import Arm
+from harness.claims.claim import Claim
 from harness.claims.replication import Replication
 from harness.claims.searches import Searches
 from harness.claims.task import SearchTask, Task
@@ -159,7 +160,7 @@ def _network_examples(claim: Claim, arm: Arm) -> list[RunConfig]:
 def _check_batch_sizes(claim: Claim, dataset: Dataset) -> None:
     for arm in claim.arms.values():
         if arm.search and (complaint := batch_size_error(arm.search.space.largest_batch(), dataset, "search")):
-            raise UserError(f"claim {claim.name!r}, arm {arm.name!r}, {arm.search.space_file}: {complaint}")
+            raise UserError(f"claim {claim.name!r}, arm {arm.name!r}, {arm.search.file.name}: {complaint}")
         if not arm.search and arm.fields.get("dataset") is None:
             split: Split = "search" if arm.tuned else arm.fields["split"]
             if complaint := batch_size_error(arm.fields["batch_size"], dataset, split):

@@ -17,24 +17,32 @@ from harness.studies.space import Space
 PARAMS = ("dataset", "seed", "sampler", "pruner", "trials", "space_sha256", "network", "network_sha256")
 
 
-class SearchSettings(NamedTuple):
-    """What `harness.search` is told by --sampler, --pruner, --trials and --space.
+class SpaceFile(NamedTuple):
+    """The file of a search space: its name, its text, and the space that it says."""
 
-    `space_text` is the text of the file called `space_file`, and `space` what it says.
-    """
+    name: str
+    text: str
+    space: Space
+
+
+class SearchSettings(NamedTuple):
+    """What `harness.search` is told by --sampler, --pruner, --trials and --space."""
 
     sampler: SamplerChoice
     pruner: PrunerChoice
     trials: int
-    space: Space
-    space_file: str
-    space_text: str
+    file: SpaceFile
+
+    @property
+    def space(self) -> Space:
+        """The search space."""
+        return self.file.space
 
     @property
     def texts(self) -> dict[str, str]:
         """The files that define the search, by name."""
         network = self.space.network
-        return {self.space_file: self.space_text} | ({network.file: network.text} if network else {})
+        return {self.file.name: self.file.text} | ({network.file: network.text} if network else {})
 
     @property
     def plan(self) -> SearchPlan:
@@ -72,8 +80,8 @@ class SearchConfig(NamedTuple):
         """What MLflow records of it."""
         settings = self.settings
         params: dict[str, Any] = {"dataset": self.dataset, "seed": self.seed, "sampler": settings.sampler}
-        params |= {"pruner": settings.pruner, "trials": settings.trials, "space": settings.space_file}
-        params["space_sha256"] = hashlib.sha256(settings.space_text.encode()).hexdigest()
+        params |= {"pruner": settings.pruner, "trials": settings.trials, "space": settings.file.name}
+        params["space_sha256"] = hashlib.sha256(settings.file.text.encode()).hexdigest()
         if self.network:
             params |= {"network": self.network.spec, "network_sha256": self.network.sha256}
         return params

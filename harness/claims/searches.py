@@ -29,7 +29,8 @@ _SPACE_ARTIFACT = "search.toml"
 
 
 class SearchResult(NamedTuple):
-    """How a search ended. It has "diverged" if no trial is complete, and "failed" if runs after the trials failed.
+    """How a search ended. It has "diverged" if every trial diverged or was pruned, which is a result, and "failed" if a
+    run failed and it has no tested winner.
 
     `readings`: `BEST_ACCURACY` and `TRAINING_COST` by trial, and the winner's mean test accuracy at the last trial, NaN
     if a fresh run of the winner diverged.
@@ -58,7 +59,7 @@ class Searches:
         recorder = Recorder(self._engine, self._writer, self._console)
         defaults = StudyDefaults(config.seed, self._dataset.name, "float32", config.network)
         chosen = {SAMPLER: settings.sampler, PRUNER: settings.pruner}
-        artifacts = {_SPACE_ARTIFACT: settings.space_text}
+        artifacts = {_SPACE_ARTIFACT: settings.file.text}
         if config.network:
             artifacts[config.network.file] = config.network.text
         with tempfile.TemporaryDirectory() as folder, self._console.without_runs():
@@ -69,9 +70,14 @@ class Searches:
             except Stopped as stop:
                 if recorder.stopped or study.done < settings.trials:
                     raise
-                state: State = "failed" if study.best() else "diverged"
-                return SearchResult(state, str(stop), _progress(study))
+                return SearchResult(_state(study), str(stop), _progress(study))
         return SearchResult("complete", _note(summary), [*_progress(study), _tested(summary)])
+
+
+def _state(study: Study) -> State:
+    """Of a study that has its trials and no tested winner."""
+    states = {trial.outcome.state for trial in study.finished() if trial.outcome}
+    return "failed" if states & {"complete", "failed"} else "diverged"
 
 
 def _progress(study: Study) -> list[Reading]:

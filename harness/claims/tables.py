@@ -1,4 +1,4 @@
-"""The tables of a claim file, as they are written. `arms.py` makes arms of them."""
+"""The tables of a claim file, as they are written. `make_arms.py` makes arms of them."""
 
 from typing import Literal
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from harness.claims.claim import Arm
+from harness.claims.arm import Arm
 from harness.claims.search_arm import SearchConfig
 from harness.claims.tuning import tuning_probes
 from harness.core.config import RunConfig

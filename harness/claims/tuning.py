@@ -4,7 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness.claims.claim import Arm, Claim
+from harness.claims.arm import Arm
+from harness.claims.claim import Claim
 from harness.claims.curves import steps_to
 from harness.core.metrics import EpochMetrics, ProbeName
 from harness.tracking.reader import TrackedRun

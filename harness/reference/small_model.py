@@ -9,19 +9,20 @@ from torch import Tensor, nn
 SEED = 420
 # What a notebook prints, with torch's default types on a CPU: the loss before any step, and that of the tenth pass.
 LOSS_AT_FIRST, LOSS_OF_TENTH = 1.1057284, 1.0792
+_LR, _GAMMA = 0.1, 0.9
 
 
 class SmallModel(nn.Module):
     """20–13–8–3 with biases: relu, then sigmoid, and a linear output without softmax."""
 
-    def __init__(self, inputs: int = 20, outputs: int = 3) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.linear1 = nn.Linear(inputs, 13)
+        self.linear1 = nn.Linear(20, 13)
         self.linear2 = nn.Linear(13, 8)
-        self.output = nn.Linear(8, outputs)
+        self.output = nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores [n, outputs] of rows [n, inputs]."""
+        """Scores [n, 3] of rows [n, 20]."""
         scores: Tensor = self.output(torch.sigmoid(self.linear2(torch.relu(self.linear1(x)))))
         return scores
 
@@ -46,10 +47,13 @@ def small_loss(model: SmallModel) -> Tensor:
     return nn.functional.cross_entropy(model(x), y)
 
 
-def losses_by_sgd(passes: int, lr: float = 0.1, gamma: float = 0.9) -> list[float]:
-    """§3.3: forward, loss, backward, step, zero_grad, so many times; the loss of each pass, before its step."""
+def losses_by_sgd(passes: int) -> list[float]:
+    """§3.3, at lr 0.1 and γ 0.9: forward, loss, backward, step, zero_grad, so many times.
+
+    The result is the loss of each pass, before its step.
+    """
     model = small_model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=gamma)
+    optimizer = torch.optim.SGD(model.parameters(), lr=_LR, momentum=_GAMMA)
     losses = []
     for _ in range(passes):
         loss = small_loss(model)
@@ -60,20 +64,20 @@ def losses_by_sgd(passes: int, lr: float = 0.1, gamma: float = 0.9) -> list[floa
     return losses
 
 
-def first_layer_by_hand(steps: int, lr: float = 0.1, gamma: float = 0.9) -> tuple[list[Tensor], list[Tensor]]:
+def first_layer_by_hand(steps: int) -> tuple[list[Tensor], list[Tensor]]:
     """§3.2: `linear1.weight` [13, 20] after each step, moved by v ← γv − η∇L, w ← w + v, and by `optim.SGD`.
 
     All else stays where it is, in float64.
     """
     by_hand, by_torch = small_model().double(), small_model().double()
     x, y = small_data()
-    optimizer = torch.optim.SGD([by_torch.linear1.weight], lr=lr, momentum=gamma)
+    optimizer = torch.optim.SGD([by_torch.linear1.weight], lr=_LR, momentum=_GAMMA)
     velocity = torch.zeros_like(by_hand.linear1.weight)
     ways: tuple[list[Tensor], list[Tensor]] = ([], [])
     for _ in range(steps):
         loss = nn.functional.cross_entropy(by_hand(x.double()), y)
         (gradient,) = torch.autograd.grad(loss, by_hand.linear1.weight)
-        velocity = gamma * velocity - lr * gradient
+        velocity = _GAMMA * velocity - _LR * gradient
         with torch.no_grad():
             by_hand.linear1.weight += velocity
         optimizer.zero_grad()

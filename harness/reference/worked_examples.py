@@ -1,6 +1,6 @@
 """The lesson's worked examples that need torch, in float64: each computes by hand what torch computes too.
 
-`exact.py` states what must hold of them, the walkthrough shows them.
+`exact_checks.py` states what must hold of them, the walkthrough shows them.
 """
 
 import math

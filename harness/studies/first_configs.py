@@ -11,7 +11,8 @@ from harness.core.errors import UserError
 from harness.core.files import read_small
 from harness.core.network import label
 from harness.core.validation import suggest
-from harness.studies.space import Choices, Range, Space, is_whole
+from harness.studies.domains import Choices, Range, is_whole
+from harness.studies.space import Space
 
 FIRST = "first"  # key of a study's user attribute in Optuna: the `FirstConfigs` that it began with
 _SWITCH = {"true": True, "on": True, "false": False, "off": False}

@@ -4,73 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.core.defaults import LESSON, OPTIONAL, OWN_MOMENTUM, SamplerChoice
 from harness.core.errors import UserError
 from harness.core.network import PREFIX, NetworkFile, label
+from harness.studies.domains import Choices, Range, WholeRange, ends_of, is_whole, shown
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-WHOLE_NUMBERS = ("batch_size", "epochs", "hidden", "warmup_epochs")
 # Ends that cannot be widened: a best value there is not worth a warning.
 _NATURAL_END = {"gamma": 0.0, "epochs": 1, "batch_size": 1, "hidden": 1, "weight_decay": 0.0, "warmup_epochs": 0}
 _MOST_POINTS = 10_000  # of a grid, which is laid out anew for each trial
 _FEWEST_FOR_CMA = 2  # of numbers: a covariance
 _EDGE_SHARE = 0.02
-
-
-class Range(BaseModel):
-    """Every number from `low` to `high`, both included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Range":
-        if not self.low < self.high:
-            raise ValueError(f"low is {self.low} and high is {self.high}: low should be less than high")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low is {self.low}: a logarithmic range should start above 0")
-        return self
-
-    def text(self) -> str:
-        """`0.001 to 1 (log)`."""
-        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
-
-    def position(self, value: float) -> float:
-        """The position of `value` between low (0) and high (1), on the scale of the range."""
-        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
-        return (at - low) / (high - low)
-
-
-class WholeRange(Range):
-    """Every whole number from `low` to `high`, of a hyperparameter whose range names whole numbers."""
-
-    low: int
-    high: int
-
-
-class Choices(BaseModel):
-    """One of these values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    choices: list[bool | int | float | str]
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "Choices":
-        if not self.choices:
-            raise ValueError("choices is []: it should name at least one value")
-        if len(set(self.choices)) < len(self.choices):
-            raise ValueError(f"choices is {self.choices}: it should not name a value twice")
-        return self
-
-    def text(self) -> str:
-        """`32, 64, 128`."""
-        return ", ".join(map(_shown, self.choices))
 
 
 class Space(BaseModel):
@@ -103,7 +51,7 @@ class Space(BaseModel):
         """`lr 0.001 to 1 (log) · batch_size 32, 64 · …`, and the fixed parameters."""
         parts = [f"network {self.network}"] if self.network else []
         parts += [f"{label(name)} {domain.text()}" for name, domain in self.searched.items()]
-        return " · ".join([*parts, *(f"{label(name)} {_shown(value)}, fixed" for name, value in self.fixed.items())])
+        return " · ".join([*parts, *(f"{label(name)} {shown(value)}, fixed" for name, value in self.fixed.items())])
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
         """The names of the `params` whose value is not in this space."""
@@ -129,7 +77,7 @@ class Space(BaseModel):
     def network_examples(self) -> list[dict[str, Any]]:
         """Params with which to try the network: each choice and each end of a range of its own hyperparameters, and
         each batch size."""
-        ends = {name: _ends_of(name, domain) for name, domain in self.searched.items()}
+        ends = {name: ends_of(name, domain) for name, domain in self.searched.items()}
         first = self.effective(LESSON | self.fixed | {name: values[0] for name, values in ends.items()})
         tried = {name: values for name, values in ends.items() if name.startswith(PREFIX) or name == "batch_size"}
         return [first, *(first | {name: value} for name, values in tried.items() for value in values[1:])]
@@ -139,7 +87,10 @@ class Space(BaseModel):
         return {**params, **self._unused(params)}
 
     def _unused(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The searched parameters that the optimizer of `params` does not have, if another one of the space does."""
+        """The searched parameters that the optimizer of `params` does not have, at the value that means so.
+
+        If no optimizer of the space has one, it stays as it is, and its config is refused.
+        """
         optimizers, gammas = self.ends("optimizer") or ["sgd"], self.ends("gamma") or [LESSON["gamma"]]
         optimizer, unused = params.get("optimizer", optimizers[0]), dict[str, Any]()
         if "gamma" in self.searched and optimizer in OWN_MOMENTUM and not set(optimizers) <= set(OWN_MOMENTUM):
@@ -152,7 +103,7 @@ class Space(BaseModel):
     def ends(self, name: str) -> list[Any]:
         """Each choice or both ends of a parameter, or its fixed value; [] if it is neither searched nor fixed here."""
         if name in self.searched:
-            return _ends_of(name, self.searched[name])
+            return ends_of(name, self.searched[name])
         return [self.fixed[name]] if name in self.fixed else []
 
     def check_sampler(self, sampler: SamplerChoice, trials: int) -> None:
@@ -239,21 +190,3 @@ class Space(BaseModel):
         if len(numbers) < len(domain.choices) or min(numbers) < value < max(numbers) or len(numbers) == 1:
             return math.nan, math.nan, 0.5
         return min(numbers), max(numbers), float(value == max(numbers))
-
-
-def _ends_of(name: str, domain: Range | Choices) -> list[Any]:
-    if isinstance(domain, Choices):
-        return list(domain.choices)
-    ends = [domain.low, domain.high]
-    return [int(end) for end in ends] if is_whole(name, domain) else ends
-
-
-def is_whole(name: str, domain: Range) -> bool:
-    """Whether a range holds whole numbers only."""
-    return name in WHOLE_NUMBERS or isinstance(domain, WholeRange)
-
-
-def _shown(value: bool | float | str) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return value if isinstance(value, str) else f"{value:g}"

@@ -15,7 +15,8 @@ from harness.core.files import read_small
 from harness.core.network import PREFIX, NetworkFile, read_network
 from harness.core.toml import parse
 from harness.core.validation import describe, suggest
-from harness.studies.space import WHOLE_NUMBERS, Choices, Range, Space, WholeRange
+from harness.studies.domains import WHOLE_NUMBERS, Choices, Range, WholeRange
+from harness.studies.space import Space
 
 _KNOWN = (*SEARCHED, *OPTIONAL)
 _SWITCHES = ("batch_norm", "standardize", "hidden_batch_norm", "nesterov")

@@ -5,7 +5,7 @@ from support.search_claim import CLAIM, SPACE, write_claim
 
 from harness.claims.claim import parent_name
 from harness.claims.file import find_claim, read_claim
-from harness.claims.replication import missing_tasks
+from harness.claims.missing import missing_tasks
 from harness.core.errors import UserError
 from harness.core.paths import EXAMPLES
 from harness.studies.request import USUAL_FINALS

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_each_search_is_a_study_and_one_run_stands_for_it(replicated):
     folder, output = replicated
     here, claim = records(folder, EXPERIMENT), read_claim(folder / "small.toml")
     assert "4 searches to make for claim small on 2 workers (cpu)" in output
+    assert "trial 0 " not in output, "a line for each search, not for its runs"
     assert len(re.findall(r"^small +seed \d000 +(?:tpe|random): the winner is trial \d", output, re.MULTILINE)) == 4
     found, made = arms(here, claim), studies(here)
     assert set(found) == {f"{arm} seed {seed}" for arm in ("tpe", "random") for seed in (1000, 2000)}
@@ -177,6 +179,29 @@ def test_nothing_is_left_to_do(replicated):
     status, output, errors = ended(replicate(folder))
     assert status == 0, errors
     assert "0 runs to make" in output and "complete: small" in output
+
+
+@pytest.mark.slow
+def test_a_search_in_which_all_diverges_is_a_result_and_the_worst(tmp_path):
+    arms = '[[arms]]\nname = "tpe"\n\n[[arms]]\nname = "random"\nsampler = "random"\nspace = "wild_space.toml"\n'
+    claim = CLAIM.replace('[[arms]]\nname = "{sampler}"\nsampler = ["tpe", "random"]\n', arms)
+    write_claim(tmp_path, claim.replace("trials = 12", "trials = 2").replace("at = 90", "at = 20"))
+    (tmp_path / "wild_space.toml").write_text("[lr]\nlow = 1e30\nhigh = 1e31\n[epochs]\nvalue = 1\n")
+    status, output, errors = ended(replicate(tmp_path, "--workers", "2"))
+    assert status == 0, errors
+    assert output.count("random: no trial is complete, so there is no winner") == 2
+    here = records(tmp_path, EXPERIMENT)
+    (parent,) = here.parents("claim")
+    states = Counter((run.tags["harness.arm"], run.tags["harness.state"]) for run in here.children(parent.id, "arm"))
+    assert states == {("tpe", "complete"): 2, ("random", "diverged"): 2}
+    report = [sys.executable, "-m", "analysis.report", "small.toml", "--no-log"]
+    done = subprocess.run(
+        report, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 pairs hold a run that diverged" in done.stdout
+    assert (tmp_path / "reports" / "figures" / "small-best-so-far-2.png").exists()
+    assert "0 runs to make" in ended(replicate(tmp_path))[1]
 
 
 @pytest.mark.slow

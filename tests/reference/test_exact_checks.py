@@ -65,6 +65,12 @@ def test_a_wrong_step_on_the_first_layer_would_be_seen(monkeypatch):
     assert not exact_checks._momentum_on_the_first_layer().holds
 
 
+def test_a_velocity_that_does_not_settle_there_would_be_seen(monkeypatch):
+    real = torch.optim.SGD
+    monkeypatch.setattr(torch.optim, "SGD", lambda params, lr, momentum: real(params, lr, momentum, dampening=0.1))
+    assert not exact_checks._velocity_settles().holds
+
+
 def test_a_sigmoid_inside_the_loss_would_be_seen(monkeypatch):
     """As a comment of the lesson has it."""
     real = exact_checks.cross_entropy

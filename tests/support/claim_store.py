@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from support.paths import PROJECT
 
-from harness.claims.claim import Claim, parent_name, tuned_tag
+from harness.claims.arm import tuned_tag
+from harness.claims.claim import Claim, parent_name
 from harness.claims.file import find_claim, read_claim
 from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.tracking.schema import ARM, CLAIM_SHA256, QUICK, SCORE, SEEDS

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.judging.measures import _MEASURES, Run, at_step, log_slope, unbiased_covariance
+from analysis.judging.measured_run import Run
+from analysis.judging.measures import _MEASURES, at_step, log_slope, unbiased_covariance
 from harness.claims.estimands import MEASURES
 from harness.core.errors import UserError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from harness.claims.arm import Arm, tag_name
 from harness.claims.checks import ClaimError
-from harness.claims.claim import Arm, tag_name
-from harness.claims.search_arm import SearchSettings
+from harness.claims.search_arm import SpaceFile
 from harness.claims.tables import OF_ALL, OF_SEARCHES, ArmTable, File, Settings
 from harness.core.config import make_config
 from harness.core.defaults import LESSON
@@ -142,8 +142,7 @@ def _search_arm(fields: dict[str, Any], table: ArmTable, file: File, folder: Pat
     except UserError as error:
         message = str(error).removeprefix("--")
         raise ClaimError(message, *_place(message.split(" ", 1)[0], table, position)) from None
-    search = SearchSettings(fields["sampler"], fields["pruner"], fields["trials"], space, path.name, read_small(path))
-    return Arm(name, words, fields, False, None, (), seeds, search)
+    return Arm(name, words, fields, False, None, (), seeds, SpaceFile(path.name, read_small(path), space))
 
 
 def _name_and_words(fields: Mapping[str, Any], table: ArmTable, position: int) -> tuple[str, str]:
