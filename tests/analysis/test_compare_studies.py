@@ -16,7 +16,7 @@ def folder(tmp_path_factory, migrated_store):
     """A folder with two studies of the digits, by TPE and at random, with the same first trials."""
     folder = tmp_path_factory.mktemp("two")
     for sampler in ("tpe", "random"):
-        few = ("--trials", "11", "--round-size", "11", "--confirm", "0", "--winner-seeds", "2")
+        few = ("--trials", "3", "--round-size", "3", "--confirm", "0", "--winner-seeds", "2")
         process = start(folder, *few, "--sampler", sampler, "--study", f"by-{sampler}")
         _, errors = process.communicate()
         assert process.returncode == 0, errors
@@ -34,7 +34,7 @@ def test_two_studies_are_compared_in_a_table_and_on_a_page(folder):
     done = compare(folder, "by-tpe", "by-random")
     assert done.returncode == 0 and done.stderr == ""
     rows = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("by-")]
-    assert [row[:2] for row in rows] == [["by-tpe", "11"], ["by-random", "11"]]
+    assert [row[:2] for row in rows] == [["by-tpe", "3"], ["by-random", "3"]]
     here = records(folder)
     for row in rows:
         (parent,) = here.parents("study", row[0])
@@ -55,6 +55,7 @@ def test_the_cost_of_a_trial_is_its_examples_times_the_weights(folder):
         assert run.metrics["training_cost"] == 1_251 * epochs * weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("window", "colours"), [(SCREEN, "light"), (PHONE, "dark")])
 def test_axe_finds_nothing_in_the_page(folder, opened, window, colours):
     assert compare(folder, "by-tpe", "by-random", "--group-by", "sampler").returncode == 0
@@ -63,6 +64,7 @@ def test_axe_finds_nothing_in_the_page(folder, opened, window, colours):
     assert re.search("sampler tpe.*sampler random", page.content(), re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -65,6 +65,7 @@ def test_a_summary_is_one_sheet_of_paper(report, opened, tmp_path):
     assert sheets(opened(report[1]), tmp_path / "summary.pdf") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("window", "colours"), WINDOWS)
 def test_axe_finds_nothing_in_the_page_of_a_study(study, opened, window, colours):
     page = opened(study, window, color_scheme=colours)

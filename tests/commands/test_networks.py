@@ -90,6 +90,7 @@ def test_it_is_searched_and_logged_and_its_page_and_model_know_it(own, monkeypat
     assert classes.shape == (3,) and classes.dtype == np.int64
 
 
+@pytest.mark.slow
 def test_it_is_replayed_from_the_recorded_text_and_another_text_is_another_study(own):
     folder, _ = own
     reader = records(folder)
@@ -108,6 +109,7 @@ def test_it_is_replayed_from_the_recorded_text_and_another_text_is_another_study
     assert altered.returncode == 2 and "the artifact net.py was altered" in altered.stderr
 
 
+@pytest.mark.slow
 def test_one_worker_two_and_a_stop_between_give_the_same_search(own, tmp_path):
     other = tmp_path / "other"
     write(other)

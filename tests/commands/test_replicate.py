@@ -170,6 +170,7 @@ def disturbed_after(tmp_path, said, *options):
     raise AssertionError("it ended before it could be disturbed")
 
 
+@pytest.mark.slow
 def test_a_killed_replication_goes_on_and_ends_as_if_it_had_not_been(replicated, claim_file, tmp_path, store, command):
     process = disturbed_after(tmp_path, "tuning done")
     process.kill()

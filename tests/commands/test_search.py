@@ -210,7 +210,9 @@ def test_a_search_that_is_made_larger_is_the_one_that_was_as_large_from_the_star
     assert trials == {n: v for n, v in what_was_recorded(searched[0]).items() if n.startswith("trial")}
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_stopping_leaves_nothing_running_and_says_how_to_go_on(tmp_path, store, number, status):
     (tmp_path / "long.toml").write_text(ENDLESS)
     process = start(tmp_path, "--trials", "6", "--space", "long.toml", "--workers", "2")
@@ -266,6 +268,7 @@ def test_a_killed_search_goes_on_in_another_time_zone_as_if_it_had_not_been(sear
     assert_undisturbed(tmp_path, searched[0])
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_run_one_attempt(tmp_path, store):
     (tmp_path / "long.toml").write_text(LONG)
     process = start(tmp_path, "--trials", "2", "--space", "long.toml", "--workers", "2")

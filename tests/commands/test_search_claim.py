@@ -74,6 +74,7 @@ def replicated(tmp_path_factory):
     return folder, output
 
 
+@pytest.mark.slow
 def test_each_search_is_a_study_and_one_run_stands_for_it(replicated):
     folder, output = replicated
     here, claim = records(folder, EXPERIMENT), read_claim(folder / "small.toml")
@@ -112,6 +113,7 @@ def test_it_is_the_search_that_harness_search_makes(replicated, tmp_path, store,
     )
 
 
+@pytest.mark.slow
 def test_the_claim_is_judged_and_drawn(replicated, monkeypatch):
     folder, _ = replicated
     monkeypatch.chdir(folder)
@@ -129,6 +131,7 @@ def test_the_claim_is_judged_and_drawn(replicated, monkeypatch):
     assert "2 searches on digits, each under 2 seeds" in page and "sampler random · pruner median · trials 3" in page
 
 
+@pytest.mark.slow
 def test_what_was_recorded_cannot_be_altered_unseen(replicated):
     folder, _ = replicated
     claim = read_claim(folder / "small.toml")
@@ -174,6 +177,7 @@ def test_a_claim_is_verified_with_its_searches(replicated, command):
     assert done.stdout.count("the same, bit for bit") == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_do(replicated):
     folder, _ = replicated
     status, output, errors = ended(replicate(folder))

@@ -47,6 +47,7 @@ def test_a_number_that_was_changed_is_found_and_reported_nowhere(copied, command
         assert refused.returncode == 2 and told in refused.stderr, module
 
 
+@pytest.mark.slow
 def test_what_has_no_digest_is_counted(copied, command):
     change(copied, "DELETE FROM tags WHERE key = 'harness.digest'")
     done = command("harness.verify", STUDY)

@@ -133,6 +133,7 @@ def test_an_idle_worker_that_died_is_replaced_before_its_next_job(engine):
     assert not [event for event in events if isinstance(event, WorkerLost)]
 
 
+@pytest.mark.slow
 def test_a_million_rows_are_not_copied_to_every_worker():
     """A worker's own memory (USS), in mid-run, on a table of 480 MB and on one of a few rows.
 

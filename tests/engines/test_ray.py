@@ -27,6 +27,7 @@ def ended(process, seconds=200):
     return process.returncode, errors
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_what_this_machine_does(searched, cluster, tmp_path, store):
     status, errors = ended(start(tmp_path, *on(cluster, *TWELVE)))
     assert (status, errors) == (0, "")

@@ -36,6 +36,7 @@ def test_a_network_can_be_trained_with_every_value_of_its_space(path, digits, br
         _check_network(space, StudyDefaults(420, dataset.name, "float32", space.network), dataset)
 
 
+@pytest.mark.slow
 def test_every_claim_is_replicated_and_judged(command):
     quick_to_run = [path for path in CLAIMS if path.stem != "search"]
     arguments = [*map(str, quick_to_run), "--dataset", "digits", "--quick"]

@@ -112,7 +112,7 @@ def test_the_search_is_the_same_in_any_order_after_a_stop_at_any_time_and_when_i
     assert run_study(open_study("sqlite:///killed.db")) == expected
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "gp", "cmaes"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", pytest.param("gp", marks=pytest.mark.slow), "cmaes"])
 @pytest.mark.parametrize("writes", [1, 3, 6])
 def test_a_kill_while_a_config_is_completed_changes_nothing(monkeypatch, sampler, writes):
     """It dies after some writes to the storage of what was sampled for the first configs."""

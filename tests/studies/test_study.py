@@ -108,6 +108,7 @@ def test_the_sampler_proposes_what_optunas_own_tpe_does():
     assert proposals[0] == proposals[1]
 
 
+@pytest.mark.slow
 def test_a_long_study_is_sampled_from_its_newest_trials_and_the_best_before_them():
     """As TPE proposes when it is given those alone."""
     space = read_space(DEFAULT_SPACE).distributions()
