@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 ARGS ?=
-# Tests run in so many processes. Those of one file share costly fixtures, and so one process.
+# Tests run in so many processes. Those of one file share costly fixtures, and so one process. In the order of their
+# paths, costly files come early, so that no process ends long after the others.
 TEST_JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: search test test-slow test-all check ui report study walkthrough bench bench-aa clean
 
