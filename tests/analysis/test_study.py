@@ -17,6 +17,7 @@ from harness.core.metrics import DatasetRecord, EpochMetrics
 from harness.studies.frames import study_frames
 from harness.studies.page import study_page
 from harness.tracking.reader import ExperimentReader
+from harness.tracking.schema import TRAINING_COST
 from harness.tracking.writer import ExperimentWriter
 
 DATASET = DatasetRecord("digits", "ab" * 32, "sklearn", "", "", "digits")
@@ -63,13 +64,13 @@ def add_winner(tracking, parent, trial, tests=TESTS):
     tracking.close(wait=True)
 
 
-def add_trial(tracking, parent, number, state, curve):
+def add_trial(tracking, parent, number, state, curve, cost=3e9):
     config = make_config(**LESSON | {"lr": 0.1 * (number + 1)}, seed=420, dataset="digits", split="search")
     run_id = tracking.start_run(parent, f"trial {number}", "trial", config, {"harness.trial": str(number)})
     for epoch, accuracy in enumerate(curve, start=1):
         tracking.log_epoch(run_id, EpochMetrics(epoch, 1.0, 0.5, 1.0, accuracy, 0.25, 1000.0, 10))
     best = {"best_val_accuracy": max(curve), "best_epoch": curve.index(max(curve)) + 1} if curve else {}
-    tracking.end_run(run_id, state, metrics=best)
+    tracking.end_run(run_id, state, metrics=best | ({TRAINING_COST: cost} if cost else {}))
     tracking.close(wait=True)
 
 
@@ -166,6 +167,14 @@ def test_the_report_says_what_the_records_say(command, parent, tmp_path):
     for label in FIGURES:
         assert f'role="img" aria-label="{label}"' in page
     assert " src=" not in page
+
+
+def test_a_study_of_an_earlier_version_which_recorded_no_cost_is_shown_by_time(store, tracking):
+    parent = tracking.open_parent("old", "study", {"seed": 420})
+    add_trial(tracking, parent, 0, "complete", [0.5], cost=None)
+    add_winner(tracking, parent, 0)
+    page = study_page(study_frames(ExperimentReader(store, "search/digits"), "old"), store)
+    assert "Accuracy against training time" in page and "training cost" not in page
 
 
 def test_a_study_that_has_not_ended_is_refused(report, tracking, parent):
