@@ -12,7 +12,7 @@ ARGS ?=
 TEST_JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: search test test-slow test-all check ui report study walkthrough bench bench-aa clean
+.PHONY: search test test-slow test-all check translations ui report study walkthrough bench bench-aa clean
 
 search: $(READY)
 	@$(BIN)/python -m harness.search $(ARGS)
@@ -21,8 +21,8 @@ ui: $(READY)
 	@$(BIN)/python -m harness.ui $(ARGS)
 
 report: $(READY)
-	@$(BIN)/python -m harness.replicate --all $(ARGS)
-	@$(BIN)/python -m analysis.report $(shell printf '%s' "$(ARGS)" | grep -oE -e '--quick|--dataset[ =][^ ]+')
+	@$(BIN)/python -m harness.replicate --all $(shell printf '%s' "$(ARGS)" | sed -E 's/--lang[ =][^ ]+//')
+	@$(BIN)/python -m analysis.report $(shell printf '%s' "$(ARGS)" | grep -oE -e '--quick|--(dataset|lang)[ =][^ ]+')
 
 study: $(READY)
 	@$(BIN)/python -m analysis.study $(ARGS)
@@ -44,6 +44,11 @@ check: $(READY_DEV)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Brings new texts into the Chinese catalogue, where their translations are written, and takes out old ones.
+translations: $(READY_DEV)
+	@$(BIN)/pybabel -q extract -F pyproject.toml -k N_ --no-location --sort-output -o $(VENV)/messages.pot harness analysis
+	@$(BIN)/pybabel -q update -i $(VENV)/messages.pot -o analysis/locale/zh.po -l zh_CN --no-fuzzy-matching --ignore-obsolete --no-wrap
 
 bench: $(READY_DEV)
 	@$(BIN)/python benchmarks/epoch_cost.py $(ARGS)

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from harness.cli import command
-from harness.cli.options import DebugOption, OptionalDatasetOption, OutputDirOption
+from harness.cli.options import DebugOption, LanguageOption, OptionalDatasetOption, OutputDirOption
 from harness.core.errors import UserError
+from harness.core.language import N_, _
 from harness.data.choice import data_choice
 from harness.storage.checks import check_tracking, tracking_uri
 
-_TITLE, _OWN_TITLE = "How a neural network learns: the lesson's claims, tested", "Claims, tested"
+_TITLE, _OWN_TITLE = N_("How a neural network learns: the lesson's claims, tested"), N_("Claims, tested")
 
 app = command.new_app()
 
@@ -32,6 +33,7 @@ def main(
     check: Annotated[
         Path | None, typer.Option(help="Only compare with a JSON export: exit status 1 if a verdict differs.")
     ] = None,
+    lang: LanguageOption = "en",
     debug: DebugOption = False,
 ) -> None:
     """Judge all claims, or those named, and write the report as one HTML page and as Markdown."""
@@ -45,26 +47,26 @@ def main(
 
         formats = formats_of(export, (*TABLES, *FIGURES))
 
-        from harness.claims.file import claim_files, find_claim, read_claim
-
-        paths = dict.fromkeys(map(find_claim, claims) if claims else claim_files())
-        chosen = [read_claim(path) for path in paths]
-
+        from analysis.rendering.language import language_of_pages
         from analysis.reports.claims import check_verdicts, write_report
         from analysis.sections.registry import ORDER
+        from harness.claims.file import claim_files, find_claim, read_claim
 
-        chosen.sort(key=lambda claim: ORDER.index(claim.name) if claim.name in ORDER else len(ORDER))
-        chosen = [claim.on(data) if data else claim for claim in chosen]
-        chosen = [claim.quickened() if quick else claim for claim in chosen]
-        if check is not None:
-            check_verdicts(chosen, check)
-            return
-        name = "-".join(claim.name for claim in chosen) if claims else "report"
-        name += f"-on-{chosen[0].dataset}" if dataset else ""
-        title = _TITLE if any(claim.section for claim in chosen) else _OWN_TITLE
-        title = chosen[0].title if len(chosen) == 1 else title
-        page = f"quick-{name}" if quick else name
-        write_report(chosen, output_dir, page, title, not claims, log, formats, summary)
+        with language_of_pages(lang, output_dir) as folder:
+            paths = dict.fromkeys(map(find_claim, claims) if claims else claim_files())
+            chosen = [read_claim(path).in_language(lang) for path in paths]
+            chosen.sort(key=lambda claim: ORDER.index(claim.name) if claim.name in ORDER else len(ORDER))
+            chosen = [claim.on(data) if data else claim for claim in chosen]
+            chosen = [claim.quickened() if quick else claim for claim in chosen]
+            if check is not None:
+                check_verdicts(chosen, check)
+                return
+            name = "-".join(claim.name for claim in chosen) if claims else "report"
+            name += f"-on-{chosen[0].dataset}" if dataset else ""
+            title = _(_TITLE if any(claim.section for claim in chosen) else _OWN_TITLE)
+            title = chosen[0].title if len(chosen) == 1 else title
+            page = f"quick-{name}" if quick else name
+            write_report(chosen, folder, page, title, not claims, log, formats, summary)
 
 
 if __name__ == "__main__":

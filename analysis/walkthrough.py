@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import command
-from harness.cli.options import DebugOption, OutputDirOption
+from harness.cli.options import DebugOption, LanguageOption, OutputDirOption
 from harness.storage.checks import check_tracking, tracking_uri
 
 app = command.new_app()
@@ -16,6 +16,7 @@ app = command.new_app()
 def main(
     output_dir: OutputDirOption = Path("reports"),
     log: Annotated[bool, typer.Option(help="Log the page to MLflow.")] = True,
+    lang: LanguageOption = "en",
     debug: DebugOption = False,
 ) -> None:
     """Compute the lesson's worked examples, and write them as one page that needs no network."""
@@ -23,9 +24,11 @@ def main(
         if log:
             check_tracking(tracking_uri())
 
+        from analysis.rendering.language import language_of_pages
         from analysis.reports.walkthrough import write_walkthrough
 
-        write_walkthrough(output_dir, log)
+        with language_of_pages(lang, output_dir) as folder:
+            write_walkthrough(folder, log)
 
 
 if __name__ == "__main__":

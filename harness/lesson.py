@@ -46,6 +46,7 @@ def main(
             lr=lr, gamma=gamma, batch_size=batch_size, epochs=epochs, batch_norm=batch_norm, seed=seed,
             dataset=choice.name, split="lesson",
         )  # fmt: skip
+        choice.check_readable(data_dir)
         typer.echo("loading torch and the data ...")
 
         from harness.reference.lesson_run import run_lesson

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from analysis.evidence.claims import Evidence
 from analysis.judging.measures import measure
 from analysis.judging.verdicts import Label
-from harness.claims.claim import Claim
+from harness.claims.claim import Claim, Published
 from harness.core.intervals import MeanInterval, mean_interval
+from harness.core.language import _
 
 
 class Reached(NamedTuple):
@@ -39,24 +40,42 @@ def accuracy_verdict(claim: Claim, evidence: Evidence | None) -> tuple[Label, st
     own = reached(evidence)
     counted = [result for result in claim.published if not result.unreproduced]
     best = max(counted, key=lambda result: result.test_accuracy)
-    text = "; ".join(_sentence(arm, claimed) for arm in own)
-    text += f"{'; ' if own else ''}the best of {len(counted)} published results that count is {best.test_accuracy:g} %"
-    text += f" ({best.model})"
-    others = [f"{result.test_accuracy:g} % ({result.model})" for result in claim.published if result.unreproduced]
+    parts = [_sentence(arm, claimed) for arm in own]
+    parts.append(
+        _("the best of {count} published results that count is {result}").format(
+            count=len(counted), result=_result(best)
+        )
+    )
+    others = [_result(result) for result in claim.published if result.unreproduced]
     if others:
-        text += f"; not counted, as no reproduction was found: {', '.join(others)}"
+        parts.append(_("not counted, as no reproduction was found: {results}").format(results=_(", ").join(others)))
     holds = best.test_accuracy >= claimed or any(arm.accuracy.low >= claimed for arm in own)
-    return ("reproduced" if holds else "not reproduced"), text
+    return ("reproduced" if holds else "not reproduced"), _("; ").join(parts)
+
+
+def _result(result: Published) -> str:
+    return _("{accuracy:g} % ({model})").format(accuracy=result.test_accuracy, model=result.model)
 
 
 def _sentence(arm: Reached, claimed: float) -> str:
-    n, mean, _, low, high, level = arm.accuracy
-    lost = f", without {arm.diverged} that diverged" if arm.diverged else ""
+    n, mean, _sd, low, high, level = arm.accuracy
     if not n:
-        return f"{arm.words} diverged with every seed"
+        return _("{arm} diverged with every seed").format(arm=arm.words)
+    seeds = _("{n} seeds")
+    if arm.diverged:
+        seeds = _("{n} seeds, without {diverged} that diverged")
     gap = claimed - mean
-    where = f"{abs(gap):.1f} points {'below' if gap >= 0 else 'above'}"
-    return (
-        f"{arm.words} reaches {mean:.2f} % ({100 * level:.0f} % interval {low:.2f} to {high:.2f}, {n} seeds{lost}),"
-        f" {where} {claimed:g} %"
-    )
+    if gap >= 0:
+        text = _(
+            "{arm} reaches {mean:.2f} % ({level:.0f} % interval {low:.2f} to {high:.2f}, {seeds}), {gap:.1f} points"
+            " below {claimed:g} %"
+        )
+    else:
+        text = _(
+            "{arm} reaches {mean:.2f} % ({level:.0f} % interval {low:.2f} to {high:.2f}, {seeds}), {gap:.1f} points"
+            " above {claimed:g} %"
+        )
+    return text.format(
+        arm=arm.words, mean=mean, level=100 * level, low=low, high=high, gap=abs(gap), claimed=claimed,
+        seeds=seeds.format(n=n, diverged=arm.diverged),
+    )  # fmt: skip

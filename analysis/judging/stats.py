@@ -11,12 +11,13 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from statsmodels.stats.weightstats import DescrStatsW
 
 from harness.core.intervals import is_constant, mean_interval
+from harness.core.language import N_
 
 # With fewer pairs a bootstrap interval covers too little: Student's t below, BCa from here on.
 MIN_FOR_BOOTSTRAP = 20
 _EXACT_UP_TO = 16
 _RESAMPLES = 9_999
-_RANKS = "median, order statistics"
+_RANKS = N_("median, order statistics")
 _Z_LEVEL, _Z_POWER = 1.96, 0.84
 
 
@@ -64,13 +65,13 @@ def paired_effect(differences: Sequence[float], rng: np.random.Generator) -> Eff
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
     p = sign_flip(sample, rng)
     if is_constant(sample):
-        return Effect(len(sample), mean, sd, mean, mean, "all pairs equal", p, prob_superiority, 0, 0)
+        return Effect(len(sample), mean, sd, mean, mean, N_("all pairs equal"), p, prob_superiority, 0, 0)
     if len(sample) < MIN_FOR_BOOTSTRAP:
         interval = mean_interval(sample.tolist())
-        return Effect(len(sample), mean, sd, interval.low, interval.high, "mean, t", p, prob_superiority, 0, 0)
+        return Effect(len(sample), mean, sd, interval.low, interval.high, N_("mean, t"), p, prob_superiority, 0, 0)
     bootstrap = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=_RESAMPLES, rng=rng).confidence_interval
     return Effect(
-        len(sample), mean, sd, float(bootstrap.low), float(bootstrap.high), "mean, BCa", p, prob_superiority, 0, 0
+        len(sample), mean, sd, float(bootstrap.low), float(bootstrap.high), N_("mean, BCa"), p, prob_superiority, 0, 0
     )
 
 
@@ -89,7 +90,9 @@ def share_effect(a: Sequence[float], b: Sequence[float], rng: np.random.Generato
     mean = float(differences.mean())
     cautious = [(outcomes.sum() + 1) / (n + 2) for outcomes in (first, second)]
     sd = math.sqrt(sum(share * (1 - share) for share in cautious))
-    return Effect(n, mean, sd, float(low), float(high), "Newcombe", sign_flip(differences, rng), prob_superiority, 0, 0)
+    return Effect(
+        n, mean, sd, float(low), float(high), N_("Newcombe"), sign_flip(differences, rng), prob_superiority, 0, 0
+    )
 
 
 def sign_flip(differences: "np.ndarray[Any, Any]", rng: np.random.Generator) -> float:
@@ -147,6 +150,24 @@ def deviation_interval(values: Sequence[float]) -> tuple[float, float]:
     squares = free * float(np.var(values, ddof=1))
     low, high = (math.sqrt(squares / stats.chi2.ppf(level, free)) for level in (0.975, 0.025))
     return low, high
+
+
+def spread_differences(a: Sequence[float], b: Sequence[float]) -> "np.ndarray[Any, Any]":
+    """The jackknife's pseudo-values [n] of ln sd(a) − ln sd(b), n ≥ 3 pairs; their mean is the estimate (Miller 1968).
+
+    All are NaN where a value is not finite, or where a sample has no spread.
+    """
+    pairs = np.array([a, b], dtype=float)
+    n = pairs.shape[1]
+
+    def log_ratio(kept: "np.ndarray[Any, Any]") -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first, second = np.log(kept.std(axis=1, ddof=1))
+            return float(first - second) if np.isfinite([first, second]).all() else math.nan
+
+    left_out = np.array([log_ratio(np.delete(pairs, position, axis=1)) for position in range(n)])
+    values: np.ndarray[Any, Any] = n * log_ratio(pairs) - (n - 1) * left_out
+    return values if np.isfinite(values).all() else np.full(n, math.nan)
 
 
 def _median_interval(sample: "np.ndarray[Any, Any]") -> tuple[float, float]:

@@ -8,8 +8,17 @@ import pandas as pd
 
 from analysis.evidence.claims import Evidence
 from analysis.judging.measures import log_slope, measure
-from analysis.judging.stats import Effect, is_equivalent, is_share_equivalent, paired_effect, seeds_needed, share_effect
-from harness.claims.estimands import MEASURES, Estimand
+from analysis.judging.stats import (
+    Effect,
+    is_equivalent,
+    is_share_equivalent,
+    paired_effect,
+    seeds_needed,
+    share_effect,
+    spread_differences,
+)
+from harness.claims.estimands import FACTORS, MEASURES, Estimand
+from harness.core.language import N_, _
 
 Label = Literal["reproduced", "direction only", "not reproduced", "inconclusive"]
 Finding = Literal[
@@ -26,18 +35,24 @@ Finding = Literal[
 
 # The label of each finding, and the reason.
 RULE: dict[Finding, tuple[Label, str]] = {
-    "as claimed": ("reproduced", "the interval lies inside what is claimed"),
-    "smaller than claimed": ("direction only", "the effect has the claimed sign, but is short of the claimed size"),
-    "larger than claimed": ("direction only", "the effect has the claimed sign, but is beyond the claimed size"),
-    "of uncertain size": ("direction only", "the effect has the claimed sign, but is not all inside the claimed size"),
+    "as claimed": ("reproduced", N_("the interval lies inside what is claimed")),
+    "smaller than claimed": ("direction only", N_("the effect has the claimed sign, but is short of the claimed size")),
+    "larger than claimed": ("direction only", N_("the effect has the claimed sign, but is beyond the claimed size")),
+    "of uncertain size": (
+        "direction only",
+        N_("the effect has the claimed sign, but is not all inside the claimed size"),
+    ),
     "too small to matter": (
         "not reproduced",
-        "there is an effect, too small to matter (two one-sided tests)",
+        N_("there is an effect, too small to matter (two one-sided tests)"),
     ),
-    "negligible": ("not reproduced", "the effect is too small to matter, if there is any (two one-sided tests)"),
-    "not found": ("not reproduced", "the interval contains no effect and lies below the smallest effect that matters"),
-    "reversed": ("not reproduced", "the interval lies entirely on the opposite side of no effect"),
-    "undecided": ("inconclusive", "the interval contains both no effect and effects that matter"),
+    "negligible": ("not reproduced", N_("the effect is too small to matter, if there is any (two one-sided tests)")),
+    "not found": (
+        "not reproduced",
+        N_("the interval contains no effect and lies below the smallest effect that matters"),
+    ),
+    "reversed": ("not reproduced", N_("the interval lies entirely on the opposite side of no effect")),
+    "undecided": ("inconclusive", N_("the interval contains both no effect and effects that matter")),
 }
 _SHARES = ("global_basin",)
 _RNG_SEED = 20260101
@@ -105,16 +120,19 @@ def judge(evidence: Evidence, estimand: Estimand) -> Verdict:
         result = paired_effect(differences.tolist(), rng)
         equivalent = is_equivalent(differences.tolist(), limits.matters)
     finding = decide(result, limits, equivalent)
-    label, reason = RULE[finding]
+    label, rule = RULE[finding]
+    reason = _(rule)
     needed = 0
     if finding == "undecided" and math.isfinite(result.sd):
         needed = max(seeds_needed(result.sd, limits.matters), result.n + 1)
     if finding == "undecided" and not math.isfinite(result.estimate):
-        reason = "too few pairs have a number"
+        reason = _("too few pairs have a number")
     if finding == "reversed" and not math.isfinite(result.estimate):
-        reason = "a run that diverged or never arrived counts as infinitely worse"
+        reason = _("a run that diverged or never arrived counts as infinitely worse")
     if finding == "undecided" and result.undefined:
-        reason += f"; {result.undefined} of {result.n} pairs have no value"
+        reason = _("{reason}; {count} of {n} pairs have no value").format(
+            reason=reason, count=result.undefined, n=result.n
+        )
     return Verdict(
         evidence.claim.name,
         estimand,
@@ -143,33 +161,42 @@ def paired_differences(evidence: Evidence, estimand: Estimand) -> "pd.Series[flo
     """The differences δₛ by seed, on the scale of the test.
 
     difference: A − B. log_ratio: ln A − ln B. value: A. slope: of ln(measure) on ln(along). valley: the smaller end
-    minus the inner arm that is best for the *other* seeds.
+    minus the inner arm that is best for the *other* seeds. spread: pseudo-values of ln sd(ln A) − ln sd(ln B).
     """
 
     def values(arm: str) -> "pd.Series[float]":
         return measure(evidence, estimand.measure, estimand.at, arm)
 
+    def family(patterns: list[str]) -> pd.DataFrame:
+        """The measure by seed, a column for each value of `along`."""
+        arms = evidence.claim.arm_names(patterns)
+        frame = pd.DataFrame({arm: values(arm) for arm in arms})
+        frame.columns = pd.Index([evidence.of([arm])[estimand.along].iloc[0] for arm in arms])
+        return frame.sort_index(axis="columns")
+
+    if estimand.compare in ("slope", "valley"):
+        frame = family(estimand.arms)
+        if estimand.compare == "slope":
+            return frame.apply(log_slope, axis="columns")
+        return pd.Series({seed: _valley(frame, seed) for seed in frame.index}, dtype=float)
+    if estimand.take:
+        compared = [_taken(family([pattern]), estimand) for pattern in estimand.arms]
+    else:
+        compared = [values(arm) for arm in estimand.arms]
     if estimand.compare == "value":
-        return values(estimand.arms[0])
-    if estimand.compare in ("difference", "log_ratio"):
-        first, second = map(values, estimand.arms)
-        if estimand.compare == "log_ratio":
-            first, second = first.map(_log), second.map(_log)
-        with np.errstate(invalid="ignore"):  # ∞ − ∞: neither arm reached the target, so there is no difference
-            return first - second
-    assert estimand.along is not None
-    arms = evidence.claim.arm_names(estimand.arms)
-    frame = pd.DataFrame({arm: values(arm) for arm in arms})
-    frame.columns = pd.Index([evidence.of([arm])[estimand.along].iloc[0] for arm in arms])
-    frame = frame.sort_index(axis="columns")
-    if estimand.compare == "slope":
-        return frame.apply(log_slope, axis="columns")
-    return pd.Series({seed: _valley(frame, seed) for seed in frame.index}, dtype=float)
+        return compared[0]
+    first, second = compared
+    if estimand.compare in FACTORS:
+        first, second = first.map(_log), second.map(_log)
+    if estimand.compare == "spread":
+        return pd.Series(spread_differences(first.tolist(), second.tolist()), index=first.index)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞: neither arm reached the target, so there is no difference
+        return first - second
 
 
 def bounds(estimand: Estimand) -> Bounds:
     """The limits in the claim's file, on the scale of the differences."""
-    scale = math.log if estimand.compare == "log_ratio" else float
+    scale = math.log if estimand.compare in FACTORS else float
     if estimand.claimed is None:
         assert estimand.smallest_effect is not None
         smallest = scale(estimand.smallest_effect)
@@ -199,8 +226,8 @@ def decide(result: Effect, limits: Bounds, equivalent: bool) -> Finding:
 
 
 def shown(estimand: Estimand, value: float) -> float:
-    """A number on the scale of the differences as it is shown: a factor for a log ratio."""
-    return math.exp(value) if estimand.compare == "log_ratio" and not math.isnan(value) else value
+    """A number on the scale of the differences as it is shown: a factor for a log ratio or a spread."""
+    return math.exp(value) if estimand.compare in FACTORS and not math.isnan(value) else value
 
 
 def _lost(evidence: Evidence, estimand: Estimand, differences: "pd.Series[float]") -> Lost:
@@ -226,6 +253,17 @@ def _lost(evidence: Evidence, estimand: Estimand, differences: "pd.Series[float]
 def _log(value: float) -> float:
     """ln, with −∞ for 0 and NaN below 0."""
     return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
+
+
+def _taken(frame: pd.DataFrame, estimand: Estimand) -> "pd.Series[float]":
+    """By seed, the value of `along` that the estimand takes of a family; NaN where there is none."""
+    if estimand.take == "best":
+        finite = frame.where(np.isfinite(frame))
+        return finite.dropna(how="all").idxmin(axis="columns").astype(float).reindex(frame.index)
+    assert estimand.below is not None
+    sizes = frame.columns.to_numpy(dtype=float)
+    below = np.where(frame.to_numpy() < estimand.below, sizes, -math.inf).max(axis=1)
+    return pd.Series(np.where(np.isfinite(below), below, math.nan), index=frame.index)
 
 
 def _valley(frame: pd.DataFrame, seed: int) -> float:

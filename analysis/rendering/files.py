@@ -10,14 +10,18 @@ import matplotlib as mpl
 from jinja2 import Environment
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from analysis.rendering.formatting import section_mark
+from analysis.rendering.language import fonts
 from harness.core.errors import UserError
 from harness.core.files import write_atomically
 from harness.pages import templates
 
 _DPI = 120
 _COLOURS = 256
+_CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+")  # characters and their punctuation
 _REFERENCE = re.compile(r"arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+")
 
 
@@ -36,9 +40,10 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> list[Path]:
 
 
 def environment() -> Environment:
-    """The templates of this folder, with the filters `linked` and `cell`."""
+    """The templates of this folder, with the filters `linked` and `cell`, and `section_mark`."""
     made = templates.environment(Path(__file__).parent / "templates")
     made.filters["linked"] = _linked
+    made.globals["section_mark"] = section_mark
     made.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return made
 
@@ -55,7 +60,13 @@ def _linked(text: str) -> Markup:
 
 
 def drawn(figure: Figure, kind: str) -> bytes:
-    """A figure as a file of this kind: png (with a palette, a third as large), svg (its text as text), pdf."""
+    """A figure as a file of this kind: png (with a palette, a third as large), svg (its text as text), pdf.
+
+    Without a font for Chinese characters, symbols are what is left of its text.
+    """
+    if not fonts():
+        for text in figure.findobj(Text):
+            text.set_text(_CHINESE.sub("", text.get_text()).strip())
     buffer, palette = io.BytesIO(), io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         figure.savefig(buffer, format=kind, dpi=_DPI)

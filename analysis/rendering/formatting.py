@@ -4,55 +4,101 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
-from analysis.judging.verdicts import Finding, Verdict, bounds
+from analysis.evidence.claims import DIRTY
+from analysis.judging.verdicts import Verdict, bounds
 from harness.claims.arm import Arm
 from harness.claims.claim import Claim
 from harness.claims.estimands import MEASURES, Estimand
+from harness.core.language import N_, _, language_code, ngettext
 from harness.core.network import label
 
 _QUESTIONS = {
-    "lesson": "Without tuning",
-    "tuned": "Each arm at its own best lr: what is left of it",
-    "control": "Controls and further measures",
+    "lesson": N_("Without tuning"),
+    "tuned": N_("Each arm at its own best lr: what is left of it"),
+    "control": N_("Controls and further measures"),
 }
 LEGEND = {
-    "reproduced": "the effect is as claimed: its interval lies inside what was claimed, which was written down,"
-    " with its margin, before the runs of this version of the claim file; each section names earlier runs.",
-    "direction only": "the effect has the claimed sign, and is larger than claimed, smaller than claimed, or of"
-    " uncertain size.",
-    "not reproduced": "the effect is too small to matter (though not zero), negligible (too small to matter, if"
-    " there is any), not found (the interval contains no effect and lies below the smallest one that matters), or"
-    " reversed.",
-    "inconclusive": "undecided: the interval contains both no effect (0, or 1 for a factor) and effects that matter.",
-    "n": "the number of paired seeds: under each, all arms share split, initial weights and order of the examples.",
-    "arm": "one setting that is compared; the first arm of a comparison is A, the other one B.",
-    "primary": "the one comparison that gives a claim its verdict.",
-    "p": "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
-    " greater; ties count half.",
-    "mean, t; Newcombe; BCa; order statistics": "how the interval is made: Student's t, of a difference of shares, by a"
-    " bootstrap, of a median where runs never reached the target.",
-    "units": "an update is one step of descent; a point is one per cent of the examples; nats measure the loss (ln k"
-    " for guessing among k classes, 2.3 for ten); × is a factor; a slope is an exponent.",
-    "lr, momentum": "the learning rate; momentum 0.9 is γ = 0.9 (gamma).",
+    N_("reproduced"): N_(
+        "the effect is as claimed: its interval lies inside what was claimed, which was written down,"
+        " with its margin, before the runs of this version of the claim file; each section names earlier runs."
+    ),
+    N_("direction only"): N_(
+        "the effect has the claimed sign, and is larger than claimed, smaller than claimed, or of uncertain size."
+    ),
+    N_("not reproduced"): N_(
+        "the effect is too small to matter (though not zero), negligible (too small to matter, if"
+        " there is any), not found (the interval contains no effect and lies below the smallest one that matters), or"
+        " reversed."
+    ),
+    N_("inconclusive"): N_(
+        "undecided: the interval contains both no effect (0, or 1 for a factor) and effects that matter."
+    ),
+    "n": N_("the number of paired seeds: under each, all arms share split, initial weights and order of the examples."),
+    N_("arm"): N_("one setting that is compared; the first arm of a comparison is A, the other one B."),
+    N_("primary"): N_("the one comparison that gives a claim its verdict."),
+    "p": N_(
+        "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
+        " greater; ties count half."
+    ),
+    N_("mean, t; Newcombe; BCa; order statistics"): N_(
+        "how the interval is made: Student's t, of a difference of shares, by a"
+        " bootstrap, of a median where runs never reached the target."
+    ),
+    N_("units"): N_(
+        "an update is one step of descent; a point is one per cent of the examples; nats measure the loss (ln k"
+        " for guessing among k classes, 2.3 for ten); × is a factor; a slope is an exponent."
+    ),
+    N_("lr, momentum"): N_("the learning rate; momentum 0.9 is γ = 0.9 (gamma)."),
 }
-QUICK = (
+QUICK = N_(
     "a quick run: 3 seeds, a third of the stated epochs and updates, and the lowest loss that all runs reach as target;"
     " not evidence"
 )
-QUICK_MARK = "quick run, not evidence"
-BUT = "but:"
-_ORDER: tuple[Finding, ...] = (
-    "as claimed", "larger than claimed", "of uncertain size", "smaller than claimed", "too small to matter",
-    "negligible", "not found", "reversed", "undecided",
+QUICK_MARK = N_("quick run, not evidence")
+BUT = N_("but:")
+_ORDER = (
+    N_("as claimed"), N_("larger than claimed"), N_("of uncertain size"), N_("smaller than claimed"),
+    N_("too small to matter"), N_("negligible"), N_("not found"), N_("reversed"), N_("undecided"),
 )  # fmt: skip
+_WITH_UNIT = {
+    "points": N_("{value} points"),
+    "updates": N_("{value} updates"),
+    "examples": N_("{value} examples"),
+    "s": N_("{value} s"),
+    "trials": N_("{value} trials"),
+    "of all runs": N_("{value} of all runs"),
+    "(slope)": N_("{value} (slope)"),
+    "": "{value}",
+}
+_CHAPTERS = ("开篇", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十")  # as the lesson numbers them
+_SECTION = re.compile(r"(\d+)(?:\.(\d+))?")
 _DECIMAL = re.compile(r"(?<=_0)_(?=\d)")  # 0_3 in a name is 0.3
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
 
 def questions(claim: Claim) -> dict[str, str]:
     """The heading of each group of estimands."""
-    return _QUESTIONS | ({"lesson": "Without tuning: what the lesson shows"} if claim.section else {})
+    shown = {question: _(heading) for question, heading in _QUESTIONS.items()}
+    return shown | ({"lesson": _("Without tuning: what the lesson shows")} if claim.section else {})
+
+
+def section_mark(section: str) -> str:
+    """A section of the lesson as a page writes it: `§4.1`, in Chinese as the lesson numbers it, `四-1`."""
+    return f"§{section}" if language_code() == "en" else _SECTION.sub(_chinese_section, section)
+
+
+def _chinese_section(found: re.Match[str]) -> str:
+    chapter, part = int(found[1]), found[2]
+    if chapter >= len(_CHAPTERS):
+        return found[0]
+    return _CHAPTERS[chapter] if part is None else f"{_CHAPTERS[chapter]}-{part}"
+
+
+def columns(text: str) -> int:
+    """The width of a text in letters; a Chinese character is as wide as two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def number(value: float) -> str:
@@ -73,24 +119,26 @@ def signed(value: float, digits: int) -> str:
 def effect(verdict: Verdict) -> str:
     """`5.3 points [4.7, 5.9]`, or "no number" if too many runs have none."""
     if not math.isfinite(verdict.result.estimate):
-        return "no number"
-    return f"{number(verdict.effect)}{_unit(verdict)} [{number(verdict.low)}, {number(verdict.high)}]"
+        return _("no number")
+    unit = verdict.unit if verdict.unit != "(slope)" else ""
+    return f"{_with_unit(number(verdict.effect), unit)} [{number(verdict.low)}, {number(verdict.high)}]"
 
 
-def _unit(verdict: Verdict) -> str:
-    name = verdict.unit
-    return f" {name}" if name and name != "(slope)" else ""
+def _with_unit(value: str, unit: str) -> str:
+    return _(_WITH_UNIT.get(unit, f"{{value}} {unit}")).format(value=value)
 
 
 def sentence(verdict: Verdict) -> str:
     """The estimand's sentence with its number for {effect}."""
     estimand, result = verdict.estimand, verdict.result
     if math.isfinite(result.estimate):
-        text = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.estimate)) + "."
+        words = _filled(estimand.words, estimand, number(verdict.effect), number(10**result.estimate))
+        text = _("{sentence}.").format(sentence=words)
     else:
-        text = f"{_filled(estimand.words, estimand, '…', '…')}: no number, as {lost(verdict)}."
+        words = _filled(estimand.words, estimand, "…", "…")
+        text = _("{sentence}: no number, as {reason}.").format(sentence=words, reason=lost(verdict))
     if verdict.needed:
-        text += f" About {verdict.needed} seeds would settle it."
+        text = _("{sentence} About {seeds} seeds would settle it.").format(sentence=text, seeds=verdict.needed)
     return text
 
 
@@ -98,15 +146,15 @@ def lost(verdict: Verdict) -> str:
     """Why pairs have no number: `2 of 3 pairs hold a run that diverged`."""
     diverged, unreached, steps, undefined = verdict.lost
     is_loss, at = MEASURES[verdict.estimand.measure].at == "loss", verdict.estimand.at or math.nan
-    run = f"a run that did not reach a loss of {at:g} within {steps:,} updates"
-    search = f"a search that did not reach {at:g} % within {steps:,} trials"
+    run = _("{count} of {n} pairs hold a run that did not reach a loss of {at:g} within {steps:,} updates")
+    search = _("{count} of {n} pairs hold a search that did not reach {at:g} % within {steps:,} trials")
     parts = [
-        (diverged, "a run that diverged"),
+        (diverged, _("{count} of {n} pairs hold a run that diverged")),
         (unreached, run if is_loss else search),
-        (undefined, "a run for which this measure has no meaning"),
+        (undefined, _("{count} of {n} pairs hold a run for which this measure has no meaning")),
     ]
     n = verdict.result.n
-    return " and ".join(f"{count} of {n} pairs hold {what}" for count, what in parts if count)
+    return _(" and ").join(text.format(count=count, n=n, at=at, steps=steps) for count, text in parts if count)
 
 
 def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
@@ -121,17 +169,17 @@ def elsewhere(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
             text = effect(verdict)
             if not math.isfinite(result.estimate):
                 text = lost(verdict)
-            found[verdict.finding].append(f"{condition(estimand)}: {text}")
+            found[verdict.finding].append(_("{condition}: {effect}").format(condition=condition(estimand), effect=text))
         elif estimand.question == "lesson" and not estimand.primary and verdict.finding != "as claimed":
             found[BUT].append(_objection(verdict))
-    return [(label, (". " if label == BUT else "; ").join(parts)) for label, parts in found.items() if parts]
+    return [(label, (_(". ") if label == BUT else _("; ")).join(parts)) for label, parts in found.items() if parts]
 
 
 def beyond(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     """Where the finding is not that of the first verdict, the primary one: `("reversed", "for momentum 0.99")`."""
     conditions = [one for one in verdicts if one.estimand.when is not None and one.finding != verdicts[0].finding]
     found = [
-        (finding, "; ".join(condition(one.estimand) for one in conditions if one.finding == finding))
+        (finding, _("; ").join(condition(one.estimand) for one in conditions if one.finding == finding))
         for finding in _ORDER
         if any(one.finding == finding for one in conditions)
     ]
@@ -140,13 +188,16 @@ def beyond(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
 
 def _objection(verdict: Verdict) -> str:
     """What the lesson says besides, and the runs do not confirm."""
-    return f"{sentence(verdict).rstrip('.')} ({verdict.finding})"
+    return _("{sentence} ({finding})").format(sentence=sentence(verdict).rstrip(".。"), finding=_(verdict.finding))
 
 
 def condition(estimand: Estimand) -> str:
-    """What distinguishes an estimand from the others of its claim, in few words."""
-    name = "the claim" if estimand.primary else _DECIMAL.sub(".", estimand.name).replace("_", " ")
-    return _filled(estimand.when or name, estimand)
+    """What distinguishes an estimand from the others of its claim; in Chinese its words where it has but a name."""
+    if estimand.when or estimand.primary:
+        return _filled(estimand.when or _("the claim"), estimand)
+    if language_code() != "en":
+        return _filled(estimand.words, estimand, "…", "…")
+    return _DECIMAL.sub(".", estimand.name).replace("_", " ")
 
 
 def _filled(text: str, estimand: Estimand, value: str = "", tenfold: str = "") -> str:
@@ -156,23 +207,27 @@ def _filled(text: str, estimand: Estimand, value: str = "", tenfold: str = "") -
 def claimed(estimand: Estimand) -> str:
     """What was written down before the runs: `5 ± 1 points`, `at least 1.5 ×`."""
     if estimand.claimed is not None:
-        text = f"{number(estimand.claimed)} ± {number(estimand.margin or 0.0)}"
-    else:
-        side = "at least" if bounds(estimand).side > 0 else "at most"
-        text = f"{side} {number(estimand.smallest_effect or 0.0)}"
-    return f"{text} {estimand.unit}".strip()
+        return _with_unit(f"{number(estimand.claimed)} ± {number(estimand.margin or 0.0)}", estimand.unit)
+    smallest = _with_unit(number(estimand.smallest_effect or 0.0), estimand.unit)
+    return (_("at least {value}") if bounds(estimand).side > 0 else _("at most {value}")).format(value=smallest)
 
 
 def reason(verdict: Verdict) -> str:
     """The claimed effect and the reason of the verdict."""
-    return f"Claimed: {claimed(verdict.estimand)}; {verdict.reason}."
+    return _("Claimed: {claimed}; {reason}.").format(claimed=claimed(verdict.estimand), reason=verdict.reason)
 
 
 def p_value(verdict: Verdict) -> str:
     """The p of the paired sign-flip (or sign) test, and Holm's if there are several primary estimands."""
     p = verdict.result.p
     plain = "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-    return plain if math.isnan(verdict.holm) else f"{plain} (Holm {verdict.holm:.3f})"
+    return plain if math.isnan(verdict.holm) else _("{p} (Holm {holm:.3f})").format(p=plain, holm=verdict.holm)
+
+
+def commits(found: Sequence[str]) -> str:
+    """The commits of the code that made runs."""
+    changed = _("{commit} with changes")
+    return _(", ").join(changed.format(commit=one.removesuffix(DIRTY)) if one.endswith(DIRTY) else one for one in found)
 
 
 def share(value: float) -> str:
@@ -186,44 +241,44 @@ def done(claim: Claim, data: str) -> str:
     arms = list(claim.arms.values())
     toys, searches = [arm for arm in arms if arm.fields.get("dataset") is not None], [arm for arm in arms if arm.search]
     runs = [arm for arm in arms if arm not in toys and arm not in searches]
-    for some, what, place in (
-        (runs, "arms", f"on {data}"),
-        (toys, "arms", "of a toy function of one variable"),
-        (searches, "searches", f"on {data}"),
+    for some, words in (
+        (runs, _("{count} arms on {data}, each under {seeds} seeds that all arms share")),
+        (toys, _("{count} arms of a toy function of one variable, each under {seeds} seeds that all arms share")),
+        (searches, _("{count} searches on {data}, each under {seeds} seeds that all searches share")),
     ):
         if some:
-            seeds = " or ".join(str(count) for count in sorted({arm.seeds for arm in some}))
-            parts.append(f"{len(some)} {what} {place}, each under {seeds} seeds that all {what} share")
-    text = f"{'; '.join(parts)}."
+            seeds = _(" or ").join(str(count) for count in sorted({arm.seeds for arm in some}))
+            parts.append(words.format(count=len(some), data=data, seeds=seeds))
+    text = _("{sentence}.").format(sentence=_("; ").join(parts))
     if searches:
-        text += (
-            " A search tries its trials on training examples, confirms the best three with fresh seeds on examples that"
-            " did not train, and tests the winner with five more."
-        )
+        text = _(
+            "{sentence} A search tries its trials on training examples, confirms the best three with fresh seeds on"
+            " examples that did not train, and tests the winner with five more."
+        ).format(sentence=text)
     if claim.tuning:
-        grid = ", ".join(f"{lr:g}" for lr in claim.tuning.lr)
-        text += (
-            f" Where an lr is tuned, each of {grid} was tried under {_seeds(len(claim.tuning.seeds))}. The one with"
-            f" {criterion(claim)} was taken, measured on examples that did not train. Other seeds were used for the"
-            " comparison."
+        count = len(claim.tuning.seeds)
+        text = _(
+            "{sentence} Where an lr is tuned, each of {grid} was tried under {seeds}. The one with {criterion} was"
+            " taken, measured on examples that did not train. Other seeds were used for the comparison."
+        ).format(
+            sentence=text,
+            grid=_(", ").join(f"{lr:g}" for lr in claim.tuning.lr),
+            seeds=ngettext("one seed", "{n} seeds", count).format(n=count),
+            criterion=criterion(claim),
         )
     return text
-
-
-def _seeds(count: int) -> str:
-    return "one seed" if count == 1 else f"{count} seeds"
 
 
 def criterion(claim: Claim) -> str:
     """The criterion by which the lr of tuned arms is chosen."""
     targets = {arm.tune_to_loss for arm in claim.arms.values() if arm.tuned}
     criteria = [
-        "the lowest validation loss after the last epoch"
+        _("the lowest validation loss after the last epoch")
         if target is None
-        else f"the fewest updates to a validation loss of {target:g}"
+        else _("the fewest updates to a validation loss of {target:g}").format(target=target)
         for target in sorted(targets, key=lambda target: target or 0.0)
     ]
-    return " or ".join(criteria)
+    return _(" or ").join(criteria)
 
 
 def settings(arm: Arm, chosen: Mapping[str, float]) -> str:

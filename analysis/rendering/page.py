@@ -15,6 +15,7 @@ from analysis.rendering.files import drawn, environment, inline, write_files
 from analysis.rendering.plots import small_forest
 from analysis.rendering.section import Judged, Picture, Table
 from harness.claims.claim import Claim
+from harness.core.language import _
 
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
 _OF_TWO = ("difference", "log_ratio")
@@ -66,18 +67,32 @@ def write(
 def text_table(judged: Judged) -> str:
     """The verdicts of one claim for a terminal."""
     claim = judged.claim
-    quick = f": {formatting.QUICK}" if claim.quick and claim.arms else ""
-    lines = [f"{claim.heading}{quick}", f"  {claim.statement}"]
+    heading = claim.title
+    if claim.section:
+        mark = formatting.section_mark(claim.section)
+        heading = _("{title} ({section})").format(title=claim.title, section=mark)
+    if claim.quick and claim.arms:
+        heading = _("{heading}: {quick}").format(heading=heading, quick=_(formatting.QUICK))
+    lines = [heading, f"  {claim.statement}"]
     if claim.primary is None:
         label, why = accuracy_verdict(claim, judged.evidence)
-        return "\n".join([*lines, f"  {label}: {why}"])
+        return "\n".join([*lines, "  " + _("{verdict}: {reason}").format(verdict=_(label), reason=why)])
     for verdict in judged.verdicts:
         mark = "*" if verdict.estimand.primary else " "
-        lines.append(f" {mark}{verdict.finding:<20} {formatting.effect(verdict):<34} {formatting.sentence(verdict)}")
-        lines.append(f"  {'':<20} {formatting.reason(verdict)} p {formatting.p_value(verdict)}, n = {verdict.result.n}")
-    look = ", in a quick look" if claim.quick else ""
-    lines.append(f" * gives the claim its verdict: {judged.verdicts[0].label}{look}")
-    return "\n".join(lines)
+        finding, effect = _padded(_(verdict.finding), 20), _padded(formatting.effect(verdict), 34)
+        about = _("{reason} p {p}, n = {n}").format(
+            reason=formatting.reason(verdict), p=formatting.p_value(verdict), n=verdict.result.n
+        )
+        lines += [f" {mark}{finding} {effect} {formatting.sentence(verdict)}", f"  {'':<20} {about}"]
+    if claim.quick:
+        last = _("* gives the claim its verdict: {verdict}, in a quick look")
+    else:
+        last = _("* gives the claim its verdict: {verdict}")
+    return "\n".join([*lines, " " + last.format(verdict=_(judged.verdicts[0].label))])
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - formatting.columns(text))
 
 
 def _context(page: Page) -> dict[str, Any]:
@@ -119,11 +134,12 @@ def _claim(judged: Judged, server: str) -> dict[str, Any]:
     if claim.primary is None:
         label, why = accuracy_verdict(claim, evidence)
         trained = [arm for arm in reached(evidence) if arm.accuracy.n]
+        best = max((arm.accuracy.mean for arm in trained), default=0.0)
         return shown | {
             "label": label,
-            "sentence": f"{why[0].upper()}{why[1:]}.",
+            "sentence": _("{sentence}.").format(sentence=f"{why[0].upper()}{why[1:]}"),
             "reason": "",
-            "effect": f"{max(arm.accuracy.mean for arm in trained):.1f} % here" if trained else "literature",
+            "effect": _("{accuracy:.1f} % here").format(accuracy=best) if trained else _("literature"),
             "n": max(arm.accuracy.n for arm in trained) if trained else "–",
             "elsewhere": [],
             "but": formatting.BUT,
@@ -148,14 +164,18 @@ def _runs(judged: Judged, server: str) -> dict[str, Any]:
     """What was run, where it is recorded, and by which code."""
     claim, evidence = judged.claim, judged.evidence
     if evidence is None:
-        return {"done": "", "arms": [], "provenance": f"Claim file {claim.sha256[:12]}."}
+        return {"done": "", "arms": [], "provenance": _("Claim file {sha256}.").format(sha256=claim.sha256[:12])}
     source = evidence.source
     return {
         "done": formatting.done(claim, source.dataset),
         "arms": _arms(judged, server),
-        "provenance": (
-            f"Replication {source.parent_id}; claim file SHA-256 {claim.sha256[:12]}; data SHA-256"
-            f" {source.dataset_sha256[:12]}; code {', '.join(source.commits)}."
+        "provenance": _(
+            "Replication {run}; claim file SHA-256 {claim_sha256}; data SHA-256 {data_sha256}; code {commits}."
+        ).format(
+            run=source.parent_id,
+            claim_sha256=claim.sha256[:12],
+            data_sha256=source.dataset_sha256[:12],
+            commits=formatting.commits(source.commits),
         ),
     }
 
@@ -167,14 +187,14 @@ def tuning_tables(judged: Judged) -> list[Table]:
         return []
     scores = evidence.tuning.groupby(["arm", "lr"])["score"].mean()
     rows = [
-        {"arm": arm, "chosen lr": f"{lr:g}"}
+        {_("arm"): judged.claim.shown(arm), _("chosen lr"): f"{lr:g}"}
         | {f"lr {tested:g}": formatting.number(score) for tested, score in scores[arm].to_dict().items()}
         for arm, lr in evidence.chosen.items()
     ]
-    caption = (
-        f"Tuning, by {formatting.criterion(judged.claim)}: means over the tuning seeds (∞: a run diverged, or did not"
-        " reach the target within its updates)."
-    )
+    caption = _(
+        "Tuning, by {criterion}: means over the tuning seeds (∞: a run diverged, or did not reach the target within its"
+        " updates)."
+    ).format(criterion=formatting.criterion(judged.claim))
     return [Table(caption, pd.DataFrame(rows))]
 
 
@@ -188,6 +208,9 @@ def _groups(claim: Claim, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:
+    reason = verdict.reason
+    if verdict.needed:
+        reason = _("{reason}; about {seeds} seeds would settle it").format(reason=reason, seeds=verdict.needed)
     return {
         "words": formatting.sentence(verdict),
         "primary": verdict.estimand.primary,
@@ -196,10 +219,10 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "p": formatting.p_value(verdict),
         "better": formatting.share(verdict.result.prob_superiority) if verdict.estimand.compare in _OF_TWO else "–",
         "n": verdict.result.n,
-        "method": verdict.result.method,
+        "method": _(verdict.result.method),
         "label": verdict.label,
-        "finding": verdict.finding,
-        "reason": verdict.reason + (f"; about {verdict.needed} seeds would settle it" if verdict.needed else ""),
+        "finding": _(verdict.finding),
+        "reason": reason,
     }
 
 
@@ -224,18 +247,23 @@ def _conditions(verdicts: Sequence[Verdict], quick: bool) -> dict[str, str]:
     primary, *others = verdicts
     drawable = [one for one in others if one.estimand.when is not None and one.unit == primary.unit]
     rows = [primary, *drawable]
-    alt = "; ".join(f"{formatting.condition(one.estimand)}: {one.finding}, {formatting.effect(one)}" for one in rows)
+    alt = _("; ").join(
+        _("{condition}: {finding}, {effect}").format(
+            condition=formatting.condition(one.estimand), finding=_(one.finding), effect=formatting.effect(one)
+        )
+        for one in rows
+    )
     figure = small_forest(rows)
     if quick:
         _mark_as_quick([figure], fontsize=8)
     left_out = sum(one.estimand.when is not None for one in others) - len(drawable)
-    more = f"and {left_out} more in other units" if left_out else ""
+    more = _("and {count} more in other units").format(count=left_out) if left_out else ""
     return {"data": inline(drawn(figure, "svg"), "svg+xml"), "alt": alt, "more": more}
 
 
 def _mark_as_quick(figures: Sequence[Figure], fontsize: float | str = "x-small") -> None:
     for figure in figures:
-        figure.supxlabel(formatting.QUICK_MARK, color="#cc3311", fontsize=fontsize, weight="bold", x=0.01, ha="left")
+        figure.supxlabel(_(formatting.QUICK_MARK), color="#cc3311", fontsize=fontsize, weight="bold", x=0.01, ha="left")
 
 
 def shown_picture(picture: Picture) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Bands are ± one standard deviation over seeds; thin lines and small dots are si
 """
 
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -19,8 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from analysis.judging.verdicts import Verdict, bounds, shown
-from analysis.rendering.formatting import condition, lost
+from analysis.rendering.formatting import columns, condition, lost
 from analysis.rendering.style import PALETTE
+from harness.core.language import N_, _
 
 VERDICT_COLOURS = {
     "reproduced": "#029e73",
@@ -41,7 +43,10 @@ _SMALL: dict[Any, float] = {
     "axes.linewidth": 0.6, "grid.linewidth": 0.5, "xtick.major.width": 0.6, "xtick.major.size": 2,
 }  # fmt: skip
 _DASHES = ["-", "--", ":", "-."]
-AXIS = {"×": "factor", "(slope)": "slope", "of all runs": "difference of shares", "": "value"}
+_PIECE = re.compile(  # a word, or one Chinese character, with the punctuation that belongs to it
+    "[（“]*(?:[\u4e00-\u9fff]|[^\\s\u4e00-\u9fff（“，。；：、）”]+)[，。；：、）”]*\\s*|."
+)
+AXIS = {"×": N_("factor"), "(slope)": N_("slope"), "of all runs": N_("difference of shares"), "": N_("value")}
 
 
 def new_figures(count: int = 1, height: float = 4.8, width: float = WIDTH) -> tuple[list[Figure], list[Axes]]:
@@ -65,11 +70,11 @@ def legend(axes: Axes) -> None:
     figure, before = axes.get_figure(root=True), axes.get_legend()
     assert figure is not None
     handles, labels = axes.get_legend_handles_labels()
-    rows, columns = _legend_shape(labels)
+    rows, count = _legend_shape(labels)
     if before is not None and not before.get_frame_on():  # it is one of these, not seaborn's
         rows -= _legend_shape([text.get_text() for text in before.get_texts()])[0]
     axes.legend(
-        handles, labels, title=None, fontsize="x-small", frameon=False, ncols=columns, loc="upper center",
+        handles, labels, title=None, fontsize="x-small", frameon=False, ncols=count, loc="upper center",
         bbox_to_anchor=(0.5, -0.2),
     )  # fmt: skip
     figure.set_figheight(figure.get_figheight() + _LEGEND_ROW * rows)
@@ -77,8 +82,8 @@ def legend(axes: Axes) -> None:
 
 def _legend_shape(labels: Sequence[str]) -> tuple[int, int]:
     """The rows and columns of a legend."""
-    columns = 2 if max(map(len, labels), default=0) <= _SHORT_LABEL else 1
-    return math.ceil(len(labels) / columns), columns
+    count = 2 if max(map(columns, labels), default=0) <= _SHORT_LABEL else 1
+    return math.ceil(len(labels) / count), count
 
 
 def palette(count: int) -> list[tuple[float, float, float]]:
@@ -89,7 +94,7 @@ def palette(count: int) -> list[tuple[float, float, float]]:
 def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, hue_order: Sequence[str]) -> None:
     """One line per arm over `x`: mean and band over seeds, with each seed faint behind it. frame: arm, seed, x, y."""
     colours = dict(zip(hue_order, palette(len(hue_order)), strict=True))
-    for (arm, _), run in frame.groupby(["arm", "seed"], sort=False):
+    for (arm, _seed), run in frame.groupby(["arm", "seed"], sort=False):
         axes.plot(run[x], run[y], color=colours[str(arm)], alpha=_FAINT, linewidth=0.8)
     sns.lineplot(
         frame, x=x, y=y, hue="arm", hue_order=hue_order, palette=colours, style="arm", style_order=hue_order,
@@ -145,7 +150,7 @@ def reached(axes: Axes, frame: pd.DataFrame, x: str, hue: str) -> None:
         sns.ecdfplot(
             shown[shown[hue] == name], x=x, color=lines[name], linestyle=style, linewidth=3, label=name, ax=axes
         )
-    axes.set(xscale="log", ylabel="share of seeds", ylim=(-0.02, 1.02))
+    axes.set(xscale="log", ylabel=_("share of seeds"), ylim=(-0.02, 1.02))
     axes.set_xlim(right=last / 1.3)
     legend(axes)
 
@@ -170,9 +175,17 @@ def small_forest(verdicts: Sequence[Verdict]) -> Figure:
 
 def _forest(verdicts: Sequence[Verdict], width: float, points: float, letters: int, with_seeds: bool) -> Figure:
     """Each row has its words, of at most `letters` a line, above its interval. The y axis is in lines of text."""
-    texts = [textwrap.wrap(f"{condition(verdict.estimand)}: {verdict.finding}", letters) for verdict in verdicts]
+    texts = [
+        _wrapped(
+            _("{condition}: {finding}").format(condition=condition(verdict.estimand), finding=_(verdict.finding)),
+            letters,
+        )
+        for verdict in verdicts
+    ]
     reasons = [
-        [] if math.isfinite(verdict.result.estimate) else textwrap.wrap(f"no number: {lost(verdict)}", letters)
+        []
+        if math.isfinite(verdict.result.estimate)
+        else _wrapped(_("no number: {reason}").format(reason=lost(verdict)), letters)
         for verdict in verdicts
     ]
     bars = [max(_BAR_LINES, len(lines) + 0.5) for lines in reasons]
@@ -209,8 +222,21 @@ def _forest(verdicts: Sequence[Verdict], width: float, points: float, letters: i
     if is_ratio:
         axes.set_xscale("log")
         _plain_numbers(axes.xaxis, *axes.get_xlim())
-    axes.set_xlabel(AXIS.get(verdicts[0].unit, f"effect in {verdicts[0].unit}"))
+    unit = verdicts[0].unit
+    axes.set_xlabel(_(AXIS[unit]) if unit in AXIS else _("effect in {unit}").format(unit=_(unit)))
     return figure
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    """Lines of at most `letters`; a Chinese character counts as two, and a line may end after it."""
+    if columns(text) == len(text):
+        return textwrap.wrap(text, letters)
+    lines = [""]
+    for piece in _PIECE.findall(text):
+        if columns((lines[-1] + piece).rstrip()) > letters:
+            lines.append("")
+        lines[-1] += piece
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _interval(axes: Axes, position: float, verdict: Verdict, colour: str) -> None:

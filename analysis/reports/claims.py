@@ -21,6 +21,7 @@ from harness.claims.claim import Claim
 from harness.claims.file import find_claim, read_claim
 from harness.cli import command
 from harness.core.errors import Stopped, UserError
+from harness.core.language import _
 from harness.storage import checks
 from harness.storage.urls import without_user
 from harness.tracking import schema
@@ -99,7 +100,9 @@ def write_report(
     checks_run, exact = exact_checks(uri) if with_exact else ("", [])
     page = Page(
         title=title,
-        made=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command(portable=True)}.",
+        made=_("Made {time} UTC by {command}.").format(
+            time=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", command=command.this_command(portable=True)
+        ),
         warnings=warnings(judged),
         judged=judged,
         checks=[Check(*check) for check in exact],

@@ -12,10 +12,11 @@ from analysis.evidence.studies import find_study
 from analysis.rendering.export import exported
 from analysis.rendering.files import write_files
 from harness.core.config import OF_LESSON_NETWORK
+from harness.core.language import _
 from harness.storage.checks import tracking_uri
 from harness.studies import findings
 from harness.studies.frames import StudyFrames
-from harness.studies.page import DIGITS, cell, study_page
+from harness.studies.page import DIGITS, HEADERS, cell, study_page
 
 _SHOWN_TRIALS = 10
 
@@ -54,20 +55,29 @@ def _text(frames: StudyFrames) -> str:
     table = findings.ranked(frames)[
         ["trial", "state", "val_accuracy", "best_val_accuracy", "best_epoch", *frames.names, "run_id"]
     ].head(_SHOWN_TRIALS)
+    table = table.assign(state=table["state"].map(_)).rename(columns={name: _(text) for name, text in HEADERS.items()})
+    with pd.option_context("display.unicode.east_asian_width", True):
+        rows = table.to_string(index=False, na_rep="–", formatters=_formatters())
     return "\n".join(
         [
-            *(f"warning: {sentence}" for sentence in frames.lacks),
-            f"study {frames.name} ({frames.experiment}, run {frames.parent_id})",
-            f"data  SHA-256 {frames.facts.dataset_sha256}",
-            f"trials  {findings.states_text(frames)}",
-            f"best  trial {trial['trial']}, validation accuracy {trial['val_accuracy']:.4f} (run {trial['run_id']})",
-            *(f"confirmed  {line}" for line in findings.confirmed_texts(frames)),
-            f"test  {findings.test_text(frames)} (runs {', '.join(findings.winner_runs(frames)['run_id'])})",
-            *(f"gain  {line}" for line in filter(None, [findings.gain_sentence(frames)])),
+            *(_("warning: {sentence}").format(sentence=sentence) for sentence in frames.lacks),
+            _("study {name} ({experiment}, run {run})").format(
+                name=frames.name, experiment=frames.experiment, run=frames.parent_id
+            ),
+            _("data  SHA-256 {sha256}").format(sha256=frames.facts.dataset_sha256),
+            _("trials  {states}").format(states=findings.states_text(frames)),
+            _("best  trial {trial}, validation accuracy {accuracy:.4f} (run {run})").format(
+                trial=trial["trial"], accuracy=trial["val_accuracy"], run=trial["run_id"]
+            ),
+            *(_("confirmed  {line}").format(line=line) for line in findings.confirmed_texts(frames)),
+            _("test  {text} (runs {runs})").format(
+                text=findings.test_text(frames), runs=_(", ").join(findings.winner_runs(frames)["run_id"])
+            ),
+            *(_("gain  {line}").format(line=line) for line in filter(None, [findings.gain_sentence(frames)])),
             "",
-            table.to_string(index=False, na_rep="–", formatters=_formatters()),
+            rows,
             "",
             *filter(None, [findings.earlier_winners(frames), findings.before_digests(frames)]),
-            findings.CAUTION,
+            _(findings.CAUTION),
         ]
     )

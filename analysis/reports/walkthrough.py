@@ -8,14 +8,15 @@ import typer
 
 from analysis.rendering.files import environment, write_files
 from analysis.rendering.page import png_files
-from analysis.worked import batches, descent, gradients
+from analysis.worked import batches, descent, gradients, images
 from analysis.worked.example import WorkedExample, context
 from harness.cli import command
 from harness.core.errors import Stopped
+from harness.core.language import N_, _
 from harness.storage.checks import tracking_uri
 from harness.tracking.reports import log_report
 
-_TITLE = "How a neural network learns: the lesson's worked examples"
+_TITLE = N_("How a neural network learns: the lesson's worked examples")
 
 # In the lesson's order.
 EXAMPLES: Sequence[Callable[[], WorkedExample]] = (
@@ -30,6 +31,7 @@ EXAMPLES: Sequence[Callable[[], WorkedExample]] = (
     batches.paths,
     batches.escape,
     batches.loaders,
+    images.images,
 )
 
 
@@ -53,7 +55,9 @@ def write_walkthrough(out: Path, log: bool) -> None:
 def write_page(examples: Sequence[WorkedExample], out: Path) -> list[Path]:
     """Write walkthrough.html and its figures below `out`; the files. Raises `UserError` if that is not possible."""
     shown = [context(example) for example in examples]
-    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {command.this_command(portable=True)}."
-    html = environment().get_template("walkthrough.html.jinja").render(title=_TITLE, made=made, parts=shown)
+    made = _("Made {time} UTC by {command}.").format(
+        time=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", command=command.this_command(portable=True)
+    )
+    html = environment().get_template("walkthrough.html.jinja").render(title=_(_TITLE), made=made, parts=shown)
     figures = png_files([picture for part in shown for picture in part["pictures"]])
     return write_files(out, {"walkthrough.html": html.encode(), **figures})

@@ -11,8 +11,10 @@ from analysis.judging.verdicts import Verdict
 from analysis.rendering import formatting, plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections.default import effects
+from harness.core.language import N_, _
 
 _FAMILIES = {"batch *": "lr 0.15", "lr 0.01, batch *": "lr 0.01"}
+_WEIGHTS = {"start": N_("untrained"), "end": N_("after one epoch")}
 ESTIMANDS, ARMS = (), ("batch 1", "batch 60000", "lr 0.01, batch 1", "checkpoints")
 
 
@@ -39,38 +41,52 @@ def _paths(evidence: Evidence, updates: int) -> tuple[str, Picture]:
     ways = {arm: evidence.trajectory(run_id)[: updates + 1] for arm, run_id in ids.items()}
     together = np.concatenate(list(ways.values()))
     centre = together.mean(axis=0)
-    _, sizes, directions = np.linalg.svd(together - centre, full_matrices=False)
+    _left, sizes, directions = np.linalg.svd(together - centre, full_matrices=False)
     explained = sizes[:2] ** 2 / (sizes**2).sum()
     figures, axes = plots.new_figures(2)
     for ax, shown in zip(axes, (list(ways), [arm for arm in ways if arm != "batch 1"]), strict=True):
         for arm, colour in zip(arms, plots.palette(len(arms)), strict=True):
             if arm in shown:
                 plane = (ways[arm] - centre) @ directions[:2].T
-                ax.plot(plane[:, 0], plane[:, 1], "-o", color=colour, markersize=3, linewidth=1.5, label=arm)
+                ax.plot(plane[:, 0], plane[:, 1], "-o", color=colour, markersize=3, linewidth=1.5,
+                        label=evidence.claim.shown(arm))  # fmt: skip
                 ax.plot(*plane[-1], "s", color=colour, markersize=11)
-        ax.set(xlabel=f"first direction ({explained[0]:.0%})", ylabel=f"second direction ({explained[1]:.0%})")
+        ax.set(
+            xlabel=_("first direction ({share:.0%})").format(share=explained[0]),
+            ylabel=_("second direction ({share:.0%})").format(share=explained[1]),
+        )
         plots.legend(ax)
-    axes[0].set_title(f"The first {updates} updates, lr 0.15")
-    axes[1].set_title("The same without batch 1")
-    caption = f"Paths of one seed from the same start; squares mark update {updates}. One PCA, fitted to all paths."
-    note = (
-        f"The plane shows {explained.sum():.0%} of the variance of all paths together (seed {first}). A random walk in"
+    axes[0].set_title(_("The first {updates} updates, lr 0.15").format(updates=updates))
+    axes[1].set_title(_("The same without batch 1"))
+    caption = _(
+        "Paths of one seed from the same start; squares mark update {updates}. One PCA, fitted to all paths."
+    ).format(updates=updates)
+    note = _(
+        "The plane shows {share:.0%} of the variance of all paths together (seed {seed}). A random walk in"
         " many dimensions looks smooth in its first principal components too (Antognini, Sohl-Dickstein 2018), so the"
         " picture illustrates, and the path ratio judges."
-    )
+    ).format(share=explained.sum(), seed=first)
     return note, Picture("batch_noise-paths", caption, figures)
 
 
 def _ratios(evidence: Evidence, updates: int) -> Picture:
     figures, axes = plots.new_figures(2)
     plots.by_size(axes[0], _by_batch(evidence, "path_ratio", updates, _FAMILIES), "batch_size", "value", "family")
-    axes[0].set(xlabel="batch size", ylabel="path length / distance", title=f"Path after {updates} updates")
+    axes[0].set(
+        xlabel=_("batch size"),
+        ylabel=_("path length / distance"),
+        title=_("Path after {updates} updates").format(updates=updates),
+    )
     rough = _by_batch(evidence, "roughness", updates, {"batch *": "lr 0.15"})
     plots.by_size(axes[1], rough, "batch_size", "value", "family")
-    axes[1].set(xlabel="batch size", ylabel="Σ|change of loss| (nats)", title="Ups and downs of the loss, lr 0.15")
+    axes[1].set(
+        xlabel=_("batch size"),
+        ylabel=_("Σ|change of loss| (nats)"),
+        title=_("Ups and downs of the loss, lr 0.15"),
+    )
     return Picture(
         "batch_noise-ratio",
-        "Path length over distance: 1 is a straight path. Ups and downs: Σ|ΔL| over the same updates.",
+        _("Path length over distance: 1 is a straight path. Ups and downs: Σ|ΔL| over the same updates."),
         figures,
     )
 
@@ -78,21 +94,21 @@ def _ratios(evidence: Evidence, updates: int) -> Picture:
 def _covariance(evidence: Evidence) -> Picture:
     parts = []
     for row in _complete(evidence, "checkpoints").to_dict("records"):
-        for when, family in (("start", "untrained"), ("end", "after one epoch")):
+        for when, family in _WEIGHTS.items():
             curve = evidence.curve(str(row["run_id"]), f"gradient_covariance_{when}")
             images = int(evidence.curve(str(row["run_id"]), f"gradient_square_{when}").index[0])
             law = unbiased_covariance(curve, images)
             parts.append(
-                pd.DataFrame({"size": law.index, "value": law.to_numpy(), "family": family, "seed": row["seed"]})
+                pd.DataFrame({"size": law.index, "value": law.to_numpy(), "family": _(family), "seed": row["seed"]})
             )
     frame = pd.concat(parts, ignore_index=True)
     figures, (axes,) = plots.new_figures()
     plots.by_size(axes, frame, "size", "value", "family")
     sizes = sorted(frame["size"].unique())
-    start = float(frame[(frame["size"] == sizes[0]) & (frame["family"] == "untrained")]["value"].mean())
-    plots.slope_line(axes, sizes, start, -1, "slope −1")
-    axes.set(xlabel="batch size", ylabel="tr Cov of the gradient", title="Gradient noise at frozen weights")
-    caption = "Corrected for drawing without replacement, (n − B)/(n − 1). Dashed: one over the batch size."
+    start = float(frame[(frame["size"] == sizes[0]) & (frame["family"] == _(_WEIGHTS["start"]))]["value"].mean())
+    plots.slope_line(axes, sizes, start, -1, _("slope −1"))
+    axes.set(xlabel=_("batch size"), ylabel=_("tr Cov of the gradient"), title=_("Gradient noise at frozen weights"))
+    caption = _("Corrected for drawing without replacement, (n − B)/(n − 1). Dashed: one over the batch size.")
     return Picture("batch_noise-covariance", caption, figures)
 
 
@@ -117,14 +133,18 @@ def _cosines(evidence: Evidence, updates: int) -> Table:
             rows.append(
                 {
                     "lr": family.removeprefix("lr "),
-                    "batch size": f"{size:,}",
-                    "cosine of successive gradients": formatting.signed(values["value"].mean(), 2),
-                    f"path / distance, {updates // 2} updates": _mean_at(half, size),
-                    f"path / distance, {updates} updates": _mean_at(ratio, size),
-                    f"loss after {updates} updates": "–" if losses is None else _mean_at(losses, size),
+                    _("batch size"): f"{size:,}",
+                    _("cosine of successive gradients"): formatting.signed(values["value"].mean(), 2),
+                    _("path / distance, {updates} updates").format(updates=updates // 2): _mean_at(half, size),
+                    _("path / distance, {updates} updates").format(updates=updates): _mean_at(ratio, size),
+                    _("loss after {updates} updates").format(updates=updates): (
+                        "–" if losses is None else _mean_at(losses, size)
+                    ),
                 }
             )
-    caption = f"Means over seeds and the first {updates} updates. A cosine of 1: every gradient points the same way."
+    caption = _(
+        "Means over seeds and the first {updates} updates. A cosine of 1: every gradient points the same way."
+    ).format(updates=updates)
     return Table(caption, pd.DataFrame(rows))
 
 
@@ -135,16 +155,16 @@ def _mean_at(frame: pd.DataFrame, size: Any) -> str:
 def _noise_scale(evidence: Evidence) -> Table:
     """tr Σ / ‖G‖² (McCandlish et al. 2018, eq. 2.9), both averaged over seeds before they are divided."""
     rows = []
-    for when, label in (("start", "untrained"), ("end", "after one epoch")):
+    for when, label in _WEIGHTS.items():
         traces, squares = [], []
         for run_id in _complete(evidence, "checkpoints")["run_id"]:
             square = evidence.curve(run_id, f"gradient_square_{when}")
             law = unbiased_covariance(evidence.curve(run_id, f"gradient_covariance_{when}"), int(square.index[0]))
             traces.append(float(np.mean(law.to_numpy() * law.index.to_numpy())))
             squares.append(float(square.iloc[0]))
-        row = {"weights": label, "tr Σ": f"{np.mean(traces):.3g}", "‖G‖²": f"{np.mean(squares):.3g}"}
-        rows.append(row | {"noise scale, images": f"{np.mean(traces) / np.mean(squares):.0f}"})
-    return Table("The simple noise scale tr Σ / ‖G‖²: the batch size at which noise and signal are as large.",
+        row = {_("weights"): _(label), "tr Σ": f"{np.mean(traces):.3g}", "‖G‖²": f"{np.mean(squares):.3g}"}
+        rows.append(row | {_("noise scale, images"): f"{np.mean(traces) / np.mean(squares):.0f}"})
+    return Table(_("The simple noise scale tr Σ / ‖G‖²: the batch size at which noise and signal are as large."),
                  pd.DataFrame(rows))  # fmt: skip
 
 

@@ -9,13 +9,26 @@ from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections import searches
 from harness.claims.claim import Claim
+from harness.core.language import N_, _
 
 _OWN = "#0173b2"
-# Measures that are metrics by epoch: what they are called, and their unit.
+# Measures that are metrics by epoch: the label of their axis, the title of their figure, and its caption.
 _BY_EPOCH = {
-    "test_accuracy": ("test accuracy", ""),
-    "train_accuracy": ("training accuracy", ""),
-    "train_loss": ("training loss", " (nats)"),
+    "test_accuracy": (
+        N_("test accuracy"),
+        N_("Test accuracy by epoch"),
+        N_("Test accuracy by epoch, mean and single seeds."),
+    ),
+    "train_accuracy": (
+        N_("training accuracy"),
+        N_("Training accuracy by epoch"),
+        N_("Training accuracy by epoch, mean and single seeds."),
+    ),
+    "train_loss": (
+        N_("training loss (nats)"),
+        N_("Training loss by epoch"),
+        N_("Training loss by epoch, mean and single seeds."),
+    ),
 }
 
 
@@ -30,18 +43,18 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     for metric in dict.fromkeys((primary.measure, "train_loss")):
         curves = evidence.curves(arms, metric) if metric in _BY_EPOCH else pd.DataFrame()
         if len(curves) and curves["step"].max() > 1:
-            pictures.append(_by_epoch(evidence.claim.name, metric, curves, arms))
+            pictures.append(_by_epoch(evidence.claim, metric, curves, arms))
     return Section(pictures, [], [])
 
 
-def _by_epoch(claim: str, metric: str, curves: pd.DataFrame, arms: list[str]) -> Picture:
-    what, unit = _BY_EPOCH[metric]
+def _by_epoch(claim: Claim, metric: str, curves: pd.DataFrame, arms: list[str]) -> Picture:
+    label, title, caption = _BY_EPOCH[metric]
     figures, (axes,) = plots.new_figures()
-    plots.curves(axes, curves, "step", "value", arms)
-    axes.set(xlabel="epoch", ylabel=f"{what}{unit}", title=f"{what.capitalize()} by epoch")
+    shown = curves.assign(arm=curves["arm"].map(claim.shown))
+    plots.curves(axes, shown, "step", "value", [claim.shown(arm) for arm in arms])
+    axes.set(xlabel=_("epoch"), ylabel=_(label), title=_(title))
     plots.whole_epochs(axes)
-    caption = f"{what.capitalize()} by epoch, mean and single seeds."
-    return Picture(f"{claim}-{metric.replace('_', '-')}", caption, figures)
+    return Picture(f"{claim.name}-{metric.replace('_', '-')}", _(caption), figures)
 
 
 def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
@@ -51,11 +64,10 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
     for position, kind in enumerate(units, start=1):
         chosen = [verdict for verdict in verdicts if verdict.unit == kind]
         figure = plots.forest(chosen)
-        about = plots.AXIS.get(kind, kind)
-        caption = (
-            f"All effects in this unit ({about}). Dots: seeds. Bars: 95 % intervals, green if as claimed. Shaded: what"
+        caption = _(
+            "All effects in this unit ({unit}). Dots: seeds. Bars: 95 % intervals, green if as claimed. Shaded: what"
             " was claimed; a dotted line: the smallest effect that matters."
-        )
+        ).format(unit=_(plots.AXIS.get(kind, kind)))
         pictures.append(Picture(f"{name}-effects-{position}", caption, [figure]))
     return pictures
 
@@ -73,22 +85,29 @@ def published_section(claim: Claim, evidence: Evidence | None) -> Section:
         colour = plots.VERDICT_COLOURS["inconclusive" if result.unreproduced else "not reproduced"]
         axes.plot([result.test_accuracy], [position], "D" if result.unreproduced else "o", color=colour, markersize=12)
     axes.axvline(claim.claimed_accuracy, color="#029e73", linewidth=2, linestyle=":")
-    names = [f"{arm.words}, run here" for arm in own] + [result.model for result in rows]
+    names = [_("{arm}, run here").format(arm=arm.words) for arm in own] + [result.model for result in rows]
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", labelsize="x-small")
-    axes.set(xlabel="test accuracy (%)")
-    here = " A blue square: runs of this project, with the 95 % interval of their mean." if own else ""
-    caption = (
-        f"Published results. Dotted: the claimed {claim.claimed_accuracy:g} %. A grey diamond: published, but no"
-        f" reproduction was found.{here}"
-    )
+    axes.set(xlabel=_("test accuracy (%)"))
+    caption = _(
+        "Published results. Dotted: the claimed {accuracy:g} %. A grey diamond: published, but no reproduction was"
+        " found."
+    ).format(accuracy=claim.claimed_accuracy)
+    if own:
+        caption = _("{caption} A blue square: runs of this project, with the 95 % interval of their mean.").format(
+            caption=caption
+        )
     picture = Picture(f"{claim.name}-published", caption, figures)
     table = pd.DataFrame(
         [
             {
-                "model": result.model,
-                "test accuracy": f"{result.test_accuracy:g} %",
-                "source": result.source + (f". Not counted: {result.unreproduced}" if result.unreproduced else ""),
+                _("model"): result.model,
+                _("test accuracy"): f"{result.test_accuracy:g} %",
+                _("source"): _("{source}. Not counted: {reason}").format(
+                    source=result.source, reason=result.unreproduced
+                )
+                if result.unreproduced
+                else result.source,
             }
             for result in reversed(rows)
         ]
@@ -97,5 +116,5 @@ def published_section(claim: Claim, evidence: Evidence | None) -> Section:
     if evidence is not None:
         arms = list(claim.arms)
         metrics = ("test_accuracy", "train_accuracy")
-        pictures += [_by_epoch(claim.name, metric, evidence.curves(arms, metric), arms) for metric in metrics]
-    return Section(pictures, [Table("Literature, not runs of this project.", table)], [])
+        pictures += [_by_epoch(claim, metric, evidence.curves(arms, metric), arms) for metric in metrics]
+    return Section(pictures, [Table(_("Literature, not runs of this project."), table)], [])

@@ -8,8 +8,9 @@ from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections.default import effects
 from harness.core.defaults import LESSON
+from harness.core.language import N_, _
 
-_CURVES = {"train_{}": "training", "half_2_{}": "unseen"}
+_CURVES = {"train_{}": N_("{arm}, training images"), "half_2_{}": N_("{arm}, unseen images")}
 ESTIMANDS, ARMS = (), ()  # it shows whatever arms there are
 
 
@@ -20,16 +21,18 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
 
 def _by_epoch(evidence: Evidence) -> Picture:
     figures, axes = plots.new_figures(2)
-    for ax, kind, unit, factor in zip(axes, ("loss", "accuracy"), ("nats", "%"), (1, 100), strict=True):
+    units, titles = (_("loss (nats)"), _("accuracy (%)")), (_("Loss"), _("Accuracy"))
+    for ax, kind, unit, title, factor in zip(axes, ("loss", "accuracy"), units, titles, (1, 100), strict=True):
         parts = []
         for arm in evidence.claim.arms:
             for metric, label in _CURVES.items():
-                parts.append(evidence.curves([arm], metric.format(kind)).assign(arm=f"{arm}, {label} images"))
+                name = _(label).format(arm=evidence.claim.shown(arm))
+                parts.append(evidence.curves([arm], metric.format(kind)).assign(arm=name))
         frame = pd.concat(parts, ignore_index=True)
         frame["value"] *= factor
         plots.curves(ax, frame, "step", "value", list(dict.fromkeys(frame["arm"])))
-        ax.set(xlabel="epoch", ylabel=f"{kind} ({unit})", title=kind.capitalize())
-    return Picture("epochs-curves", "Unseen: the half of the validation images that picks nothing.", figures)
+        ax.set(xlabel=_("epoch"), ylabel=unit, title=title)
+    return Picture("epochs-curves", _("Unseen: the half of the validation images that picks nothing."), figures)
 
 
 def _best_epochs(evidence: Evidence) -> Table:
@@ -41,13 +44,13 @@ def _best_epochs(evidence: Evidence) -> Table:
         by_accuracy = [1 + int(evidence.curve(run_id, "half_1_accuracy").to_numpy().argmax()) for run_id in ids]
         rows.append(
             {
-                "arm": arm,
-                "best epoch by loss": _spread(by_loss),
-                "best epoch by accuracy": _spread(by_accuracy),
-                "epochs run": int(evidence.of([arm])["epochs"].iloc[0]),
+                _("arm"): evidence.claim.shown(arm),
+                _("best epoch by loss"): _spread(by_loss),
+                _("best epoch by accuracy"): _spread(by_accuracy),
+                _("epochs run"): int(evidence.of([arm])["epochs"].iloc[0]),
             }
         )
-    return Table("Median over seeds (least to greatest), picked on the other half of the validation images.",
+    return Table(_("Median over seeds (least to greatest), picked on the other half of the validation images."),
                  pd.DataFrame(rows))  # fmt: skip
 
 
@@ -60,19 +63,23 @@ def _best_by_loss(evidence: Evidence, arm: str) -> list[int]:
 def _too_early(evidence: Evidence) -> list[str]:
     """Whether the lesson's own number of epochs comes before the best one, so that there more epochs still help."""
     early = [
-        f"{arm}, {_spread(best)}"
+        _("{arm}, {epochs}").format(arm=evidence.claim.shown(arm), epochs=_spread(best))
         for arm in evidence.claim.arms
         if (best := _best_by_loss(evidence, arm)) and min(best) > LESSON["epochs"]
     ]
     if not early:
         return []
     return [
-        f"The lesson trains for {LESSON['epochs']} epochs. In every run the best epoch comes later (median, least to"
-        f" greatest: {'; '.join(early)}): up to there more epochs are better."
+        _(
+            "The lesson trains for {epochs} epochs. In every run the best epoch comes later (median, least to"
+            " greatest: {later}): up to there more epochs are better."
+        ).format(epochs=LESSON["epochs"], later=_("; ").join(early))
     ]
 
 
 def _spread(epochs: list[int]) -> str:
     if not epochs:
-        return "– (every run diverged)"
-    return f"{pd.Series(epochs).median():g} ({min(epochs)} to {max(epochs)})"
+        return _("– (every run diverged)")
+    return _("{median:g} ({least} to {greatest})").format(
+        median=pd.Series(epochs).median(), least=min(epochs), greatest=max(epochs)
+    )

@@ -12,9 +12,12 @@ from analysis.judging.verdicts import Verdict
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections.default import effects
+from harness.core.language import N_, _
 
-_TOY = "This is a toy: one dimension, a stated function, forces chosen by hand. It shows what noise can do, and proves"
-_NETWORK = " nothing about networks."
+_TOY = N_(
+    "This is a toy: one dimension, a stated function, forces chosen by hand. It shows what noise can do, and proves"
+    " nothing about networks."
+)
 ESTIMANDS, ARMS = (), ("toy, batch 1", "toy, batch 64", "network, batch 32")
 
 
@@ -22,7 +25,7 @@ def section(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     """The function, the share of runs in the global basin by batch size, and the network's spread of final loss."""
     shares = _shares(evidence)
     return Section([_picture(evidence, shares), *effects("escape", verdicts)], [_table(shares), _spread(evidence)],
-                   [_TOY + _NETWORK])  # fmt: skip
+                   [_(_TOY)])  # fmt: skip
 
 
 def _shares(evidence: Evidence) -> pd.DataFrame:
@@ -45,19 +48,25 @@ def _picture(evidence: Evidence, shares: pd.DataFrame) -> Picture:
     everywhere = np.concatenate(list(ends.values()))
     w = np.linspace(min(-1.6, everywhere.min()), max(1.5, everywhere.max()), 200)
     axes[0].plot(w, _height(w), color="#9aa3b0", linewidth=3)
-    axes[0].annotate("start", (0.9, -0.1), (0.9, 0.25), arrowprops={"arrowstyle": "->", "color": "black"}, ha="center")
+    axes[0].annotate(
+        _("start"), (0.9, -0.1), (0.9, 0.25), arrowprops={"arrowstyle": "->", "color": "black"}, ha="center"
+    )
     axes[0].set(xlabel="w", ylabel="f(w)", title="w⁴/4 − w²/2 + 0.15 w")
     for arm, colour, marker in zip(arms, plots.palette(len(arms)), "os^Dv" * len(arms), strict=False):
-        axes[0].plot(ends[arm], _height(ends[arm]), marker, color=colour, alpha=0.6, markersize=8, label=arm)
+        axes[0].plot(ends[arm], _height(ends[arm]), marker, color=colour, alpha=0.6, markersize=8,
+                     label=evidence.claim.shown(arm))  # fmt: skip
     plots.legend(axes[0])
     errors = [shares["share"] - shares["low"], shares["high"] - shares["share"]]
     positions = range(len(shares))
     axes[1].errorbar(positions, shares["share"], yerr=errors, fmt="o", markersize=11, linewidth=3, capsize=6)
     axes[1].set_xticks(list(positions), [f"{size}" for size in shares["batch"]])
     axes[1].set(
-        xlabel="batch size (64: all)", ylabel="share in the global basin", title="Where runs end", ylim=(-0.05, 1.05)
+        xlabel=_("batch size (64: all)"),
+        ylabel=_("share in the global basin"),
+        title=_("Where runs end"),
+        ylim=(-0.05, 1.05),
     )
-    return Picture("escape-shares", "Dots on the curve: where runs ended. Bars: 95 % Wilson intervals.", figures)
+    return Picture("escape-shares", _("Dots on the curve: where runs ended. Bars: 95 % Wilson intervals."), figures)
 
 
 def _height(w: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
@@ -68,12 +77,18 @@ def _height(w: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 def _table(shares: pd.DataFrame) -> Table:
     frame = pd.DataFrame(
         {
-            "batch size": shares["batch"],
-            "in the global basin": [f"{s * n:.0f} of {n}" for s, n in zip(shares["share"], shares["n"], strict=True)],
-            "95 % Wilson interval": [f"{a:.0%} to {b:.0%}" for a, b in zip(shares["low"], shares["high"], strict=True)],
+            _("batch size"): shares["batch"],
+            _("in the global basin"): [
+                _("{count} of {n}").format(count=f"{share * n:.0f}", n=n)
+                for share, n in zip(shares["share"], shares["n"], strict=True)
+            ],
+            _("95 % Wilson interval"): [
+                _("{low:.0%} to {high:.0%}").format(low=low, high=high)
+                for low, high in zip(shares["low"], shares["high"], strict=True)
+            ],
         }
     )
-    return Table("The two-basin function.", frame)
+    return Table(_("The two-basin function."), frame)
 
 
 def _spread(evidence: Evidence) -> Table:
@@ -82,13 +97,13 @@ def _spread(evidence: Evidence) -> Table:
         losses = measure(evidence, "probe_loss", None, arm)
         rows.append(
             {
-                "arm": arm,
-                "updates": int(evidence.curve(evidence.of([arm])["run_id"].iloc[0], "epoch_updates").sum()),
-                "final loss, mean": f"{losses.mean():.4f}",
-                "deviation over seeds [95 %]": _deviation(losses),
+                _("arm"): evidence.claim.shown(arm),
+                _("updates"): int(evidence.curve(evidence.of([arm])["run_id"].iloc[0], "epoch_updates").sum()),
+                _("final loss, mean"): f"{losses.mean():.4f}",
+                _("deviation over seeds [95 %]"): _deviation(losses),
             }
         )
-    caption = (
+    caption = _(
         "The lesson's network, by contrast, after equally many updates: the final training loss, and its deviation over"
         " seeds. Seeds differ in their initial weights too, so that not all of it is noise of batches."
     )

@@ -13,6 +13,7 @@ from analysis.judging.verdicts import Verdict
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections.default import effects
+from harness.core.language import _
 
 ESTIMANDS, ARMS = (), ()  # it shows whatever batch sizes there are
 
@@ -46,13 +47,17 @@ def _seconds(frame: pd.DataFrame, target: float) -> Picture:
     figures, axes = plots.new_figures(3)
     finite = frame[np.isfinite(frame["seconds_to_loss"])]
     plots.by_size(axes[0], finite, "batch_size", "seconds_to_loss", "family")
-    axes[0].set(xlabel="batch size", ylabel=f"seconds to a loss of {target:g}", title="Seconds to the target")
+    axes[0].set(
+        xlabel=_("batch size"),
+        ylabel=_("seconds to a loss of {target:g}").format(target=target),
+        title=_("Seconds to the target"),
+    )
     plots.by_size(axes[1], frame, "batch_size", "seconds_per_update", "family")
-    axes[1].set(xlabel="batch size", ylabel="seconds an update", title="Seconds an update")
-    labelled = frame.assign(batch=frame["batch_size"].map(lambda size: f"batch {size:,}"))
+    axes[1].set(xlabel=_("batch size"), ylabel=_("seconds an update"), title=_("Seconds an update"))
+    labelled = frame.assign(batch=frame["batch_size"].map(lambda size: _("batch {size:,}").format(size=size)))
     plots.reached(axes[2], labelled, "seconds_to_loss", "batch")
-    axes[2].set(xlabel="seconds", title="Seeds that have arrived")
-    return Picture("minibatch_cost-seconds", "One thread a run; lr tuned for each batch size.", figures)
+    axes[2].set(xlabel=_("seconds"), title=_("Seeds that have arrived"))
+    return Picture("minibatch_cost-seconds", _("One thread a run; lr tuned for each batch size."), figures)
 
 
 def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
@@ -60,7 +65,7 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
     arrived = frame.groupby("batch_size")["updates_to_loss"].transform(lambda updates: np.isfinite(updates).all())
     finite = frame[arrived]
     if finite["batch_size"].nunique() < 3:
-        return "Fewer than three batch sizes got to the target with every seed: there is no trade-off to fit.", []
+        return _("Fewer than three batch sizes got to the target with every seed: there is no trade-off to fit."), []
     means = np.exp(np.log(finite.set_index("batch_size")["updates_to_loss"]).groupby("batch_size").mean())
     sizes = means.index.to_numpy(dtype=float)
 
@@ -71,24 +76,28 @@ def _trade_off(frame: pd.DataFrame, target: float) -> tuple[str, list[Picture]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", OptimizeWarning)
-            (log_least, log_critical), _ = curve_fit(log_updates, sizes, np.log(means), p0=start)
+            (log_least, log_critical), _covariance = curve_fit(log_updates, sizes, np.log(means), p0=start)
     except (OptimizeWarning, RuntimeError):
-        return "The updates hardly depend on the batch size: there is no trade-off to fit.", []
+        return _("The updates hardly depend on the batch size: there is no trade-off to fit."), []
     least, critical = float(np.exp(log_least)), float(np.exp(log_critical))
     figures, (axes,) = plots.new_figures()
-    points = finite.assign(family=finite["batch_size"].map(lambda size: f"batch {size:,}"))
+    points = finite.assign(family=finite["batch_size"].map(lambda size: _("batch {size:,}").format(size=size)))
     plots.clouds(axes, points, "examples_to_loss", "updates_to_loss", "family")
     batch = np.geomspace(sizes.min() / 4, sizes.max(), 100)
     updates = least * (1 + critical / batch)
-    axes.plot(batch * updates, updates, color="black", linestyle="--", linewidth=2, label="fitted trade-off")
+    axes.plot(batch * updates, updates, color="black", linestyle="--", linewidth=2, label=_("fitted trade-off"))
     plots.legend(axes)
-    axes.set(xlabel="images processed", ylabel="updates", title=f"To a training loss of {target:g}")
-    note = (
-        f"The trade-off (S/S_min − 1)(E/E_min − 1) = 1, fitted to the geometric means: S_min = {least:.0f} updates,"
-        f" E_min = {least * critical:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
-        f" few updates. It is a fit to {len(means)} batch sizes, without an interval."
+    axes.set(
+        xlabel=_("images processed"),
+        ylabel=_("updates"),
+        title=_("To a training loss of {target:g}").format(target=target),
     )
-    return note, [Picture("minibatch_cost-trade-off", "A dot a seed. Dashed: the fitted trade-off curve.", figures)]
+    note = _(
+        "The trade-off (S/S_min − 1)(E/E_min − 1) = 1, fitted to the geometric means: S_min = {least:.0f} updates,"
+        " E_min = {images:,.0f} images, critical batch size {critical:.0f}. Beyond it a larger batch saves"
+        " few updates. It is a fit to {count} batch sizes, without an interval."
+    ).format(least=least, images=least * critical, critical=critical, count=len(means))
+    return note, [Picture("minibatch_cost-trade-off", _("A dot a seed. Dashed: the fitted trade-off curve."), figures)]
 
 
 def _table(frame: pd.DataFrame) -> Table:
@@ -96,13 +105,13 @@ def _table(frame: pd.DataFrame) -> Table:
     for size, part in frame.groupby("batch_size"):
         rows.append(
             {
-                "batch size": f"{size:,}",
-                "tuned lr": f"{part['lr'].iloc[0]:g}",
-                "updates": f"{part['updates_to_loss'].median():.0f}",
-                "images": f"{part['examples_to_loss'].median():,.0f}",
-                "seconds": f"{part['seconds_to_loss'].median():.3f}",
-                "ms an update": f"{part['seconds_per_update'].median() * 1e3:.2f}",
-                "never there": int((~np.isfinite(part["updates_to_loss"])).sum()),
+                _("batch size"): f"{size:,}",
+                _("tuned lr"): f"{part['lr'].iloc[0]:g}",
+                _("updates"): f"{part['updates_to_loss'].median():.0f}",
+                _("images"): f"{part['examples_to_loss'].median():,.0f}",
+                _("seconds"): f"{part['seconds_to_loss'].median():.3f}",
+                _("ms an update"): f"{part['seconds_per_update'].median() * 1e3:.2f}",
+                _("never there"): int((~np.isfinite(part["updates_to_loss"])).sum()),
             }
         )
-    return Table("Medians over seeds, to the target loss.", pd.DataFrame(rows))
+    return Table(_("Medians over seeds, to the target loss."), pd.DataFrame(rows))

@@ -9,8 +9,13 @@ from analysis.judging.verdicts import Verdict
 from analysis.rendering import formatting, plots
 from analysis.rendering.section import Picture, Section, Table
 from analysis.sections.default import effects
+from harness.core.language import N_, _
 
-_PANELS = {"equal_lr": "Equal lr", "tuned": "lr tuned for each", "matched_step": "Equal long-run step, lr / (1 − γ)"}
+_PANELS = {
+    "equal_lr": N_("Equal lr"),
+    "tuned": N_("lr tuned for each"),
+    "matched_step": N_("Equal long-run step, lr / (1 − γ)"),
+}
 _WATCHED = ("lr 0.01, no momentum", "lr 0.01, momentum 0.9")
 _UNTIL = (10, 50, 200, 1_000)
 ESTIMANDS, ARMS = (*_PANELS, "seconds"), _WATCHED
@@ -36,8 +41,10 @@ def _shared_seconds(verdicts: list[Verdict]) -> list[str]:
     if not np.allclose(updates, seconds, rtol=1e-9, atol=0):
         return []
     return [
-        'Both arms trained in one stack, whose seconds are shared equally: "in seconds" repeats the updates. --no-stack'
-        " times each run alone."
+        _(
+            'Both arms trained in one stack, whose seconds are shared equally: "in seconds" repeats the updates.'
+            " --no-stack times each run alone."
+        )
     ]
 
 
@@ -46,20 +53,30 @@ def _loss_by_update(evidence: Evidence, verdicts: list[Verdict], target: float) 
     by_name = {verdict.estimand.name: verdict for verdict in verdicts}
     for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
         verdict = by_name[name]
-        labels = {arm: f"{arm} (lr {evidence.of([arm])['lr'].iloc[0]:g})" if "lr" not in arm else arm
-                  for arm in verdict.estimand.arms}  # fmt: skip
+        labels = {arm: _label(evidence, arm) for arm in verdict.estimand.arms}
         frame = evidence.curves(list(labels), "probe_loss")
         frame = frame[frame["step"] > 0].replace({"arm": labels})
         plots.curves(ax, frame, "step", "value", list(labels.values()))
         ax.axhline(target, color="black", linestyle=":", linewidth=2)
-        ax.set(xscale="log", xlabel="updates", ylabel="loss (nats)", title=f"{title}\n{formatting.effect(verdict)}")
-        ax.text(1.1, target + 0.02, f"target {target:g}", fontsize="x-small")
+        ax.set(
+            xscale="log",
+            xlabel=_("updates"),
+            ylabel=_("loss (nats)"),
+            title=f"{_(title)}\n{formatting.effect(verdict)}",
+        )
+        ax.text(1.1, target + 0.02, _("target {target:g}").format(target=target), fontsize="x-small")
     plots.same_y(axes)
-    caption = (
+    caption = _(
         "The loss on 2,000 training images. Above each: how many times as many updates the first arm takes to the"
         " dotted target. Bands: one deviation over seeds; thin lines: seeds."
     )
     return Picture("momentum-loss", caption, figures)
+
+
+def _label(evidence: Evidence, arm: str) -> str:
+    """What a legend calls an arm: its name, and its lr where the name lacks it."""
+    name = evidence.claim.shown(arm)
+    return name if "lr" in arm else _("{arm} (lr {lr:g})").format(arm=name, lr=evidence.of([arm])["lr"].iloc[0])
 
 
 def _mechanism(evidence: Evidence) -> Picture:
@@ -73,13 +90,17 @@ def _mechanism(evidence: Evidence) -> Picture:
         cosines = cosine * (cosine.index - 1)  # the mean of so many cosines
         local = pd.DataFrame({"gain": length.diff() / gradients.diff(), "cosine": cosines.diff()})
         local["cosine"] /= cosines.index.to_series().diff()
-        parts.append(local.dropna().rename_axis("step").reset_index().assign(arm=row["arm"], seed=row["seed"]))
+        parts.append(local.dropna().rename_axis("step").reset_index()
+                     .assign(arm=evidence.claim.shown(str(row["arm"])), seed=row["seed"]))  # fmt: skip
     frame = pd.concat(parts, ignore_index=True)
-    plots.curves(axes[0], frame, "step", "cosine", list(_WATCHED))
-    axes[0].set(xscale="log", xlabel="updates", ylabel="cosine", title="Do successive gradients agree?")
-    plots.curves(axes[1], frame, "step", "gain", list(_WATCHED))
-    axes[1].set(xscale="log", xlabel="updates", ylabel="step / (lr × gradient)", title="How large are the steps?")
-    caption = (
+    names = [evidence.claim.shown(arm) for arm in _WATCHED]
+    plots.curves(axes[0], frame, "step", "cosine", names)
+    axes[0].set(xscale="log", xlabel=_("updates"), ylabel=_("cosine"), title=_("Do successive gradients agree?"))
+    plots.curves(axes[1], frame, "step", "gain", names)
+    axes[1].set(
+        xscale="log", xlabel=_("updates"), ylabel=_("step / (lr × gradient)"), title=_("How large are the steps?")
+    )
+    caption = _(
         "Steps in units of those that plain descent would make with the same gradients: up to 1 / (1 − γ) = 10 where"
         " all gradients agree, 2.3 where they have nothing to do with each other."
     )
@@ -88,14 +109,19 @@ def _mechanism(evidence: Evidence) -> Picture:
 
 def _reached(evidence: Evidence, target: float) -> Picture:
     parts = [
-        pd.DataFrame({"updates": measure(evidence, "updates_to_loss", target, arm).to_numpy(), "arm": arm})
+        pd.DataFrame(
+            {
+                "updates": measure(evidence, "updates_to_loss", target, arm).to_numpy(),
+                "arm": evidence.claim.shown(arm),
+            }
+        )
         for arm, settings in evidence.claim.arms.items()
         if arm in _WATCHED or settings.tuned
     ]
     figures, (axes,) = plots.new_figures()
     plots.reached(axes, pd.concat(parts, ignore_index=True), "updates", "arm")
-    axes.set(xlabel="updates", title=f"Seeds at a training loss of {target:g}")
-    caption = "A line that ends below 1 holds runs that never reached it; they count as ∞."
+    axes.set(xlabel=_("updates"), title=_("Seeds at a training loss of {target:g}").format(target=target))
+    caption = _("A line that ends below 1 holds runs that never reached it; they count as ∞.")
     return Picture("momentum-reached", caption, figures)
 
 
@@ -106,13 +132,13 @@ def _agreement(evidence: Evidence) -> Table:
             cosine, gain = (measure(evidence, name, update, arm) for name in ("gradient_cosine", "step_gain"))
             rows.append(
                 {
-                    "arm": arm,
-                    "updates": f"1 to {update:,}",
-                    "cosine of successive gradients": formatting.signed(cosine.mean(), 2),
-                    "step / (lr × gradient)": f"{gain.mean():.2f}",
+                    _("arm"): evidence.claim.shown(arm),
+                    _("updates"): _("1 to {update:,}").format(update=update),
+                    _("cosine of successive gradients"): formatting.signed(cosine.mean(), 2),
+                    _("step / (lr × gradient)"): f"{gain.mean():.2f}",
                 }
             )
-    return Table("Big steps while directions agree? Means over updates and seeds.", pd.DataFrame(rows))
+    return Table(_("Big steps while directions agree? Means over updates and seeds."), pd.DataFrame(rows))
 
 
 def _arms(evidence: Evidence, target: float) -> Table:
@@ -122,11 +148,13 @@ def _arms(evidence: Evidence, target: float) -> Table:
         seconds = measure(evidence, "seconds_to_loss", target, arm)
         rows.append(
             {
-                "arm": arm,
+                _("arm"): evidence.claim.shown(arm),
                 "lr": f"{evidence.of([arm])['lr'].iloc[0]:g}",
-                "updates (median)": f"{updates.median():.0f}",
-                "seconds (median)": f"{seconds.median():.2f}",
-                "never there": f"{(updates == float('inf')).sum()} of {len(updates)}",
+                _("updates (median)"): f"{updates.median():.0f}",
+                _("seconds (median)"): f"{seconds.median():.2f}",
+                _("never there"): _("{count} of {n}").format(count=(updates == float("inf")).sum(), n=len(updates)),
             }
         )
-    return Table(f"To a training loss of {target:g}, over the seeds of each arm.", pd.DataFrame(rows))
+    return Table(
+        _("To a training loss of {target:g}, over the seeds of each arm.").format(target=target), pd.DataFrame(rows)
+    )

@@ -6,7 +6,19 @@ from typing import NamedTuple
 from analysis.evidence.claims import Evidence
 from analysis.judging.verdicts import Verdict
 from analysis.rendering.section import Section
-from analysis.sections import batch_noise, batch_norm, default, epochs, escape, learning_rate, minibatch_cost, momentum
+from analysis.sections import (
+    batch_noise,
+    batch_norm,
+    default,
+    epochs,
+    escape,
+    larger_steps,
+    learning_rate,
+    minibatch_cost,
+    momentum,
+    uncertain_updates,
+    usual_lr,
+)
 
 
 class OwnSection(NamedTuple):
@@ -19,7 +31,18 @@ class OwnSection(NamedTuple):
 # In the order of a report. Other claims get the section of `default`.
 OWN_SECTIONS: Mapping[str, OwnSection] = {
     module.__name__.rpartition(".")[2]: OwnSection(module.section, frozenset({*module.ARMS, *module.ESTIMANDS}))
-    for module in (momentum, batch_noise, batch_norm, learning_rate, minibatch_cost, epochs, escape)
+    for module in (
+        momentum,
+        batch_noise,
+        batch_norm,
+        learning_rate,
+        usual_lr,
+        minibatch_cost,
+        larger_steps,
+        uncertain_updates,
+        epochs,
+        escape,
+    )
 }
 ORDER = (*OWN_SECTIONS, "ninety_nine")
 

@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from analysis.rendering import plots
 from analysis.rendering.formatting import number
 from analysis.rendering.section import Picture, Table
-from analysis.worked import quadratics
+from analysis.worked import lesson_code, quadratics
+from analysis.worked.exact import exact
 from analysis.worked.example import WorkedExample, check
+from harness.core.language import N_, _
 from harness.pages.interactive import figure_html, library_html
 from harness.reference import worked_examples
 
@@ -20,8 +22,13 @@ _START = (10.0, 7.5)
 _LRS, _GAMMAS = (0.05, 1.2, 1.5, 2.7), (0.0, 0.5, 0.9)
 _STEPS = 60
 _ROUNDING = 1e-12
-_SURFACE = "The loss over two weights, and the way of plain descent down to its minimum"
+_SURFACE = N_("The loss over two weights, and the way of plain descent down to its minimum")
 _SURFACE_START, _SURFACE_LR = (-8.0, 6.0), 0.04
+_BEHAVIOURS: dict[quadratics.Behaviour, str] = {
+    "converges": N_("converges"),
+    "oscillates": N_("oscillates"),
+    "diverges": N_("diverges"),
+}
 
 
 def first_step() -> WorkedExample:
@@ -37,18 +44,21 @@ def first_step() -> WorkedExample:
     axes.set(xlim=(0, 16), ylim=(0, 10), xlabel="w₁", ylabel="w₂")
     return WorkedExample(
         "1.2",
-        "A step against the gradient",
+        _("A step against the gradient"),
         ["w ← w − η ∂L/∂w", "A = (10, 7.5), g = (5, 5), |g| = 5√2, A′ = A − g"],
         [
-            "The gradient points uphill, so that the step goes the other way. Its length is η times that of the"
-            " gradient."
+            _(
+                "The gradient points uphill, so that the step goes the other way. Its length is η times that of the"
+                " gradient."
+            )
         ],
-        [Picture("walkthrough-step", "One step with η = 1.", figures)],
+        [Picture("walkthrough-step", _("One step with η = 1."), figures)],
         [],
         [
-            check("the gradient (5, 5) has the length 5√2", abs(step.length - 5 * np.sqrt(2)), _ROUNDING),
-            check("A′ is (5, 2.5)", float(np.abs(step.after - (5, 2.5)).max()), _ROUNDING),
+            check(N_("the gradient (5, 5) has the length 5√2"), abs(step.length - 5 * np.sqrt(2)), _ROUNDING),
+            check(N_("A′ is (5, 2.5)"), float(np.abs(step.after - (5, 2.5)).max()), _ROUNDING),
         ],
+        code=lesson_code.FIRST_STEP,
     )
 
 
@@ -63,8 +73,8 @@ def surface() -> WorkedExample:
                        colorbar={"title": {"text": "L"}, "len": 0.6})  # fmt: skip
     figure.add_scatter3d(x=way[:, 0].round(4), y=way[:, 1].round(4), z=heights.round(4) + 2, mode="lines+markers",
                          line={"color": "black", "width": 6}, marker={"size": 2.5, "color": "black"},
-                         name="descent")  # fmt: skip
-    ends = {"start": way[0], "minimum (1, 1)": way[-1]}
+                         name=_("descent"))  # fmt: skip
+    ends = {_("start"): way[0], _("minimum (1, 1)"): way[-1]}
     labels = [
         {
             "x": x,
@@ -93,7 +103,7 @@ def surface() -> WorkedExample:
     marks = [0, 1, 2, 5, 10, 50, 300]
     table = pd.DataFrame(
         {
-            "step": marks,
+            _("step"): marks,
             "w₁": [f"{way[n, 0]:.4f}" for n in marks],
             "w₂": [f"{way[n, 1]:.4f}" for n in marks],
             "L": [f"{heights[n]:.4g}" for n in marks],
@@ -101,20 +111,21 @@ def surface() -> WorkedExample:
     )
     return WorkedExample(
         "1.2",
-        "A loss of two weights, and the way down",
+        _("A loss of two weights, and the way down"),
         ["L = (2 − w₁ − w₂)² + (4 − 3w₁ − w₂)²", "∂L/∂w₁ = −2(2 − w₁ − w₂) − 6(4 − 3w₁ − w₂)",
          "∂L/∂w₂ = −2(2 − w₁ − w₂) − 2(4 − 3w₁ − w₂)"],
-        ["Turn it with the mouse: left and right is azimuth, up and down is elevation, the wheel comes nearer. Both"
-         f" squares are 0 at (1, 1), the only minimum. The black way is plain descent with η = {_SURFACE_LR:g} from"
-         " (−8, 6): it first falls into the valley and then walks along it."],
+        [_("Turn it with the mouse: left and right is azimuth, up and down is elevation, the wheel comes nearer. Both"
+           " squares are 0 at (1, 1), the only minimum. The black way is plain descent with η = {lr:g} from (−8, 6): it"
+           " first falls into the valley and then walks along it.").format(lr=_SURFACE_LR)],
         [],
-        [Table("The way down.", table)],
+        [Table(_("The way down."), table)],
         [
-            check("L is 0 at (1, 1)", float(quadratics.surface(np.array(1.0), np.array(1.0))), 0.0),
-            check("the gradient is 0 at (1, 1)", float(np.abs(quadratics.surface_gradient(np.ones(2))).max()), 0.0),
-            check("after 300 steps the way is at the minimum, to within", float(np.abs(way[-1] - 1).max()), 0.01),
+            check(N_("L is 0 at (1, 1)"), float(quadratics.surface(np.array(1.0), np.array(1.0))), 0.0),
+            check(N_("the gradient is 0 at (1, 1)"), float(np.abs(quadratics.surface_gradient(np.ones(2))).max()), 0.0),
+            check(N_("after 300 steps the way is at the minimum, to within"), float(np.abs(way[-1] - 1).max()), 0.01),
         ],
-        f"{figure_html(figure, _SURFACE)}\n{library_html()}",
+        f"{figure_html(figure, _(_SURFACE))}\n{library_html()}",
+        code=lesson_code.SURFACE,
     )  # fmt: skip
 
 
@@ -138,24 +149,29 @@ def one_step_of_two_sizes() -> WorkedExample:
         for place, (weight, new) in enumerate(zip(weights[-1].flatten(), stepped[-1].flatten(), strict=True)):
             panel.plot([place, place], [float(weight), float(new)], color="C1", linewidth=2)
             panel.plot(place, float(weight), "o", color="C0", markersize=7)
-        panel.set(title=f"lr {lr:g}", xlabel="weight of the last layer", ylabel="value")
+        panel.set(title=f"lr {lr:g}", xlabel=_("weight of the last layer"), ylabel=_("value"))
         largest, after = max(moved), worked_examples.network_loss(stepped)
         rows.append(
             {"lr": f"{lr:g}"}
-            | {f"|Δw| / |w|, layer {layer}": f"{share:.1e}" for layer, share in enumerate(moved, start=1)}
-            | {"loss before": f"{before:.4f}", "loss after": f"{after:.4f}"}
+            | {
+                _("|Δw| / |w|, layer {layer}").format(layer=layer): f"{share:.1e}"
+                for layer, share in enumerate(moved, start=1)
+            }
+            | {_("loss before"): f"{before:.4f}", _("loss after"): f"{after:.4f}"}
         )
     plots.same_y(axes)
     return WorkedExample(
         "3.1",
-        "One step by hand, twice",
-        ["w ← w − η ∂L/∂w, with η = 10 and with η = 0.001"],
-        ["The same gradients, the same weights. With 0.001 the weights move by so little that nothing is to be seen"
-         f" in them. With 10 they move by up to {largest:.0%} of their length, and the loss goes from {before:.4f} to"
-         f" {after:.4f}."],
-        [Picture("walkthrough-one-step", "Dots: weights of the last layer. Lines: where a step takes them.", figures)],
-        [Table("One step of the 20–13–8–3 network of §2.2.", pd.DataFrame(rows))],
-        [check("each weight moved by η times its gradient", apart, 1e-12)],
+        _("One step by hand, twice"),
+        [_("w ← w − η ∂L/∂w, with η = 10 and with η = 0.001")],
+        [_("The same gradients, the same weights. With 0.001 the weights move by so little that nothing is to be seen"
+           " in them. With 10 they move by up to {largest:.0%} of their length, and the loss goes from {before:.4f} to"
+           " {after:.4f}.").format(largest=largest, before=before, after=after)],
+        [Picture("walkthrough-one-step", _("Dots: weights of the last layer. Lines: where a step takes them."),
+                 figures)],
+        [Table(_("One step of the 20–13–8–3 network of §2.2."), pd.DataFrame(rows))],
+        [check(N_("each weight moved by η times its gradient"), apart, 1e-12)],
+        code=lesson_code.ONE_STEP,
     )  # fmt: skip
 
 
@@ -168,25 +184,30 @@ def bowl() -> WorkedExample:
         way = quadratics.descend(gradient, _START, lr, gamma, _STEPS)
         factor, told = quadratics.shrink_factor(_CURVATURE[1], lr, gamma)
         wrong += quadratics.behaviour(way) != told
-        end = float(np.linalg.norm(way[-1]))
-        rows.append(
-            {"γ": gamma, "η": lr, "factor a step": f"{factor:.3f}", "so it": told, "|w| at the end": number(end)}
-        )
+        end, word = float(np.linalg.norm(way[-1])), _(_BEHAVIOURS[told])
+        rows.append({"γ": gamma, "η": lr, _("factor a step"): f"{factor:.3f}", _("so it"): word,
+                     _("|w| at the end"): number(end)})  # fmt: skip
         _contours(panel, 16)
         panel.plot(way[:, 0], way[:, 1], ".-", linewidth=1.5)
-        panel.set(title=f"γ {gamma:g}, η {lr:g}: {told}")
+        panel.set(title=f"γ {gamma:g}, η {lr:g}: {word}")
     return WorkedExample(
         "3.2",
-        "Descent and momentum on one bowl",
-        ["v ← γv − η ∂L/∂w, w ← w + v, v₀ = 0", "L = (0.5 w₁² + 1.5 w₂²) / 2, from (10, 7.5)",
-         "a step multiplies the distance by the largest root of z² − (1 + γ − ηc) z + γ = 0, c the curvature"],
-        ["Without momentum a step multiplies the distance along w₂ by 1 − 1.5 η: below 0 it changes sides, beyond"
-         " −1 it grows. Momentum 0.9 swings in all of these, and where it does not diverge, it shrinks the distance"
-         " by √0.9 a step, whatever the lr. It bears larger steps, too: descent diverges beyond η = 2/c, momentum"
-         " beyond 2(1 + γ)/c."],
-        [Picture("walkthrough-bowl", f"{_STEPS} steps each. Ways that diverge leave the picture.", figures)],
-        [Table("Foretold for the steep direction; |w| is of both directions.", pd.DataFrame(rows))],
-        [check("ways that do not do what the roots foretell (of 12)", float(wrong))],
+        _("Descent and momentum on one bowl"),
+        ["v ← γv − η ∂L/∂w, w ← w + v, v₀ = 0", _("L = (0.5 w₁² + 1.5 w₂²) / 2, from (10, 7.5)"),
+         _("a step multiplies the distance by the largest root of z² − (1 + γ − ηc) z + γ = 0, c the curvature")],
+        [_("Without momentum a step multiplies the distance along w₂ by 1 − 1.5 η: below 0 it changes sides, beyond"
+           " −1 it grows. Momentum 0.9 swings in all of these, and where it does not diverge, it shrinks the distance"
+           " by √0.9 a step, whatever the lr. It bears larger steps, too: descent diverges beyond η = 2/c, momentum"
+           " beyond 2(1 + γ)/c."),
+         _("Where the root comes from: along one direction the two formulas together read w₊ = (1 + γ − ηc) w − γ w₋."
+           " A way that is multiplied by z at each step obeys this where z² − (1 + γ − ηc) z + γ = 0. Of the two"
+           " roots, the one that is larger in size is left in the end: below 1 the way converges, above 1 it diverges,"
+           " and it oscillates where that root is negative or complex.")],
+        [Picture("walkthrough-bowl",
+                 _("{steps} steps each. Ways that diverge leave the picture.").format(steps=_STEPS), figures)],
+        [Table(_("Foretold for the steep direction; |w| is of both directions."), pd.DataFrame(rows))],
+        [check(N_("ways that do not do what the roots foretell (of 12)"), float(wrong))],
+        code=lesson_code.MOMENTUM_BY_HAND,
     )  # fmt: skip
 
 
@@ -195,31 +216,33 @@ def momentum_by_hand() -> WorkedExample:
     by_hand, torchs = (way.numpy() for way in worked_examples.descend([0.1] * 50, 0.9))
     figures, (axes,) = plots.new_figures()
     _contours(axes, 11)
-    axes.plot(by_hand[:, 0], by_hand[:, 1], color="C0", linewidth=3, label="by hand")
+    axes.plot(by_hand[:, 0], by_hand[:, 1], color="C0", linewidth=3, label=_("by hand"))
     axes.plot(torchs[:, 0], torchs[:, 1], "x", color="C1", markersize=9, markeredgewidth=2, label="optim.SGD")
     plots.legend(axes)
     axes.set(xlabel="w₁", ylabel="w₂")
     steps = [*range(1, 11), 50]
     table = pd.DataFrame(
-        {"step": steps}
+        {_("step"): steps}
         | {
-            f"{name}, by hand": [f"{by_hand[n - 1, axis]:.10f}" for n in steps]
+            _("{name}, by hand").format(name=name): [f"{by_hand[n - 1, axis]:.10f}" for n in steps]
             for axis, name in enumerate(("w₁", "w₂"))
         }
         | {
-            f"{name}, optim.SGD": [f"{torchs[n - 1, axis]:.10f}" for n in steps]
+            _("{name}, optim.SGD").format(name=name): [f"{torchs[n - 1, axis]:.10f}" for n in steps]
             for axis, name in enumerate(("w₁", "w₂"))
         }
     )
     return WorkedExample(
         "3.3",
-        "Momentum by hand, and torch's own",
-        ["by hand: v ← γv − η ∂L/∂w, w ← w + v", "torch: u ← γu + ∂L/∂w, w ← w − ηu"],
-        ["optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
-         " Once η changes, torch rescales the whole past with it, the formula by hand only the new part."],
-        [Picture("walkthrough-momentum", "50 steps from (10, 7.5), from the first on: a cross each.", figures)],
-        [Table("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2.", table)],
-        [check("50 steps by hand and by optim.SGD differ by", float(np.abs(by_hand - torchs).max()), _ROUNDING)],
+        _("Momentum by hand, and torch's own"),
+        [_("by hand: v ← γv − η ∂L/∂w, w ← w + v"), "torch: u ← γu + ∂L/∂w, w ← w − ηu"],
+        [_("optim.SGD(momentum=γ) keeps u, not v = −ηu: the same way while η stays what it is (lr 0.1, γ 0.9 here)."
+           " Once η changes, torch rescales the whole past with it, the formula by hand only the new part.")],
+        [Picture("walkthrough-momentum", _("50 steps from (10, 7.5), from the first on: a cross each."), figures)],
+        [Table(_("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2."), table)],
+        [check(N_("50 steps by hand and by optim.SGD differ by"), float(np.abs(by_hand - torchs).max()), _ROUNDING),
+         *exact("momentum_on_linear1", "velocity_settles", "momentum_change_of_lr", "lesson_ten_passes")],
+        code=lesson_code.MOMENTUM,
     )  # fmt: skip
 
 

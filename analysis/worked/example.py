@@ -8,7 +8,8 @@ from analysis.rendering.section import Picture, Table
 
 
 class WorkedExample(NamedTuple):
-    """`formulas` are lines and `text` paragraphs of plain text; `interactive` is HTML, or "".
+    """`formulas` are lines and `text` paragraphs of plain text; `interactive` is HTML, or "". `code`: the lesson's own
+    few lines, rewritten so that they run today (a test runs them), or "".
 
     A notebook displays it as the page does.
     """
@@ -21,6 +22,7 @@ class WorkedExample(NamedTuple):
     tables: list[Table]
     checks: list[Check]
     interactive: str = ""
+    code: str = ""
 
     def _repr_html_(self) -> str:
         return environment().get_template("worked_part.html.jinja").render(part=context(self))

@@ -10,8 +10,11 @@ from scipy.special import expit, logsumexp, softmax
 
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Table
+from analysis.worked import lesson_code
+from analysis.worked.exact import exact
 from analysis.worked.example import WorkedExample, check
-from harness.reference import exact_checks, worked_examples
+from harness.core.language import N_, _
+from harness.reference import worked_examples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +34,7 @@ def losses() -> WorkedExample:
     squares = float(((truth - shares) ** 2).sum())
     table = pd.DataFrame(
         {
-            "class": range(1, len(_SCORES) + 1),
+            _("class"): range(1, len(_SCORES) + 1),
             "z": _SCORES,
             "σ = softmax(z)": [f"{share:.6f}" for share in shares],
             "y": truth.astype(int),
@@ -42,67 +45,75 @@ def losses() -> WorkedExample:
     weights = np.linspace(-8, 8, 200)
     told = expit(weights)  # one input x = 1 of class y = 1
     axes[0].plot(weights, -np.log(told), linewidth=3)
-    axes[0].set(title="cross-entropy, −ln σ(w)", xlabel="w", ylabel="loss (nats)")
+    axes[0].set(title=_("cross-entropy, −ln σ(w)"), xlabel="w", ylabel=_("loss (nats)"))
     axes[1].plot(weights, (1 - told) ** 2, linewidth=3)
-    axes[1].set(title="SSE, (1 − σ(w))²", xlabel="w", ylabel="loss")
+    axes[1].set(title="SSE, (1 − σ(w))²", xlabel="w", ylabel=_("loss"))
     return WorkedExample(
         "0",
-        "The loss is a function of the weights",
-        ["cross-entropy = −Σ y ln σ, σ = softmax(z)", "SSE = Σ (y − σ)²"],
+        _("The loss is a function of the weights"),
+        [_("cross-entropy = −Σ y ln σ, σ = softmax(z)"), "SSE = Σ (y − σ)²"],
         [
-            f"Three scores z, class 1 is the true one: cross-entropy {entropy:.6f} nats, SSE {squares:.6f}. The"
-            " pictures show a neuron with one weight that should say 1: where it is sure and wrong, w far to the"
-            " left, cross-entropy has a slope of −1 and SSE has none, so that descent would not move."
+            _(
+                "Three scores z, class 1 is the true one: cross-entropy {entropy:.6f} nats, SSE {squares:.6f}. The"
+                " pictures show a neuron with one weight that should say 1: where it is sure and wrong, w far to the"
+                " left, cross-entropy has a slope of −1 and SSE has none, so that descent would not move."
+            ).format(entropy=entropy, squares=squares)
         ],
-        [Picture("walkthrough-losses", "Both losses of one neuron σ(w·1), true answer 1.", figures)],
-        [Table("Softmax and cross-entropy, term by term.", table)],
+        [Picture("walkthrough-losses", _("Both losses of one neuron σ(w·1), true answer 1."), figures)],
+        [Table(_("Softmax and cross-entropy, term by term."), table)],
         [
-            check("the shares add up to 1, to within", abs(float(shares.sum()) - 1), _ROUNDING),
-            check("−Σ y ln σ equals ln Σ eᶻ − z of the true class", abs(entropy - other), _ROUNDING),
+            check(N_("the shares add up to 1, to within"), abs(float(shares.sum()) - 1), _ROUNDING),
+            check(N_("−Σ y ln σ equals ln Σ eᶻ − z of the true class"), abs(entropy - other), _ROUNDING),
         ],
+        code=lesson_code.LOSSES,
     )  # fmt: skip
 
 
 def chain_rule() -> WorkedExample:
     """§2.1: two sigmoid layers, derived and compared with autograd."""
-    found = worked_examples.chain_rule()
+    found, hand = worked_examples.chain_rule(), _("by hand")
     rows = []
     for name, by_hand, automatic in zip(("w⁽⁰→¹⁾", "w⁽¹→²⁾"), found.by_hand, found.automatic, strict=True):
         for place in np.ndindex(*by_hand.shape):
             entry = f"{name}[{place[0] + 1}, {place[1] + 1}]"
             rows.append(
                 {
-                    "weight": entry,
-                    "by hand": f"{by_hand[place].item():+.15f}",
+                    _("weight"): entry,
+                    hand: f"{by_hand[place].item():+.15f}",
                     "autograd": f"{automatic[place].item():+.15f}",
                 }
             )
     figures, axes = plots.new_figures(2)
     _draw_chain(axes[0])
     entries = range(1, len(rows) + 1)
-    axes[1].bar(entries, [float(row["by hand"]) for row in rows], color="C0", label="by hand")
+    axes[1].bar(entries, [float(row[hand]) for row in rows], color="C0", label=hand)
     axes[1].plot(entries, [float(row["autograd"]) for row in rows], "o", color="C1", markersize=9, label="autograd")
-    axes[1].set(xlabel="entry: 1 to 12 in w⁽⁰→¹⁾, 13 to 15 in w⁽¹→²⁾", ylabel="∂L/∂w", title="All gradients, both ways")
+    axes[1].set(
+        xlabel=_("entry: 1 to 12 in w⁽⁰→¹⁾, 13 to 15 in w⁽¹→²⁾"), ylabel="∂L/∂w", title=_("All gradients, both ways")
+    )
     plots.legend(axes[1])
     shown = pd.DataFrame(rows[:_SHOWN] + rows[-3:])
     return WorkedExample(
         "2.1",
-        "The chain rule through two sigmoid layers",
+        _("The chain rule through two sigmoid layers"),
         [
             "L = −Σ [y ln σ⁽²⁾ + (1 − y) ln(1 − σ⁽²⁾)],  σ⁽²⁾ = σ(σ⁽¹⁾ w⁽¹→²⁾),  σ⁽¹⁾ = σ(X w⁽⁰→¹⁾)",
-            "∂L/∂σ = (σ − y) / (σ(1 − σ)),  ∂σ/∂z = σ(1 − σ),  so ∂L/∂z⁽²⁾ = σ⁽²⁾ − y",
-            "one layer alone: ∂L/∂w = Xᵀ (σ − y); with two, σ⁽¹⁾ stands where X stood:",
+            _("∂L/∂σ = (σ − y) / (σ(1 − σ)),  ∂σ/∂z = σ(1 − σ),  so ∂L/∂z⁽²⁾ = σ⁽²⁾ − y"),
+            _("one layer alone: ∂L/∂w = Xᵀ (σ − y); with two, σ⁽¹⁾ stands where X stood:"),
             "∂L/∂w⁽¹→²⁾ = σ⁽¹⁾ᵀ (σ⁽²⁾ − y)",
             "∂L/∂w⁽⁰→¹⁾ = Xᵀ [(σ⁽²⁾ − y) w⁽¹→²⁾ᵀ ⊙ σ⁽¹⁾ (1 − σ⁽¹⁾)]",
         ],
         [
-            "The denominator of ∂L/∂σ cancels with the slope of the sigmoid. The gradient of the first layer reuses"
-            " what the forward pass has computed already, σ⁽¹⁾ and σ⁽²⁾: that is all that backpropagation is."
-            f" Below, 50 rows of 4 features through 3 hidden neurons, in float64; the loss is {found.loss:.6f}."
+            _(
+                "The denominator of ∂L/∂σ cancels with the slope of the sigmoid. The gradient of the first layer reuses"
+                " what the forward pass has computed already, σ⁽¹⁾ and σ⁽²⁾: that is all that backpropagation is."
+                " Below, 50 rows of 4 features through 3 hidden neurons, in float64; the loss is {loss:.6f}."
+            ).format(loss=found.loss)
         ],
-        [Picture("walkthrough-chain-rule", "Forward in black, the gradients that flow back in orange.", figures)],
-        [Table(f"{len(shown)} of the {len(rows)} entries.", shown)],
-        [check("gradients by hand and by autograd differ by", found.error, _ROUNDING)],
+        [Picture("walkthrough-chain-rule", _("Forward in black, the gradients that flow back in orange."), figures)],
+        [Table(_("{shown} of the {n} entries.").format(shown=len(shown), n=len(rows)), shown)],
+        [check(N_("gradients by hand and by autograd differ by"), found.error, _ROUNDING), *exact("one_layer_factors")],
+        code=lesson_code.CHAIN_RULE,
     )
 
 
@@ -118,40 +129,50 @@ def network() -> WorkedExample:
         worst = max(worst, abs(slope / gradient[place].item() - 1))
         rows.append(
             {
-                "layer": layer + 1,
-                "weight": "×".join(map(str, weights[layer].shape)),
-                "gradient": "×".join(map(str, gradient.shape)),
+                _("layer"): layer + 1,
+                _("weight"): "×".join(map(str, weights[layer].shape)),
+                _("gradient"): "×".join(map(str, gradient.shape)),
                 "|∂L/∂w|": f"{gradient.norm().item():.6f}",
-                "its largest entry": f"{gradient[place].item():+.8f}",
-                "slope of the loss there": f"{slope:+.8f}",
+                _("its largest entry"): f"{gradient[place].item():+.8f}",
+                _("slope of the loss there"): f"{slope:+.8f}",
             }
         )
-    exactly = {one.name: one for one in exact_checks.exact_checks()}
-    named = [exactly[name] for name in ("gradient_shapes", "second_backward", "data_without_gradient")]
     return WorkedExample(
         "2.2",
-        "The gradients of a network, by backward()",
-        ["20–13–8–3: relu, sigmoid, linear; mean cross-entropy over 500 rows", "d(x²)/dx = 2x"],
+        _("The gradients of a network, by backward()"),
+        [_("20–13–8–3: relu, sigmoid, linear; mean cross-entropy over 500 rows"), "d(x²)/dx = 2x"],
         [
-            "Each gradient has its weight's shape. The slope is measured without any derivative: the loss with one"
-            f" weight a little larger, minus the loss with it a little smaller, over the difference ({_SHIFT:g} each"
-            " way). The graph is freed by backward(), so that a second one needs retain_graph=True; the data ask"
-            " for no gradient."
+            _(
+                "Each gradient has its weight's shape. The slope is measured without any derivative: the loss with one"
+                " weight a little larger, minus the loss with it a little smaller, over the difference ({shift:g} each"
+                " way). The graph is freed by backward(), so that a second one needs retain_graph=True; the data ask"
+                " for no gradient."
+            ).format(shift=_SHIFT)
         ],
-        [Picture("walkthrough-gradients", "The gradient of each layer, of its weight's shape.", figures)],
-        [Table("Gradients, and the slope of the loss at each layer's largest entry.", pd.DataFrame(rows))],
+        [Picture("walkthrough-gradients", _("The gradient of each layer, of its weight's shape."), figures)],
+        [Table(_("Gradients, and the slope of the loss at each layer's largest entry."), pd.DataFrame(rows))],
         [
-            check("autograd.grad of x² at 1 is 2", abs(worked_examples.slope_of_a_square() - 2)),
-            check("gradient and slope differ by a share of", worst, 1e-4),
-            *(check(one.statement.removeprefix("§2.2: "), one.value, one.bound) for one in named),
+            check(N_("autograd.grad of x² at 1 is 2"), abs(worked_examples.slope_of_a_square() - 2)),
+            check(N_("gradient and slope differ by a share of"), worst, 1e-4),
+            *exact(
+                "gradient_shapes",
+                "no_gradient_before_backward",
+                "second_backward",
+                "retained_graph",
+                "data_without_gradient",
+                "data_with_gradient",
+                "cross_entropy_is_nll",
+                "lesson_loss",
+            ),
         ],
+        code=lesson_code.NETWORK,
     )
 
 
 def _draw_chain(axes: Axes) -> None:
     """The way forward through the two layers, and the way back."""
     names, backs = ("X", "z⁽¹⁾", "σ⁽¹⁾", "z⁽²⁾", "σ⁽²⁾", "L"), ("", "", "σ⁽¹⁾(1 − σ⁽¹⁾)", "w⁽¹→²⁾ᵀ", "σ⁽²⁾ − y", "")
-    forward = ("· w⁽⁰→¹⁾", "σ", "· w⁽¹→²⁾", "σ", "loss")
+    forward = ("· w⁽⁰→¹⁾", "σ", "· w⁽¹→²⁾", "σ", _("loss"))
     for place, name in enumerate(names):
         box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "black"}
         axes.text(place, 0, name, ha="center", va="center", bbox=box, fontsize="large")
@@ -163,14 +184,15 @@ def _draw_chain(axes: Axes) -> None:
             axes.annotate("", (place + 0.3, -0.12), (place + 0.7, -0.12), arrowprops=arrow)
     for place, name in enumerate(backs):
         axes.text(place - 0.5 if place < 4 else place, -0.4 - 0.22 * (place % 2), name, ha="center", color="C1")
-    axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-1, 1), title="Forward, and back")
+    axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(-1, 1), title=_("Forward, and back"))
     axes.axis("off")
 
 
 def _draw_gradient(axes: Axes, gradient: "Tensor", layer: int) -> None:
     most = float(gradient.abs().max())
     axes.imshow(gradient.numpy(), cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
-    axes.set(title=f"layer {layer}: {' × '.join(map(str, gradient.shape))}", xlabel="to", ylabel="from")
+    title = _("layer {layer}: {shape}").format(layer=layer, shape=" × ".join(map(str, gradient.shape)))
+    axes.set(title=title, xlabel=_("to"), ylabel=_("from"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False)

@@ -16,6 +16,8 @@ class Arm(NamedTuple):
 
     Tuning minimizes the updates to a validation loss of `tune_to_loss`; if None, the validation loss after the last
     epoch.
+
+    `shown` is the name on pages: `name`, or that in another language. `zh`: name and words in Chinese, or "".
     """
 
     name: str
@@ -25,7 +27,14 @@ class Arm(NamedTuple):
     tune_to_loss: float | None
     probes: tuple[ProbeName, ...]
     seeds: int
+    shown: str
+    zh: tuple[str, str]
     space_file: SpaceFile | None = None
+
+    def in_chinese(self) -> "Arm":
+        """The same with its Chinese name and words, if it has them."""
+        shown, words = self.zh
+        return self._replace(shown=shown or self.shown, words=words or shown or self.words)
 
     @property
     def search(self) -> SearchSettings | None:

@@ -2,7 +2,7 @@
 
 from harness.claims.arm import Arm
 from harness.claims.claim import Claim
-from harness.claims.estimands import LENGTH, MEASURES, Estimand
+from harness.claims.estimands import LENGTH, MEASURES, Estimand, braces
 from harness.core.config import SEEDS
 from harness.core.defaults import BESIDE_SGD, OPTIONAL
 from harness.studies.request import MOST_FRESH_SEEDS
@@ -23,6 +23,7 @@ def check(claim: Claim) -> None:
     _check_verdict(claim)
     _check_both_questions(claim)
     _check_seeds(claim)
+    _check_chinese(claim)
     for position, estimand in enumerate(claim.estimands):
         _check_names(claim, estimand, position)
         _check_condition(claim, estimand, position)
@@ -82,17 +83,49 @@ def _check_seeds(claim: Claim) -> None:
         raise ClaimError(message, "tuning", "seeds")
 
 
+def _check_chinese(claim: Claim) -> None:
+    """The translation names what is there, and its sentences have the numbers of the English ones."""
+    if claim.zh is None:
+        return
+    estimands = {estimand.name: estimand for estimand in claim.estimands}
+    models = [result.model for result in claim.published]
+    of_models = ((field, models) for field in ("models", "sources", "unreproduced"))
+    for field, known in (("words", estimands), ("when", estimands), *of_models):
+        for name in getattr(claim.zh, field):
+            if name not in known:
+                raise ClaimError(f"{field} translates {name!r}: there are {', '.join(known) or 'none'}", "zh", field)
+    for field in ("words", "when"):
+        for name, text in getattr(claim.zh, field).items():
+            needed = braces(getattr(estimands[name], field) or "")
+            try:
+                found = braces(text)
+            except ValueError as error:
+                raise ClaimError(f"{field} of {name}: {error}", "zh", field) from None
+            if found != needed:
+                raise ClaimError(
+                    f"{field} of {name} has {_in_braces(found)}, and the English sentence {_in_braces(needed)}",
+                    "zh",
+                    field,
+                )
+
+
+def _in_braces(names: set[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(names)) or "no {}"
+
+
 def _check_names(claim: Claim, estimand: Estimand, position: int) -> None:
     if estimand.name in [other.name for other in claim.estimands[:position]]:
         raise ClaimError(f"name is {estimand.name!r}: two estimands are called so", "estimands", position, "name")
-    patterns = estimand.compare in ("slope", "valley")
+    families = estimand.compare in ("slope", "valley") or estimand.take is not None
     for spec in estimand.arms:
-        if not claim.arm_names([spec]) or not (patterns or spec in claim.arms):
+        if not claim.arm_names([spec]) or not (families or spec in claim.arms):
             known = ", ".join(map(repr, claim.arms)) or "none"
             raise ClaimError(f"arms names {spec!r}: there are {known}", "estimands", position, "arms")
     named = claim.arm_names(estimand.arms)
-    if patterns and len(named) < 3:
-        raise ClaimError(f"arms is {named}: a {estimand.compare} needs three or more", "estimands", position, "arms")
+    for family in [claim.arm_names([spec]) for spec in estimand.arms] if estimand.take else [named]:
+        if families and len(family) < 3:
+            what = f"take = {estimand.take!r}" if estimand.take else f"a {estimand.compare}"
+            raise ClaimError(f"arms is {family}: {what} needs three or more", "estimands", position, "arms")
     if len({claim.arms[name].seeds for name in named}) > 1:
         raise ClaimError(f"arms is {named}: they differ in their number of seeds", "estimands", position, "arms")
 

@@ -17,6 +17,7 @@ from harness.claims.estimands import LENGTH, MEASURES, Estimand, Strict
 from harness.claims.search_arm import SearchConfig
 from harness.core.config import RunConfig, make_config
 from harness.core.errors import UserError
+from harness.core.language import Language, _
 from harness.data.choice import DataChoice
 
 QUICK_SEEDS, QUICK_SHARE = 3, 3
@@ -58,6 +59,27 @@ class Published(Strict):
     unreproduced: str = ""
 
 
+class Chinese(Strict):
+    """The texts of a claim in Chinese. It is no part of what is judged: a claim is the same with and without it.
+
+    `arms` and `arm_words` are by the name of an arm as the file writes it, `words` and `when` by the name of an
+    estimand, `models`, `sources` and `unreproduced` by the model of a published result.
+    """
+
+    title: str
+    statement: str
+    would_change: str
+    not_tuned: str = ""
+    earlier: str = ""
+    arms: dict[str, str] = Field(default_factory=dict)
+    arm_words: dict[str, str] = Field(default_factory=dict)
+    words: dict[str, str] = Field(default_factory=dict)
+    when: dict[str, str] = Field(default_factory=dict)
+    models: dict[str, str] = Field(default_factory=dict)
+    sources: dict[str, str] = Field(default_factory=dict)
+    unreproduced: dict[str, str] = Field(default_factory=dict)
+
+
 class Claim(NamedTuple):
     """A claim as it will be run. `sha256` is that of its text, followed by those of the files that its arms name; it is
     the same for a quick claim or another number of seeds.
@@ -89,6 +111,7 @@ class Claim(NamedTuple):
     claimed_accuracy: float | None
     sha256: str
     text: str
+    zh: Chinese | None = None
     quick: bool = False
     moved: bool = False
 
@@ -121,6 +144,45 @@ class Claim(NamedTuple):
     def primary(self) -> Estimand | None:
         """The estimand that decides the claim's verdict; None if only published results are compared."""
         return next((estimand for estimand in self.estimands if estimand.primary), None)
+
+    def shown(self, arm: str) -> str:
+        """The name of an arm as pages show it."""
+        return self.arms[arm].shown
+
+    def in_language(self, language: Language) -> "Claim":
+        """The claim with its texts in this language; as it is if it has none."""
+        zh = self.zh
+        if language == "en" or zh is None:
+            return self
+        estimands = tuple(
+            one.model_copy(
+                update={
+                    "words": zh.words.get(one.name, one.words),
+                    "when": zh.when.get(one.name, one.when),
+                }
+            )
+            for one in self.estimands
+        )
+        published = tuple(
+            one.model_copy(
+                update={
+                    "model": zh.models.get(one.model, one.model),
+                    "source": zh.sources.get(one.model, one.source),
+                    "unreproduced": zh.unreproduced.get(one.model, one.unreproduced),
+                }
+            )
+            for one in self.published
+        )
+        return self._replace(
+            title=zh.title,
+            statement=zh.statement,
+            would_change=zh.would_change,
+            not_tuned=zh.not_tuned,
+            earlier=zh.earlier,
+            arms={name: arm.in_chinese() for name, arm in self.arms.items()},
+            estimands=estimands,
+            published=published,
+        )
 
     def arm_seeds(self, arm: Arm) -> range:
         """The seeds of an arm."""
@@ -158,7 +220,9 @@ class Claim(NamedTuple):
                 f"claim {self.name!r} uses other data that are also called {data.name!r}, {self.data.options}: rename"
                 " the file"
             )
-        return self._replace(data=data, moved=True, title=f"{self.title} (on {data.name})")
+        return self._replace(
+            data=data, moved=True, title=_("{title} (on {data})").format(title=self.title, data=data.name)
+        )
 
     def with_seeds(self, count: int) -> "Claim":
         """The claim with another number of seeds; arms with their own number keep their proportion.

@@ -17,6 +17,7 @@ from harness.core.toml import parse
 from harness.core.validation import named, suggest
 from harness.data.choice import DataChoice, data_choice
 
+_CHINESE = "\n[zh]\n"  # with its table, the last one of a file, the Chinese texts begin
 _SPACE = "_space"  # the names of search spaces among the examples end so
 
 
@@ -72,12 +73,25 @@ def read_claim(path: Path) -> Claim:
     check_name(path)
     own = path.resolve().parent in (CLAIMS.resolve(), EXAMPLES.resolve())
     try:
-        return _claim(path.stem, path.stem if own else str(path), text, File.model_validate(tables), path.parent)
+        file = File.model_validate(tables)
+        return _claim(path.stem, path.stem if own else str(path), _judged_part(text), file, path.parent)
     except ValidationError as error:
         message, place = complaint(error, FIELDS)
         raise UserError(f"{path}, line {line_of(text, place)}: {message}") from None
     except ClaimError as error:
         raise UserError(f"{path}, line {line_of(text, error.place)}: {error}") from None
+
+
+def _judged_part(text: str) -> str:
+    """The text of a claim without its Chinese translation, which may be added, or bettered, after the runs.
+
+    Raises `ClaimError` if another table follows the translation.
+    """
+    judged, _, chinese = text.partition(_CHINESE)
+    for line in chinese.splitlines():
+        if line.lstrip().startswith("[") and not line.lstrip().startswith("[zh."):
+            raise ClaimError(f"{line.strip()} follows [zh]: the translation should be the end of the file", "zh")
+    return judged
 
 
 def _claim(name: str, spec: str, text: str, file: File, folder: Path) -> Claim:
@@ -105,6 +119,7 @@ def _claim(name: str, spec: str, text: str, file: File, folder: Path) -> Claim:
         claimed_accuracy=file.claimed_accuracy,
         sha256=hashlib.sha256("".join([text, *texts.values()]).encode()).hexdigest(),
         text=text,
+        zh=file.zh,
     )
     check(claim)
     return claim

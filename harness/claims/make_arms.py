@@ -48,6 +48,11 @@ def arms_of(file: File, folder: Path) -> dict[str, Arm]:
                 message = f"name is {arm.name!r}: two arms are called so, but for signs"
                 raise ClaimError(message, "arms", position, "name")
             arms[arm.name] = arm
+    tables = [table.name for table in file.arms]
+    for field in ("arms", "arm_words"):
+        for name in getattr(file.zh, field, ()):
+            if name not in tables:
+                raise ClaimError(f"{field} translates {name!r}: there are {', '.join(tables)}", "zh", field)
     searches = [arm.search is not None for arm in arms.values()]
     for field in _flat(file.settings) if searches else ():
         if field in OF_SEARCHES and not any(searches):
@@ -111,7 +116,7 @@ def _resolve_network(fields: dict[str, Any], table: ArmTable, folder: Path, posi
 
 
 def _run_arm(fields: dict[str, Any], table: ArmTable, file: File, position: int) -> Arm:
-    name, words = _name_and_words(fields, table, position)
+    name, words, zh = _names(fields, table, file, position)
     probes, seeds = tuple(fields.pop("probes")), fields.pop("seeds", file.seeds.count)
     target, tuned = fields.pop("tune_to_loss", None), fields["lr"] == TUNED
     if tuned and file.tuning is None:
@@ -124,11 +129,11 @@ def _run_arm(fields: dict[str, Any], table: ArmTable, file: File, position: int)
     _check_fields(fields | ({"lr": LESSON["lr"]} if tuned else {}), table, position)
     if tuned:
         del fields["lr"]
-    return Arm(name, words, fields, tuned, target if tuned else None, probes, seeds)
+    return Arm(name, words, fields, tuned, target if tuned else None, probes, seeds, name, zh)
 
 
 def _search_arm(fields: dict[str, Any], table: ArmTable, file: File, folder: Path, position: int) -> Arm:
-    name, words = _name_and_words(fields, table, position)
+    name, words, zh = _names(fields, table, file, position)
     seeds = fields.pop("seeds", file.seeds.count)
     for field in ("trials", "space"):
         if field not in fields:
@@ -142,17 +147,19 @@ def _search_arm(fields: dict[str, Any], table: ArmTable, file: File, folder: Pat
     except UserError as error:
         message = str(error).removeprefix("--")
         raise ClaimError(message, *_place(message.split(" ", 1)[0], table, position)) from None
-    return Arm(name, words, fields, False, None, (), seeds, SpaceFile(path.name, read_small(path), space))
+    space_file = SpaceFile(path.name, read_small(path), space)
+    return Arm(name, words, fields, False, None, (), seeds, name, zh, space_file)
 
 
-def _name_and_words(fields: Mapping[str, Any], table: ArmTable, position: int) -> tuple[str, str]:
-    """An arm's name and words, filled in; without words they are the name."""
+def _names(fields: Mapping[str, Any], table: ArmTable, file: File, position: int) -> tuple[str, str, tuple[str, str]]:
+    """An arm's name and words, and both in Chinese, filled in; without words they are the name."""
+    zh = (file.zh.arms.get(table.name, ""), file.zh.arm_words.get(table.name, "")) if file.zh else ("", "")
     try:
         known = {label(field): value for field, value in fields.items()}
-        name, words = (_filled(text, known) for text in (table.name, table.words))
+        name, words, zh_name, zh_words = (_filled(text, known) for text in (table.name, table.words, *zh))
     except (ValueError, TypeError) as error:
         raise ClaimError(f"name or words has a {{}} that no field fills ({error})", "arms", position, "name") from None
-    return name, words or name
+    return name, words or name, (zh_name, zh_words)
 
 
 def _place(field: str, table: ArmTable, position: int) -> tuple[str | int, ...]:

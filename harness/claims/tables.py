@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.claims.claim import Published, Seeds, Tuning
+from harness.claims.claim import Chinese, Published, Seeds, Tuning
 from harness.claims.estimands import Estimand, Strict
 from harness.core.config import Split
 from harness.core.defaults import Header, PrunerChoice, SamplerChoice
@@ -79,6 +79,7 @@ class File(Strict):
     estimands: list[Estimand] = Field(default_factory=list)
     published: list[Published] = Field(default_factory=list)
     claimed_accuracy: float | None = Field(default=None, gt=0, le=100)
+    zh: Chinese | None = None
 
 
 FIELDS = {
@@ -90,4 +91,5 @@ FIELDS = {
     "seeds": tuple(Seeds.model_fields),
     "lesson": tuple(Lesson.model_fields),
     "published": tuple(Published.model_fields),
+    "zh": tuple(Chinese.model_fields),
 }

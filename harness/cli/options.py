@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.core.defaults import DeviceChoice, EngineChoice, Header
+from harness.core.language import Language
 from harness.data.choice import NAMED
 
 _DATASET_HELP = f"Data: {', '.join(NAMED)} or csv:PATH; auto prefers Fashion-MNIST."
@@ -35,4 +36,5 @@ StackOption = Annotated[
     bool, typer.Option("--stack/--no-stack", help="Train runs of one shape together, or one by one.")
 ]
 OutputDirOption = Annotated[Path, typer.Option(help="Folder for the page and its figures.")]
+LanguageOption = Annotated[Language, typer.Option("--lang", help="Language of the page; zh: Chinese, in a subfolder.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]

@@ -55,9 +55,28 @@ class DataChoice(NamedTuple):
         ignored = "".join(f" --ignore {shlex.quote(column)}" for column in self.ignored)
         return f"--dataset {shlex.quote(self.spec)}{target}{header}{ignored}"
 
+    def check_readable(self, data_dir: Path | None) -> None:
+        """Raise `UserError` if the CSV file cannot be opened, or if the data folder is a file. Loads nothing."""
+        if self.path is not None:
+            try:
+                self.path.open("rb").close()
+            except OSError as error:
+                raise UserError(
+                    f"cannot read {self.path} ({error.strerror}); give the path of a CSV file after csv:"
+                ) from None
+        elif self.spec in ("auto", "fashion-mnist"):
+            folder = data_folder(data_dir)
+            if folder.exists() and not folder.is_dir():
+                raise UserError(f"the data folder {folder} is a file; give a folder with --data-dir")
+
     def beside(self, folder: Path) -> "DataChoice":
         """The same choice with a path relative to `folder`."""
         return self if self.path is None else self._replace(spec=f"{_CSV}{folder / self.path}")
+
+
+def data_folder(data_dir: Path | None) -> Path:
+    """The folder of Fashion-MNIST: `data_dir`, or that of HARNESS_DATA_DIR, or data."""
+    return data_dir or Path(os.environ.get("HARNESS_DATA_DIR") or "data")
 
 
 def data_choice(

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import UserError
+from harness.core.language import N_
 
 CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    N_("T-shirt/top"), N_("Trouser"), N_("Pullover"), N_("Dress"), N_("Coat"), N_("Sandal"), N_("Shirt"),
+    N_("Sneaker"), N_("Bag"), N_("Ankle boot"),
 )  # fmt: skip
 
 _AUTHORS_MIRROR = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"

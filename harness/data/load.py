@@ -1,6 +1,5 @@
 """Loads datasets: Fashion-MNIST, scikit-learn's small data, or a CSV file."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from harness.core.defaults import Header
 from harness.core.errors import UserError
 from harness.core.seeds import derive
 from harness.data import csv_table, fashion_mnist
-from harness.data.choice import DataChoice, data_choice
+from harness.data.choice import DataChoice, data_choice, data_folder
 from harness.data.dataset import Dataset, split_indices, stratified, validated
 
 _DIGITS_TEST_SHARE = 6
@@ -37,6 +36,7 @@ def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
 
     Raises `UserError` for a damaged file, an unusable folder, or if "fashion-mnist" is not available.
     """
+    choice.check_readable(data_dir)
     if choice.path is not None:
         path = choice.path.resolve()
         table = csv_table.read_csv(choice.path, choice.target, choice.header, choice.ignored)
@@ -45,9 +45,7 @@ def load(choice: DataChoice, data_dir: Path | None = None) -> Dataset:
         return _from_table(csv_table.breast_cancer(), "sklearn.datasets.load_breast_cancer", choice)
     if choice.spec == "digits":
         return _digits()
-    folder = data_dir or Path(os.environ.get("HARNESS_DATA_DIR") or "data")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"the data folder {folder} is a file; give a folder with --data-dir")
+    folder = data_folder(data_dir)
     try:
         return _fashion_mnist(folder)
     except fashion_mnist.DownloadError as failure:

@@ -21,7 +21,8 @@ from harness.tracking.schema import (
 class StudyFacts(NamedTuple):
     """What was searched and how.
 
-    Command, space, importances and warnings are empty in studies of an earlier version. `commit` is "" without git.
+    Command, space, importances and warnings are empty in studies of an earlier version. `commit` is "" without git;
+    `is_dirty`: whether there were changes that were not committed.
     `importances`: that of each parameter, largest first; {} if too few trials are complete. `warnings`: those of the
     search's own summary. `network` is the spec of the user's own network, or "".
     """
@@ -32,6 +33,7 @@ class StudyFacts(NamedTuple):
     dataset_sha256: str
     device: str
     commit: str
+    is_dirty: bool
     command: str
     space: str
     importances: dict[str, Importance]
@@ -44,7 +46,6 @@ class StudyFacts(NamedTuple):
 def facts_of(parent: TrackedRun) -> StudyFacts:
     """The facts of the study of this parent run. Raises `UserError` if its tags were altered."""
     tags, params = parent.tags, parent.params
-    dirty = " with changes that were not committed" if tags.get(GIT_DIRTY) == "true" else ""
     try:
         shares = {name: Importance(*share) for name, share in json.loads(tags.get(IMPORTANCES, "{}")).items()}
         cautions = [str(sentence) for sentence in json.loads(tags.get(WARNINGS, "[]"))]
@@ -58,7 +59,8 @@ def facts_of(parent: TrackedRun) -> StudyFacts:
         params["dataset"],
         tags[DATASET_SHA256],
         params["device"],
-        tags[GIT_COMMIT] + dirty if GIT_COMMIT in tags else "",
+        tags.get(GIT_COMMIT, ""),
+        tags.get(GIT_DIRTY) == "true",
         tags.get(COMMAND, ""),
         tags.get(SPACE, ""),
         shares,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness.core.defaults import OPTIONAL, SEARCHED
 from harness.core.errors import UserError
+from harness.core.language import _
 from harness.core.network import PREFIX, parse_scalar
 from harness.studies.facts import StudyFacts, facts_of
 from harness.studies.request import MOST_FRESH_SEEDS
@@ -166,17 +167,21 @@ def _lacks(parent: TrackedRun, trials: pd.DataFrame, deleted: Sequence[TrackedRu
     gone = [run for run in gone if run.tags.get(STATE) in _ENDED]
     sentences = []
     if gone:
-        runs = ", ".join(f"{run.name} ({run.id})" for run in gone[:_SHOWN_RUNS]) + ", …" * (len(gone) > _SHOWN_RUNS)
-        sentences.append(f"runs of this study were deleted in MLflow and are not counted: {runs}; restore them there")
+        runs = [f"{run.name} ({run.id})" for run in gone[:_SHOWN_RUNS]] + ["…"] * (len(gone) > _SHOWN_RUNS)
+        text = _("runs of this study were deleted in MLflow and are not counted: {runs}; restore them there")
+        sentences.append(text.format(runs=_(", ").join(runs)))
     if TRIALS in parent.tags and int(parent.tags[TRIALS]) > len(here):
-        sentences.append(f"the study had {parent.tags[TRIALS]} trials, and the runs of {len(here)} are here")
+        text = _("the study had {trials} trials, and the runs of {here} are here")
+        sentences.append(text.format(trials=parent.tags[TRIALS], here=len(here)))
     if restored := int(trials["restored"].sum()):
-        sentences.append(f"{restored} trials are written again from Optuna's record: MLflow had lost their runs")
+        text = _("{count} trials are written again from Optuna's record: MLflow had lost their runs")
+        sentences.append(text.format(count=restored))
     best = trials.loc[trials["state"] == "complete", "val_accuracy"].max()
     if WINNER in parent.tags and int(parent.tags[WINNER]) not in here:
-        sentences.append(f"the trial that won, trial {parent.tags[WINNER]}, is not here")
+        sentences.append(_("the trial that won, trial {trial}, is not here").format(trial=parent.tags[WINNER]))
     elif sentences and parent.metrics.get("val_accuracy", best) > best:
-        sentences.append(f"its best trial, of validation accuracy {parent.metrics['val_accuracy']:.4f}, is not here")
+        text = _("its best trial, of validation accuracy {accuracy:.4f}, is not here")
+        sentences.append(text.format(accuracy=parent.metrics["val_accuracy"]))
     return sentences
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from harness.core.intervals import MeanInterval, mean_interval
+from harness.core.language import _
 
 
 def paired_gain(winner: Mapping[int, float], baseline: Mapping[int, float]) -> MeanInterval:
@@ -15,14 +16,16 @@ def paired_gain(winner: Mapping[int, float], baseline: Mapping[int, float]) -> M
 
 def no_gain_text(who: str, diverged: int, runs: int) -> str:
     """Why there is no gain: runs of `who` diverged."""
-    return f"not known over the lesson's setting: {who} diverged with {diverged} of {runs} seeds"
+    text = _("not known over the lesson's setting: {who} diverged with {diverged} of {runs} seeds")
+    return text.format(who=who, diverged=diverged, runs=runs)
 
 
 def gain_text(gain: MeanInterval) -> str:
     """`0.8 points [0.3, 1.3] over the lesson's setting`, in points of accuracy (per cent)."""
-    points = f"{100 * gain.mean:.1f} points"
     if gain.n < 2:
-        return f"{points} over the lesson's setting, with one seed and so without an interval"
-    interval = f"[{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
-    doubt = ", which may be chance" if gain.low <= 0 <= gain.high else ""
-    return f"{points} {interval} over the lesson's setting{doubt}"
+        text = _("{mean:.1f} points over the lesson's setting, with one seed and so without an interval")
+    elif gain.low <= 0 <= gain.high:
+        text = _("{mean:.1f} points [{low:.1f}, {high:.1f}] over the lesson's setting, which may be chance")
+    else:
+        text = _("{mean:.1f} points [{low:.1f}, {high:.1f}] over the lesson's setting")
+    return text.format(mean=100 * gain.mean, low=100 * gain.low, high=100 * gain.high)

@@ -10,11 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.cli.console import format_params
+from harness.core.language import N_, _
 from harness.core.network import label
 from harness.pages.interactive import figure_html, library_html
 from harness.pages.templates import environment
 from harness.storage.urls import without_user
 from harness.studies import figures, findings
+from harness.studies.facts import StudyFacts
 from harness.studies.frames import MOST_SHOWN, StudyFrames
 
 _LOCAL_UI = "http://127.0.0.1:5000"
@@ -22,6 +24,7 @@ _COMMIT_DIGITS = 10
 _ACCURACIES = ("val_accuracy", "best_val_accuracy", "test_accuracy", "test_loss")
 DIGITS = {"best_epoch": ".0f", "lr": "#.4g", "gamma": ".4f", "seconds": ".2f"} | dict.fromkeys(_ACCURACIES, ".4f")
 _FRESH_COLUMNS = ("seed", "state", "test_accuracy", "test_loss")
+HEADERS = {"trial": N_("trial"), "state": N_("state"), "seed": N_("seed"), "seconds": N_("seconds")}
 
 
 class _Plot(NamedTuple):
@@ -37,7 +40,9 @@ def study_page(frames: StudyFrames, uri: str) -> str:
     server = without_user(uri).rstrip("/") if uri.startswith("http") else _LOCAL_UI
     trials = findings.ranked(frames)
     shown = trials.head(MOST_SHOWN)
-    cut = f"the {len(shown)} best of {len(trials):,} trials" if len(shown) < len(trials) else ""
+    cut = ""
+    if len(shown) < len(trials):
+        cut = _("the {shown} best of {count:,} trials").format(shown=len(shown), count=len(trials))
     place = f"{server}/#/experiments/{frames.experiment_id}/runs/"
     best = trials[trials["trial"] == frames.best].iloc[0]
     columns = ("trial", "state", "val_accuracy", "best_val_accuracy", "best_epoch", *frames.names, "seconds")
@@ -54,7 +59,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
             warnings=[*frames.lacks, *frames.facts.warnings],
             facts=_facts(frames),
             confirmed=findings.confirmed_texts(frames),
-            caution=findings.CAUTION,
+            caution=_(findings.CAUTION),
             cut=cut,
             plots=[
                 {
@@ -64,12 +69,12 @@ def study_page(frames: StudyFrames, uri: str) -> str:
                 }
                 for plot in _plots(frames, trials, shown)
             ],
-            columns=[label(name) for name in columns],
+            columns=_headers(columns),
             trials=_rows(shown, columns, DIGITS, place),
-            fresh_columns=_FRESH_COLUMNS,
+            fresh_columns=_headers(_FRESH_COLUMNS),
             tested={
-                "Runs of the winner, tested once each": _rows(winner, _FRESH_COLUMNS, DIGITS, place),
-                "Runs of the lesson's setting, with the same seeds": _rows(
+                _("Runs of the winner, tested once each"): _rows(winner, _FRESH_COLUMNS, DIGITS, place),
+                _("Runs of the lesson's setting, with the same seeds"): _rows(
                     frames.baseline, _FRESH_COLUMNS, DIGITS, place
                 ),
             },
@@ -84,19 +89,25 @@ def study_page(frames: StudyFrames, uri: str) -> str:
 
 def _facts(frames: StudyFrames) -> dict[str, str]:
     facts = frames.facts
-    commit = facts.commit[:_COMMIT_DIGITS] + facts.commit[40:]
     found = {
-        "trials": findings.states_text(frames),
-        "command": facts.command,
-        "seed": str(facts.seed),
-        "sampler, pruner": f"{facts.sampler}, {facts.pruner}",
-        "search space": facts.space,
-        "begun": f"{facts.day} (UTC)",
-        "data": f"{facts.dataset}, SHA-256 {facts.dataset_sha256[:12]}",
-        "device": facts.device,
-        "code": f"commit {commit}" if commit else "",
+        N_("trials"): findings.states_text(frames),
+        N_("command"): facts.command,
+        N_("seed"): str(facts.seed),
+        N_("sampler, pruner"): _(", ").join([facts.sampler, facts.pruner]),
+        N_("search space"): facts.space,
+        N_("begun"): _("{day} (UTC)").format(day=facts.day),
+        N_("data"): _("{data}, SHA-256 {sha256}").format(data=facts.dataset, sha256=facts.dataset_sha256[:12]),
+        N_("device"): facts.device,
+        N_("code"): _commit(facts),
     }
     return {name: text for name, text in found.items() if text}
+
+
+def _commit(facts: StudyFacts) -> str:
+    if not facts.commit:
+        return ""
+    text = _("commit {commit} with changes that were not committed") if facts.is_dirty else _("commit {commit}")
+    return text.format(commit=facts.commit[:_COMMIT_DIGITS])
 
 
 def _plots(frames: StudyFrames, trials: pd.DataFrame, shown: pd.DataFrame) -> list[_Plot]:
@@ -105,26 +116,31 @@ def _plots(frames: StudyFrames, trials: pd.DataFrame, shown: pd.DataFrame) -> li
     curves = curves.assign(state=curves["trial"].map(shown.set_index("trial")["state"].to_dict()))
     plots = []
     if len(curves):
-        text = "Every trial, epoch by epoch"
-        plots.append(_Plot(text, "The black line is the winner.", [(text, figures.learning_curves(curves, best))]))
-    text = "Best accuracy so far"
-    plots.append(_Plot(text, "Optuna maximises the last epoch's accuracy.", [(text, figures.history(trials, shown))]))
+        text = _("Every trial, epoch by epoch")
+        plots.append(_Plot(text, _("The black line is the winner."), [(text, figures.learning_curves(curves, best))]))
+    text, caption = _("Best accuracy so far"), _("Optuna maximises the last epoch's accuracy.")
+    plots.append(_Plot(text, caption, [(text, figures.history(trials, shown))]))
     varied = [name for name in frames.names if shown[name].nunique() > 1]
     if varied:
-        panels = [(f"Accuracy by {label(name)}", figures.by_parameter(shown, name, best)) for name in varied]
-        plots.append(_Plot("Accuracy by each parameter", "The winner is ringed.", panels))
-        text = "Parallel coordinates"
-        caption = "Each line is a complete trial. Drag along an axis to select trials."
+        text = _("Accuracy by {parameter}")
+        panels = [(text.format(parameter=label(name)), figures.by_parameter(shown, name, best)) for name in varied]
+        plots.append(_Plot(_("Accuracy by each parameter"), _("The winner is ringed."), panels))
+        text = _("Parallel coordinates")
+        caption = _("Each line is a complete trial. Drag along an axis to select trials.")
         plots.append(_Plot(text, caption, [(text, figures.parallel_coordinates(shown, varied))]))
     if importances:
-        text = "Parameter importances"
-        caption = "By PED-ANOVA, with 95 % intervals over resampled trials."
+        text = _("Parameter importances")
+        caption = _("By PED-ANOVA, with 95 % intervals over resampled trials.")
         plots.append(_Plot(text, caption, [(text, figures.importance_bars(importances))]))
     if priced := [price for price in figures.PRICES if shown[price].notna().any()]:
-        text = "Accuracy against training cost" if priced[0] == "cost" else "Accuracy against training time"
-        caption = "The line is the Pareto front: no complete trial is both cheaper and better."
+        text = _("Accuracy against training cost") if priced[0] == "cost" else _("Accuracy against training time")
+        caption = _("The line is the Pareto front: no complete trial is both cheaper and better.")
         plots.append(_Plot(text, caption, [(text, figures.pareto_front(shown, priced[0]))]))
     return plots
+
+
+def _headers(names: tuple[str, ...]) -> list[str]:
+    return [_(HEADERS[name]) if name in HEADERS else label(name) for name in names]
 
 
 def _height(plot: _Plot) -> int:
@@ -136,7 +152,7 @@ def _rows(frame: pd.DataFrame, columns: tuple[str, ...], digits: dict[str, str],
     return [
         {"cells": [cell(row[name], digits.get(name, "")) for name in columns], "id": row["run_id"],
          "link": place + str(row["run_id"])}
-        for row in frame.to_dict("records")
+        for row in frame.assign(state=frame["state"].map(_)).to_dict("records")
     ]  # fmt: skip
 
 

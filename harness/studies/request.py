@@ -94,6 +94,7 @@ class SearchRequest(NamedTuple):
             if value > most:
                 raise UserError(f"{option} is {value}: it should be at most {most}")
         self.engine.check()
+        self.dataset.check_readable(self.data_dir)
         check_stores(self.storage, tracking_uri())
         check_name(self.study)
         if self.enqueue and self.warm_start:

@@ -81,12 +81,13 @@ def test_the_lessons_claims_are_whole(path):
     assert claim.primary or claim.claimed_accuracy
     assert claim.quickened().quick
     if claim.primary:
-        assert claim.seeds.count == 10
+        assert claim.seeds.count >= 10
 
 
 def test_each_row_of_the_claims_has_its_file():
     assert {path.stem for path in CLAIMS.glob("*.toml")} == {
-        "momentum", "batch_noise", "batch_norm", "learning_rate", "minibatch_cost", "epochs", "escape", "ninety_nine",
+        "momentum", "batch_noise", "batch_norm", "learning_rate", "usual_lr", "minibatch_cost", "larger_steps",
+        "uncertain_updates", "epochs", "escape", "ninety_nine",
     }  # fmt: skip
 
 
@@ -529,7 +530,7 @@ def test_two_networks_files_of_one_name_are_refused(tmp_path):
 
 
 def test_an_accuracy_that_is_claimed_has_no_estimands(tmp_path):
-    text = find_claim("ninety_nine").read_text(encoding="utf-8") + SMALL[SMALL.index("[[estimands]]") :]
+    text = read_claim(find_claim("ninety_nine")).text + SMALL[SMALL.index("[[estimands]]") :]
     (tmp_path / "compact_cnn.py").write_text((CLAIMS / "compact_cnn.py").read_text(encoding="utf-8"))
     with pytest.raises(UserError, match="claimed_accuracy is judged without estimands"):
         read(tmp_path, text.replace("primary = true\n", ""))

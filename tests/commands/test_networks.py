@@ -70,6 +70,7 @@ def own(tmp_path_factory, migrated_store):
     return folder, done
 
 
+@pytest.mark.slow
 def test_it_is_searched_and_logged_and_its_page_and_model_know_it(own, monkeypatch):
     folder, done = own
     assert re.search(r"^network +net.py:small$", done.stdout, re.MULTILINE)

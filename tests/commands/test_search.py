@@ -653,6 +653,7 @@ def test_a_search_on_fashion_mnist(tmp_path, store, command):
 
 
 # MLflow's loader of exported graphs has a predict() without a type hint.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_a_search_on_a_csv_file_gives_a_model_that_takes_its_rows(tmp_path, store, command, monkeypatch):
     import mlflow

@@ -129,6 +129,7 @@ def test_a_killed_worker_is_replaced_and_its_job_starts_again(engines, engine, d
     assert {result.state for result in results(events).values()} == {"complete"}
 
 
+@pytest.mark.parametrize("engines", ["local", pytest.param("ray", marks=pytest.mark.slow)], indirect=True)
 def test_a_stack_that_dies_goes_on_run_by_run_so_that_a_deadly_one_takes_no_other_with_it(engines, digits, monkeypatch):
     """One worker, so that what is busy is what trains the deadly one."""
     with engines.engine(workers=1) as engine:

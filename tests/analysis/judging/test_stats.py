@@ -13,6 +13,7 @@ from analysis.judging.stats import (
     share_effect,
     share_interval,
     sign_flip,
+    spread_differences,
 )
 from harness.core.intervals import mean_interval
 
@@ -167,3 +168,33 @@ def test_a_known_effect_is_found_with_the_stated_power():
         a, b = curves(generator, seeds, 0.6)
         found += paired_effect((a - b).tolist(), generator).low > 0
     assert 0.66 <= found / studies <= 0.86
+
+
+def test_pseudo_values_of_a_spread_by_hand():
+    """sd 1 and 2 of three values; without the first, second or third: √½ and √2, √2 and √8, √½ and √2 of each."""
+    a, b = [3.0, 4.0, 5.0], [2.0, 4.0, 6.0]
+    assert spread_differences(a, b) == pytest.approx([math.log(0.5)] * 3)
+    a = [1.0, 2.0, 4.0]  # sd √(7/3); without one each: √2, 3/√2, 1/√2
+    whole = math.log(math.sqrt(7 / 3) / 2)
+    left_out = [math.log(sd_a / sd_b) for sd_a, sd_b in zip((2, 3, 1), (2, 4, 2), strict=True)]
+    assert spread_differences(a, b) == pytest.approx([3 * whole - 2 * one for one in left_out])
+
+
+@pytest.mark.parametrize("lost", [math.inf, math.nan])
+def test_a_spread_with_a_value_that_is_not_finite_or_without_spread_is_undefined(lost):
+    assert np.isnan(spread_differences([1.0, 2.0, lost], [1.0, 2.0, 4.0])).all()
+    assert np.isnan(spread_differences([1.0, 2.0, 3.0], [5.0, 5.0, 5.0])).all()
+    assert np.isnan(spread_differences([1.0, 1.0, 3.0], [1.0, 2.0, 3.0])).all()  # without its third value
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
+def test_the_interval_of_a_spread_covers_the_ratio_in_about_95_of_100_cases(ratio):
+    """Pairs with a correlation of 0.5, as seeds have that share initial weights."""
+    generator, studies, n = np.random.default_rng(7), 1_000, 19
+    covered = 0
+    for _ in range(studies):
+        shared = generator.normal(size=n)
+        a, b = (shared + generator.normal(size=n) for _ in range(2))
+        interval = mean_interval(spread_differences(ratio * a, b).tolist())
+        covered += interval.low <= math.log(ratio) <= interval.high
+    assert 0.92 <= covered / studies <= 0.975

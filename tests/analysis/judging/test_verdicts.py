@@ -1,4 +1,5 @@
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -151,6 +152,64 @@ def test_a_valley_is_measured_at_the_inner_arm_that_is_best_for_the_other_seeds(
     evidence = Evidence(values, along={"l": 0.01, "m": 0.1, "n": 1.0, "o": 10.0})
     found = differences(evidence, compare="valley", along="lr", measure="train_loss", arms=list(values))
     assert found == {1: 1.0, 2: 4.0 - 2.0, 3: 3.0 - 2.0}
+
+
+FAMILY = {
+    "small": {1: 0.9, 2: 0.9, 3: 0.9},
+    "middle": {1: 0.5, 2: 0.7, 3: math.inf},
+    "large": {1: 0.6, 2: 0.6, 3: math.inf},
+}
+LRS = {"small": 0.1, "middle": 0.2, "large": 0.4}
+
+
+def test_the_best_lr_is_that_of_the_lowest_loss_and_one_that_diverged_is_none():
+    best = {"compare": "value", "along": "lr", "take": "best", "measure": "train_loss", "arms": ["*"]}
+    evidence = Evidence(FAMILY, along=LRS)
+    evidence.arm_names = lambda patterns: list(FAMILY)
+    assert differences(evidence, **best) == {1: 0.2, 2: 0.4, 3: 0.1}
+    evidence.values = {arm: dict.fromkeys((1, 2), math.inf) | {3: FAMILY[arm][3]} for arm in FAMILY}
+    found = differences(evidence, **best)
+    assert found[3] == 0.1 and math.isnan(found[1])
+
+
+def test_the_largest_lr_that_a_run_survives_is_compared_between_two_families():
+    values = {f"{family} {arm}": seeds for family in "ab" for arm, seeds in FAMILY.items()}
+    values["b large"] = {1: 0.6, 2: 0.9, 3: 0.9}
+    values["b middle"] = {1: 0.6, 2: 0.9, 3: 0.7}
+    evidence = Evidence(values, along={f"{family} {arm}": lr for family in "ab" for arm, lr in LRS.items()})
+    evidence.arm_names = lambda patterns: [arm for arm in values if arm[0] == patterns[0][0]]
+    largest = {"compare": "log_ratio", "along": "lr", "take": "largest", "below": 0.8, "measure": "train_loss",
+               "arms": ["a *", "b *"], "claimed": 2.0, "margin": 0.5}  # fmt: skip
+    found = differences(evidence, **largest)
+    assert found[1] == 0.0, "both survive all"
+    assert math.isnan(found[2]), "b survives none under seed 2"
+    assert math.isnan(found[3]), "a survives none under seed 3: 0.9 at the smallest is no survival"
+    found = differences(evidence, **largest | {"below": 1.0})
+    assert found[3] == pytest.approx(math.log(0.1 / 0.4))
+
+
+def test_a_spread_compares_standard_deviations_of_logarithms_and_is_told_as_a_factor():
+    evidence = Evidence({"a": {1: math.e, 2: math.e**3, 3: math.e**5}, "b": {1: math.e, 2: math.e**2, 3: math.e**3}})
+    spread = {"compare": "spread", "measure": "updates_to_loss", "at": 0.6, "claimed": 2.0, "margin": 0.5}
+    assert list(differences(evidence, **spread).values()) == pytest.approx([math.log(2)] * 3)
+    assert shown(estimand(**spread), math.log(2)) == pytest.approx(2.0) and estimand(**spread).unit == "×"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"compare": "value", "arms": ["a *"], "take": "best"}, "along is None: a slope, a valley or take needs it"),
+        ({"compare": "value", "arms": ["a *"], "along": "lr"}, "along is 'lr': a slope, a valley or take needs it"),
+        ({"compare": "value", "arms": ["a *"], "take": "largest", "along": "lr"}, "below is None"),
+        ({"compare": "value", "arms": ["a *"], "take": "best", "along": "lr", "below": 1.0}, "below is 1.0"),
+        ({"compare": "spread", "take": "best", "along": "lr"}, "take is 'best': a spread takes none"),
+        ({"compare": "spread", "claimed": 1.0, "margin": 0.5}, "claimed is 1, which says no effect for a spread"),
+        ({"compare": "spread", "arms": ["a", "b", "c"]}, "a spread compares two"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(changes, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        estimand(**changes)
 
 
 def test_pairs_without_a_number_are_counted_by_their_reason():

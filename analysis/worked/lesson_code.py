@@ -1,0 +1,116 @@
+"""The lesson's own few lines, rewritten so that they run today. Each is a script of its own; a test runs them all."""
+
+LOSSES = """\
+import torch
+from torch.nn import functional as F
+
+z, y = torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0])
+sigma = F.softmax(z, dim=1)
+print(-torch.log(sigma[0, y]), F.cross_entropy(z, y))"""
+
+FIRST_STEP = """\
+import numpy as np
+
+A, g, eta = np.array([10, 7.5]), np.array([5, 5]), 1
+print(np.linalg.norm(g), A - eta * g)"""
+
+SURFACE = """\
+import numpy as np
+from ipywidgets import fixed, interact
+from matplotlib import pyplot as plt
+
+w1, w2 = np.meshgrid(np.arange(-10, 10, 0.05), np.arange(-10, 10, 0.05))
+loss = (2 - w1 - w2) ** 2 + (4 - 3 * w1 - w2) ** 2
+
+def plot(w1, w2, loss, elev, azim):
+    axes = plt.figure().add_subplot(projection="3d")
+    axes.plot_surface(w1, w2, loss, cmap="rainbow")
+    axes.view_init(elev=elev, azim=azim)
+
+interact(plot, w1=fixed(w1), w2=fixed(w2), loss=fixed(loss), elev=(0, 90), azim=(-180, 180))"""
+
+CHAIN_RULE = """\
+import torch
+
+X, y = torch.rand(50, 4), torch.randint(0, 2, (50, 1)).float()
+w = torch.rand(4, 1, requires_grad=True)
+sigma = torch.sigmoid(X @ w)
+loss = -(y * torch.log(sigma) + (1 - y) * torch.log(1 - sigma)).sum()
+loss.backward()
+print(torch.allclose(w.grad, X.T @ (sigma - y), rtol=1e-3, atol=1e-3))"""
+
+_MODEL = """\
+import torch
+from torch import nn, optim
+
+class Model(nn.Module):
+    def __init__(self, in_features=20, out_features=3):
+        super().__init__()
+        self.linear1 = nn.Linear(in_features, 13)
+        self.linear2 = nn.Linear(13, 8)
+        self.output = nn.Linear(8, out_features)
+
+    def forward(self, x):
+        return self.output(torch.sigmoid(self.linear2(torch.relu(self.linear1(x)))))
+
+torch.manual_seed(420)
+X, y = torch.rand((500, 20)) * 100, torch.randint(0, 3, (500, 1)).float()
+torch.manual_seed(420)
+net, criterion = Model(), nn.CrossEntropyLoss()
+loss = criterion(net(X), y.reshape(500).long())
+"""
+
+NETWORK = f"""\
+{_MODEL}
+print(loss.item(), net.linear1.weight.grad)
+loss.backward(retain_graph=True)
+loss.backward()
+print(net.linear1.weight.grad.shape)"""
+
+ONE_STEP = f"""\
+{_MODEL}
+loss.backward()
+lr, dw, w = 10, net.linear1.weight.grad, net.linear1.weight.data
+w -= lr * dw"""
+
+MOMENTUM_BY_HAND = f"""\
+{_MODEL}
+loss.backward()
+lr, gamma = 0.1, 0.9
+dw, w = net.linear1.weight.grad, net.linear1.weight.data
+v = torch.zeros_like(w)
+
+v = gamma * v - lr * dw
+w += v"""
+
+MOMENTUM = f"""\
+{_MODEL}
+opt = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+for _ in range(10):
+    loss = criterion(net(X), y.reshape(500).long())
+    loss.backward()
+    opt.step()
+    opt.zero_grad()
+    print(loss.item())"""
+
+LOADERS = """\
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+X, y = torch.rand(50000, 20) * 100, torch.randint(0, 3, (50000, 1))
+batchdata = DataLoader(TensorDataset(X, y), batch_size=4000, shuffle=True, drop_last=False)
+for epoch in range(4):
+    for batch_idx, (x, target) in enumerate(batchdata):
+        if batch_idx == 2:
+            break
+print(len(batchdata), len(batchdata.dataset), batchdata.batch_size, batchdata.dataset[0][0].dtype)"""
+
+IMAGES = """\
+import torchvision
+from matplotlib import pyplot as plt
+from torchvision import transforms
+
+mnist = torchvision.datasets.FashionMNIST(root="data", train=True, download=True, transform=transforms.ToTensor())
+print(len(mnist), mnist.data.shape, mnist.targets, mnist.classes)
+plt.imshow(mnist[0][0].view(28, 28))
+input_, output_ = mnist.data[0].numel(), len(mnist.targets.unique())"""

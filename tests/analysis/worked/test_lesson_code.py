@@ -1,0 +1,75 @@
+"""The lesson's few lines run as they are shown."""
+
+import matplotlib.pyplot as plt
+import pytest
+from support.paths import DATA_DIR
+
+from analysis.worked import lesson_code
+
+SCRIPTS = {name: text for name, text in vars(lesson_code).items() if name.isupper() and not name.startswith("_")}
+WITH_IMAGES = "IMAGES"
+
+
+def run(text, capsys):
+    names = {}
+    exec(compile(text, "<lesson>", "exec"), names)
+    plt.close("all")
+    return names, capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def random_state():
+    import torch
+
+    with torch.random.fork_rng():
+        yield
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != WITH_IMAGES])
+def test_each_script_runs_alone(name, capsys):
+    run(SCRIPTS[name], capsys)
+
+
+@pytest.mark.fashion_mnist
+def test_the_images_have_their_shape_and_classes(capsys, monkeypatch):
+    names, told = run(lesson_code.IMAGES.replace('root="data"', f'root="{DATA_DIR}"'), capsys)
+    assert (names["input_"], names["output_"]) == (784, 10)
+    assert told.startswith("60000 torch.Size([60000, 28, 28])") and "Ankle boot" in told
+
+
+def test_a_step_of_the_hand_moves_the_point(capsys):
+    assert run(lesson_code.FIRST_STEP, capsys)[1].split() == ["7.0710678118654755", "[5.", "2.5]"]
+
+
+def test_the_chain_rule_agrees_with_autograd(capsys):
+    assert run(lesson_code.CHAIN_RULE, capsys)[1].strip() == "True"
+
+
+def test_the_network_gives_the_numbers_of_a_reader_s_notebook(capsys):
+    loss, gradient = run(lesson_code.NETWORK, capsys)[1].split()[:2]
+    assert float(loss) == pytest.approx(1.1057284, abs=1e-6) and gradient == "None"
+
+
+def test_ten_steps_with_momentum_end_at_the_lesson_s_loss(capsys):
+    losses = [float(line) for line in run(lesson_code.MOMENTUM, capsys)[1].split()]
+    assert len(losses) == 10 and losses[-1] == pytest.approx(1.0792, abs=5e-5)
+
+
+def test_momentum_by_hand_moves_the_weights_by_the_velocity(capsys):
+    names, _ = run(lesson_code.MOMENTUM_BY_HAND, capsys)
+    assert (names["v"] == -0.1 * names["dw"]).all()
+
+
+def test_a_loader_hands_out_thirteen_batches(capsys):
+    names, told = run(lesson_code.LOADERS, capsys)
+    assert told.split() == ["13", "50000", "4000", "torch.float32"]
+    assert names["batch_idx"] == 2 and len(names["x"]) == 4_000
+
+
+def test_the_surface_is_drawn_as_it_is_turned(capsys):
+    names, _ = run(lesson_code.SURFACE, capsys)
+    assert names["loss"].min() == pytest.approx(0, abs=1e-4)
+    names["plot"](names["w1"], names["w2"], names["loss"], 30, 60)
+    (axes,) = plt.gcf().axes
+    assert (axes.elev, axes.azim, axes.name) == (30, 60, "3d")
+    plt.close("all")
