@@ -171,7 +171,7 @@ def one_step_of_two_sizes() -> WorkedExample:
                  figures)],
         [Table(_("One step of the 20–13–8–3 network of §2.2."), pd.DataFrame(rows))],
         [check(N_("each weight moved by η times its gradient"), apart, 1e-12)],
-        code=lesson_code.ONE_STEP,
+        code=lesson_code.after_network(lesson_code.ONE_STEP),
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def bowl() -> WorkedExample:
                  _("{steps} steps each. Ways that diverge leave the picture.").format(steps=_STEPS), figures)],
         [Table(_("Foretold for the steep direction; |w| is of both directions."), pd.DataFrame(rows))],
         [check(N_("ways that do not do what the roots foretell (of 12)"), float(wrong))],
-        code=lesson_code.MOMENTUM_BY_HAND,
+        code=lesson_code.after_network(lesson_code.MOMENTUM_BY_HAND),
     )  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def momentum_by_hand() -> WorkedExample:
         [Table(_("From (10, 7.5) on (0.5 w₁² + 1.5 w₂²) / 2."), table)],
         [check(N_("50 steps by hand and by optim.SGD differ by"), float(np.abs(by_hand - torchs).max()), _ROUNDING),
          *exact("momentum_on_linear1", "velocity_settles", "momentum_change_of_lr", "lesson_ten_passes")],
-        code=lesson_code.MOMENTUM,
+        code=lesson_code.after_network(lesson_code.MOMENTUM),
     )  # fmt: skip
 
 

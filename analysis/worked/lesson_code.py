@@ -1,4 +1,9 @@
-"""The lesson's own few lines, rewritten so that they run today. Each is a script of its own; a test runs them all."""
+"""The lesson's own few lines, rewritten so that they run today. A test runs them all.
+
+Each is a script of its own, but for those that go on where `NETWORK` ends.
+"""
+
+from harness.core.language import _
 
 LOSSES = """\
 import torch
@@ -39,7 +44,7 @@ loss = -(y * torch.log(sigma) + (1 - y) * torch.log(1 - sigma)).sum()
 loss.backward()
 print(torch.allclose(w.grad, X.T @ (sigma - y), rtol=1e-3, atol=1e-3))"""
 
-_MODEL = """\
+NETWORK = """\
 import torch
 from torch import nn, optim
 
@@ -58,24 +63,16 @@ X, y = torch.rand((500, 20)) * 100, torch.randint(0, 3, (500, 1)).float()
 torch.manual_seed(420)
 net, criterion = Model(), nn.CrossEntropyLoss()
 loss = criterion(net(X), y.reshape(500).long())
-"""
 
-NETWORK = f"""\
-{_MODEL}
 print(loss.item(), net.linear1.weight.grad)
 loss.backward(retain_graph=True)
-loss.backward()
 print(net.linear1.weight.grad.shape)"""
 
-ONE_STEP = f"""\
-{_MODEL}
-loss.backward()
+ONE_STEP = """\
 lr, dw, w = 10, net.linear1.weight.grad, net.linear1.weight.data
 w -= lr * dw"""
 
-MOMENTUM_BY_HAND = f"""\
-{_MODEL}
-loss.backward()
+MOMENTUM_BY_HAND = """\
 lr, gamma = 0.1, 0.9
 dw, w = net.linear1.weight.grad, net.linear1.weight.data
 v = torch.zeros_like(w)
@@ -83,9 +80,9 @@ v = torch.zeros_like(w)
 v = gamma * v - lr * dw
 w += v"""
 
-MOMENTUM = f"""\
-{_MODEL}
+MOMENTUM = """\
 opt = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+opt.zero_grad()
 for _ in range(10):
     loss = criterion(net(X), y.reshape(500).long())
     loss.backward()
@@ -114,3 +111,11 @@ mnist = torchvision.datasets.FashionMNIST(root="data", train=True, download=True
 print(len(mnist), mnist.data.shape, mnist.targets, mnist.classes)
 plt.imshow(mnist[0][0].view(28, 28))
 input_, output_ = mnist.data[0].numel(), len(mnist.targets.unique())"""
+
+
+AFTER_NETWORK = (ONE_STEP, MOMENTUM_BY_HAND, MOMENTUM)
+
+
+def after_network(code: str) -> str:
+    """A script that goes on where `NETWORK` ends, with a first line that says so."""
+    return f"{_('# after the code of §2.2')}\n{code}"

@@ -22,7 +22,7 @@ def _(text: str) -> str:
 
 def ngettext(one: str, many: str, count: int) -> str:
     """`one` if `count` is 1, else `many`, in the present language."""
-    return _(one if count == 1 else many)
+    return _catalogue.ngettext(one, many, count)
 
 
 def language_code() -> str:

@@ -6,12 +6,15 @@ from support.paths import DATA_DIR
 
 from analysis.worked import lesson_code
 
-SCRIPTS = {name: text for name, text in vars(lesson_code).items() if name.isupper() and not name.startswith("_")}
+SCRIPTS = {name: text for name, text in vars(lesson_code).items() if name.isupper() and isinstance(text, str)}
 WITH_IMAGES = "IMAGES"
 
 
 def run(text, capsys):
     names = {}
+    if text in lesson_code.AFTER_NETWORK:
+        exec(compile(lesson_code.NETWORK, "<lesson>", "exec"), names)
+        capsys.readouterr()
     exec(compile(text, "<lesson>", "exec"), names)
     plt.close("all")
     return names, capsys.readouterr().out
@@ -26,7 +29,7 @@ def random_state():
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name != WITH_IMAGES])
-def test_each_script_runs_alone(name, capsys):
+def test_each_script_runs(name, capsys):
     run(SCRIPTS[name], capsys)
 
 
