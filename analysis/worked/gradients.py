@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.special import expit, logsumexp, softmax
+from torch.nn.functional import mse_loss
 
 from analysis.rendering import plots
 from analysis.rendering.section import Picture, Table
@@ -32,6 +34,7 @@ def losses() -> WorkedExample:
     entropy = float(-(truth * np.log(shares)).sum())
     other = float(logsumexp(_SCORES) - _SCORES[_CLASS])
     squares = float(((truth - shares) ** 2).sum())
+    mean = mse_loss(torch.from_numpy(shares), torch.from_numpy(truth)).item()
     table = pd.DataFrame(
         {
             _("class"): range(1, len(_SCORES) + 1),
@@ -57,13 +60,18 @@ def losses() -> WorkedExample:
                 "Three scores z, class 1 is the true one: cross-entropy {entropy:.6f} nats, SSE {squares:.6f}. The"
                 " pictures show a neuron with one weight that should say 1: where it is sure and wrong, w far to the"
                 " left, cross-entropy has a slope of −1 and SSE has none, so that descent would not move."
-            ).format(entropy=entropy, squares=squares)
+            ).format(entropy=entropy, squares=squares),
+            _(
+                "The lesson's SSE divides by m, the number of samples. That is a mean, which torch calls MSELoss; the"
+                " gradient of the sum is m times as long."
+            ),
         ],
         [Picture("walkthrough-losses", _("Both losses of one neuron σ(w·1), true answer 1."), figures)],
         [Table(_("Softmax and cross-entropy, term by term."), table)],
         [
             check(N_("the shares add up to 1, to within"), abs(float(shares.sum()) - 1), _ROUNDING),
             check(N_("−Σ y ln σ equals ln Σ eᶻ − z of the true class"), abs(entropy - other), _ROUNDING),
+            check(N_("Σ (y − σ)² / m differs from torch's MSELoss by"), abs(squares / len(truth) - mean), _ROUNDING),
         ],
         code=lesson_code.LOSSES,
     )  # fmt: skip

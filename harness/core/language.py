@@ -4,9 +4,11 @@ A text that people read is written as `_("{count} of {n} seeds").format(count=â€
 where it is defined, and given to `_` where it is shown.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from gettext import NullTranslations
+from string import Formatter
 from typing import Literal
 
 Language = Literal["en", "zh"]
@@ -32,6 +34,16 @@ def language_code() -> str:
 
 def N_(text: str) -> str:  # gettext's own name
     """The same text. Marks a constant that `_` translates later."""
+    return text
+
+
+def retold(text: str, templates: Iterable[str]) -> str:
+    """A recorded English text in the present language, if one of these marked templates made it; else as it is."""
+    for template in templates:
+        parts = [(re.escape(before), name) for before, name, _form, _conversion in Formatter().parse(template)]
+        pattern = "".join(f"{before}(?P<{name}>.+)" if name else before for before, name in parts)
+        if found := re.fullmatch(pattern, text):
+            return _(template).format(**found.groupdict())
     return text
 
 

@@ -18,6 +18,7 @@ from harness.storage.urls import without_user
 from harness.studies import figures, findings
 from harness.studies.facts import StudyFacts
 from harness.studies.frames import MOST_SHOWN, StudyFrames
+from harness.studies.summary import warning_in_language
 
 _LOCAL_UI = "http://127.0.0.1:5000"
 _COMMIT_DIGITS = 10
@@ -56,7 +57,7 @@ def study_page(frames: StudyFrames, uri: str) -> str:
             number=frames.best,
             test=findings.test_text(frames),
             gain=findings.gain_sentence(frames),
-            warnings=[*frames.lacks, *frames.facts.warnings],
+            warnings=[*frames.lacks, *map(warning_in_language, frames.facts.warnings)],
             facts=_facts(frames),
             confirmed=findings.confirmed_texts(frames),
             caution=_(findings.CAUTION),

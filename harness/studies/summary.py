@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.cli.console import format_params, format_value
 from harness.core.intervals import MeanInterval
+from harness.core.language import N_, retold
 from harness.core.network import label
 from harness.studies.finals import Candidate, FinalResults, FinalRun
 from harness.studies.gain import gain_text, no_gain_text, paired_gain
@@ -14,6 +15,15 @@ from harness.studies.importances import MIN_TRIALS, Importance, importances
 from harness.studies.study import Study
 from harness.studies.trial import Trial
 
+_UNSTABLE = N_(
+    "{diverged} of the winner's {count} fresh runs diverged: the best config is unstable, and its validation accuracy"
+    " is that of a lucky seed"
+)
+_GUESSES = N_("no trial learned: the best one only guesses; widen the search space")
+_AT_EDGE = {
+    "low": N_("the best {name} ({value}) is at the low edge of its range; widen it in the search space (--space)"),
+    "high": N_("the best {name} ({value}) is at the high edge of its range; widen it in the search space (--space)"),
+}
 _SHOWN_TRIALS = 10
 
 
@@ -144,21 +154,20 @@ def importances_text(summary: Summary) -> str:
 
 def warnings(summary: Summary) -> list[str]:
     """One sentence if runs of the winner diverged, and one for each parameter whose best value is at an edge."""
-    unstable = (
-        f"{summary.diverged} of the winner's {len(summary.final.tested)} fresh runs diverged: the best config is"
-        " unstable, and its validation accuracy is that of a lucky seed"
-    )
-    guesses = "no trial learned: the best one only guesses; widen the search space"
     is_guess = summary.best.outcome is not None and not summary.best.outcome.learned
     return (
-        [unstable] * bool(summary.diverged)
-        + [guesses] * is_guess
+        [_UNSTABLE.format(diverged=summary.diverged, count=len(summary.final.tested))] * bool(summary.diverged)
+        + [_GUESSES] * is_guess
         + [
-            f"the best {label(name)} ({summary.best.params[name]:.4g}) is at the {edge} edge of its range; widen it in"
-            " the search space (--space)"
+            _AT_EDGE[edge].format(name=label(name), value=f"{summary.best.params[name]:.4g}")
             for name, edge in summary.edges.items()
         ]
     )
+
+
+def warning_in_language(sentence: str) -> str:
+    """One of `warnings`, as it was recorded, in the present language."""
+    return retold(sentence, [_UNSTABLE, _GUESSES, *_AT_EDGE.values()])
 
 
 def markdown(summary: Summary) -> str:

@@ -1,5 +1,6 @@
 """Pages in Chinese have no English left, in texts, labels and figures."""
 
+import json
 import re
 
 import pytest
@@ -55,6 +56,7 @@ def test_the_report_of_all_claims_has_no_english_left(tmp_path):
     assert '<html lang="zh-CN">' in html.read_text()
 
 
+@pytest.mark.slow
 def test_the_walkthrough_has_no_english_left(tmp_path):
     with spoken("zh"):
         examples = [example() for example in EXAMPLES]
@@ -72,9 +74,14 @@ def test_the_page_of_a_study_and_its_lines_have_no_english_left(store, tmp_path,
     for number, (state, curve) in enumerate((("complete", [0.5, 0.7]), ("pruned", [0.3]), ("diverged", []))):
         add_trial(writer, parent, number, state, curve)
     add_winner(writer, parent, 0)
+    recorded = "the best lr (0.3) is at the high edge of its range; widen it in the search space (--space)"
+    writer.set_tags(parent, {"harness.warnings": json.dumps([recorded, "a sentence of another version"])})
+    writer.close(wait=True)
     done = CliRunner().invoke(study.app, ["--lang", "zh"])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "reports" / "zh" / "mine.html").read_text()
+    assert "最好的 lr（0.3）位于其范围的上端" in page and "a sentence of another version" in page
+    page = page.replace("a sentence of another version", "")
     known = {"mine", "cpu", "run", "run_id", "page", "localhost", "http", "command", "space"}
     assert left_over(texts(page), known) == []
     assert left_over(done.stdout.splitlines(), known | {"reports"}) == []

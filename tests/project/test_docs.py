@@ -9,7 +9,12 @@ from support.search_claim import CLAIM, write_claim
 from harness.claims.file import claim_files, read_claim
 from harness.reference.exact_checks import exact_checks
 
-DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "deploy" / "README.md"]
+DOCS = [
+    PROJECT / "README.md",
+    PROJECT / "README.zh-CN.md",
+    *sorted((PROJECT / "docs").glob("*.md")),
+    PROJECT / "deploy" / "README.md",
+]
 LESSON = (PROJECT / "docs" / "lesson.md").read_text(encoding="utf-8")
 
 
@@ -35,6 +40,17 @@ def test_each_row_of_the_lesson_names_a_test_that_is_there():
         assert tests, row
         for name in tests:
             assert (PROJECT / "tests" / name).is_file(), name
+
+
+def test_the_chinese_pages_have_each_row_of_the_english_ones_with_what_it_names():
+    for name in ("lesson", "errata"):
+        english, chinese = (
+            [line for line in (PROJECT / "docs" / f"{name}{suffix}.md").read_text().splitlines() if line[:2] == "| "]
+            for suffix in ("", ".zh-CN")
+        )
+        assert len(english) == len(chinese) > 10
+        for before, after in zip(english, chinese, strict=True):
+            assert set(re.findall(r"`(.+?)`", before)) == set(re.findall(r"`(.+?)`", after)), before
 
 
 def test_each_claim_has_its_place_in_the_lesson():
