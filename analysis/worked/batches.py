@@ -25,7 +25,7 @@ _TOY = {
     "dataset": two_basins.TWO_BASINS,
     "split": "lesson",
 }
-_LOADERS = ((50_000, 4_000), (60_000, 128), (569, 5), (1_000, 1_000))
+_LOADERS = ((50_000, 4_000), (60_000, 128), (569, 5), (500, 120))
 
 
 def paths() -> WorkedExample:
@@ -159,8 +159,9 @@ def loaders() -> WorkedExample:
             _(
                 "TensorDataset pairs rows with labels, DataLoader hands them out in batches: shuffle=True in a new"
                 " order each epoch, drop_last=True without the rest that does not fill a batch. 50,000 × 20 in batches"
-                " of 4,000, the breast cancer data in batches of 5 and a CSV in batches of 1,000 are the lesson's own;"
-                " harness.lesson trains on five sixths of the last two and tests on the rest."
+                " of 4,000, 500 rows in batches of 120 and the 569 rows of the breast cancer data in batches of 5 are"
+                " the lesson's own, as is a CSV in batches of 1,000. Of the last two, harness.lesson trains on five"
+                " sixths and tests on the rest."
             )
         ],
         [Picture("walkthrough-batches", _("Orange: what drop_last=True leaves out."), figures)],

@@ -185,7 +185,7 @@ def bowl() -> WorkedExample:
         factor, told = quadratics.shrink_factor(_CURVATURE[1], lr, gamma)
         wrong += quadratics.behaviour(way) != told
         end, word = float(np.linalg.norm(way[-1])), _(_BEHAVIOURS[told])
-        rows.append({"γ": gamma, "η": lr, _("factor a step"): f"{factor:.3f}", _("so it"): word,
+        rows.append({"γ": gamma, "η": lr, _("factor a step, in size"): f"{factor:.3f}", _("so it"): word,
                      _("|w| at the end"): number(end)})  # fmt: skip
         _contours(panel, 16)
         panel.plot(way[:, 0], way[:, 1], ".-", linewidth=1.5)
@@ -194,7 +194,8 @@ def bowl() -> WorkedExample:
         "3.2",
         _("Descent and momentum on one bowl"),
         ["v ← γv − η ∂L/∂w, w ← w + v, v₀ = 0", _("L = (0.5 w₁² + 1.5 w₂²) / 2, from (10, 7.5)"),
-         _("a step multiplies the distance by the largest root of z² − (1 + γ − ηc) z + γ = 0, c the curvature")],
+         _("a step multiplies the distance by the root, largest in size, of z² − (1 + γ − ηc) z + γ = 0, c the"
+           " curvature")],
         [_("Without momentum a step multiplies the distance along w₂ by 1 − 1.5 η: below 0 it changes sides, beyond"
            " −1 it grows. Momentum 0.9 swings in all of these, and where it does not diverge, it shrinks the distance"
            " by √0.9 a step, whatever the lr. It bears larger steps, too: descent diverges beyond η = 2/c, momentum"

@@ -115,7 +115,9 @@ def chain_rule() -> WorkedExample:
             _(
                 "The denominator of ∂L/∂σ cancels with the slope of the sigmoid. The gradient of the first layer reuses"
                 " what the forward pass has computed already, σ⁽¹⁾ and σ⁽²⁾: that is all that backpropagation is."
-                " Below, 50 rows of 4 features through 3 hidden neurons, in float64; the loss is {loss:.6f}."
+                " The delta rule is the case of one layer; Rumelhart, Hinton and Williams carried it to the layers"
+                " before in 1986, a year after a network of several layers had learned XOR. Below, 50 rows of 4"
+                " features through 3 hidden neurons, in float64; the loss is {loss:.6f}."
             ).format(loss=found.loss)
         ],
         [Picture("walkthrough-chain-rule", _("Forward in black, the gradients that flow back in orange."), figures)],
@@ -155,7 +157,11 @@ def network() -> WorkedExample:
                 " weight a little larger, minus the loss with it a little smaller, over the difference ({shift:g} each"
                 " way). The graph is freed by backward(), so that a second one needs retain_graph=True; the data ask"
                 " for no gradient."
-            ).format(shift=_SHIFT)
+            ).format(shift=_SHIFT),
+            _(
+                "Only leaves with requires_grad=True keep a gradient in .grad. nn.Module switches it on for its"
+                " weights; weights of one's own need it, and data may be given it. Gradients add up until zero_grad()."
+            ),
         ],
         [Picture("walkthrough-gradients", _("The gradient of each layer, of its weight's shape."), figures)],
         [Table(_("Gradients, and the slope of the loss at each layer's largest entry."), pd.DataFrame(rows))],
@@ -200,7 +206,7 @@ def _draw_gradient(axes: Axes, gradient: "Tensor", layer: int) -> None:
     most = float(gradient.abs().max())
     axes.imshow(gradient.numpy(), cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
     title = _("layer {layer}: {shape}").format(layer=layer, shape=" × ".join(map(str, gradient.shape)))
-    axes.set(title=title, xlabel=_("to"), ylabel=_("from"))
+    axes.set(title=title, xlabel=_("from"), ylabel=_("to"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False)

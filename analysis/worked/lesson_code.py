@@ -48,6 +48,9 @@ NETWORK = """\
 import torch
 from torch import nn, optim
 
+x = torch.tensor(1.0, requires_grad=True)
+print(torch.autograd.grad(x ** 2, x))
+
 class Model(nn.Module):
     def __init__(self, in_features=20, out_features=3):
         super().__init__()
@@ -66,11 +69,17 @@ loss = criterion(net(X), y.reshape(500).long())
 
 print(loss.item(), net.linear1.weight.grad)
 loss.backward(retain_graph=True)
-print(net.linear1.weight.grad.shape)"""
+print(net.linear1.weight.grad.shape)
+
+loss.backward()
+net.zero_grad()
+criterion(net(X), y.reshape(500).long()).backward()"""
 
 ONE_STEP = """\
-lr, dw, w = 10, net.linear1.weight.grad, net.linear1.weight.data
-w -= lr * dw"""
+lr = 10
+for layer in (net.linear1, net.linear2, net.output):
+    dw, w = layer.weight.grad, layer.weight.data
+    w -= lr * dw"""
 
 MOMENTUM_BY_HAND = """\
 lr, gamma = 0.1, 0.9
@@ -91,7 +100,9 @@ for _ in range(10):
     print(loss.item())"""
 
 LOADERS = """\
+import pandas as pd
 import torch
+from sklearn.datasets import load_breast_cancer
 from torch.utils.data import DataLoader, TensorDataset
 
 X, y = torch.rand(50000, 20) * 100, torch.randint(0, 3, (50000, 1))
@@ -100,7 +111,15 @@ for epoch in range(4):
     for batch_idx, (x, target) in enumerate(batchdata):
         if batch_idx == 2:
             break
-print(len(batchdata), len(batchdata.dataset), batchdata.batch_size, batchdata.dataset[0][0].dtype)"""
+print(len(batchdata), len(batchdata.dataset), batchdata.batch_size, batchdata.dataset[0][0].dtype)
+
+data = load_breast_cancer()
+X, y = torch.tensor(data.data), torch.tensor(data.target)
+batchdata = DataLoader(TensorDataset(X, y), batch_size=5, shuffle=True)
+
+data = pd.read_csv("data.csv")
+X, y = torch.tensor(data.iloc[:, :-1].to_numpy()), torch.tensor(data.iloc[:, -1].to_numpy())
+batchdata = DataLoader(TensorDataset(X, y), batch_size=1000, shuffle=True)"""
 
 IMAGES = """\
 import torchvision
@@ -109,13 +128,52 @@ from torchvision import transforms
 
 mnist = torchvision.datasets.FashionMNIST(root="data", train=True, download=True, transform=transforms.ToTensor())
 print(len(mnist), mnist.data.shape, mnist.targets, mnist.classes)
-plt.imshow(mnist[0][0].view(28, 28))
+plt.imshow(mnist[0][0].view(28, 28).numpy())
 input_, output_ = mnist.data[0].numel(), len(mnist.targets.unique())"""
 
+
+TRAINING = """\
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader
+
+class Model(nn.Module):
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        # self.normalize = nn.BatchNorm2d(1)
+        self.linear1 = nn.Linear(in_features, 128, bias=False)
+        self.output = nn.Linear(128, out_features, bias=False)
+
+    def forward(self, x):
+        # x = self.normalize(x)
+        sigma1 = torch.relu(self.linear1(x.view(len(x), -1)))
+        return torch.log_softmax(self.output(sigma1), dim=1)
+
+def fit(net, batchdata, lr, epochs, gamma):
+    criterion, opt = nn.NLLLoss(), optim.SGD(net.parameters(), lr=lr, momentum=gamma)
+    correct = samples = 0
+    for epoch in range(epochs):
+        for batch_idx, (x, y) in enumerate(batchdata):
+            sigma = net(x)
+            loss = criterion(sigma, y)
+            loss.backward()
+            opt.step()
+            opt.zero_grad()
+            correct += int((sigma.argmax(dim=1) == y).sum())
+            samples += len(y)
+            if (batch_idx + 1) % 125 == 0 or batch_idx + 1 == len(batchdata):
+                print(f"epoch {epoch + 1}: {samples} of {epochs * len(batchdata.dataset)}",
+                      f"loss {loss.item():.4f}, accuracy {correct / samples:.2%}")
+
+lr, gamma, epochs, bs = 0.15, 0, 10, 128
+batchdata = DataLoader(mnist, batch_size=bs, shuffle=True)
+torch.manual_seed(420)
+net = Model(input_, output_)
+fit(net, batchdata, lr, epochs, gamma)"""
 
 AFTER_NETWORK = (ONE_STEP, MOMENTUM_BY_HAND, MOMENTUM)
 
 
 def after_network(code: str) -> str:
     """A script that goes on where `NETWORK` ends, with a first line that says so."""
-    return f"{_('# after the code of §2.2')}\n{code}"
+    return "\n".join([_("# run the code of §2.2 anew before it"), code])

@@ -3,14 +3,16 @@
 `exact_checks.py` states what must hold of them, the walkthrough shows them.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
+
+from harness.reference.small_model import small_data, small_model
 
 _SEED = 420
 
@@ -78,7 +80,7 @@ def slope_of_a_square(at: float = 1.0) -> float:
 class Network(NamedTuple):
     """§2.2: 20–13–8–3 (relu, then sigmoid, linear output) on 500 rows, and its mean cross-entropy.
 
-    `weights`: [20, 13], [13, 8], [8, 3]; `x` [500, 20] from 0 to 100; `y` int64 [500].
+    `weights`: [13, 20], [8, 13], [3, 8], as `nn.Linear` has them; `x` [500, 20] from 0 to 100; `y` int64 [500].
     """
 
     weights: list[Tensor]
@@ -88,21 +90,18 @@ class Network(NamedTuple):
 
 
 def network() -> Network:
-    """The network, its data and its loss, before any backward()."""
-    generator = torch.Generator().manual_seed(_SEED)
-    x = torch.rand((500, 20), generator=generator, dtype=torch.float64) * 100
-    y = torch.randint(3, (500,), generator=generator)
-    weights = [
-        (torch.rand(shape, generator=generator, dtype=torch.float64) - 0.5).div_(math.sqrt(shape[0])).requires_grad_()
-        for shape in ((20, 13), (13, 8), (8, 3))
-    ]
-    return Network(weights, x, y, _loss(weights, x, y))
+    """The lesson's own network in float64, its data and its loss, before any backward()."""
+    model, (x, y) = small_model().double(), small_data()
+    layers = (model.linear1, model.linear2, model.output)
+    return Network([layer.weight for layer in layers], x.double(), y, cross_entropy(model(x.double()), y))
 
 
 def network_loss(weights: Sequence[Tensor]) -> float:
-    """The loss of the same network under other weights."""
-    given = network()
-    return _loss(list(weights), given.x, given.y).item()
+    """The loss of the same network under other weights; its biases stay."""
+    model, (x, y) = small_model().double(), small_data()
+    names = ("linear1.weight", "linear2.weight", "output.weight")
+    scores = functional_call(model, dict(zip(names, weights, strict=True)), (x.double(),))
+    return cross_entropy(scores, y).item()
 
 
 def network_gradients() -> list[Tensor]:
@@ -142,8 +141,3 @@ def batch_sizes(samples: int, batch_size: int, drop_last: bool) -> list[int]:
 def distance(a: Tensor, b: Tensor) -> float:
     """The greatest difference of two entries."""
     return (a - b).detach().abs().max().item()
-
-
-def _loss(weights: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
-    scores = torch.sigmoid(torch.relu(x @ weights[0]) @ weights[1]) @ weights[2]
-    return cross_entropy(scores, y)

@@ -54,7 +54,7 @@ def test_one_step_with_lr_10_is_seen_and_with_0_001_is_not():
 def test_the_bowl_shows_all_three_ways():
     table = frame(descent.bowl())
     assert set(table["so it"]) == {"converges", "oscillates", "diverges"}
-    plain = table[table["γ"] == 0.0].set_index("η")["factor a step"]
+    plain = table[table["γ"] == 0.0].set_index("η")["factor a step, in size"]
     assert plain.loc[0.05] == f"{1 - 1.5 * 0.05:.3f}" and plain.loc[1.5] == f"{1.5 * 1.5 - 1:.3f}"
 
 
@@ -87,7 +87,7 @@ def test_the_page_stands_alone_and_is_logged(command, store, tmp_path):
     assert re.search(r"^12 examples, (\d+) of \1 checks hold$", done.stdout, re.MULTILINE)
     page = (tmp_path / "reports" / "walkthrough.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|img|link|iframe)[^>]+(src|href)=\"?https?:", page) and "fails</span>" not in page
-    assert page.count('<img alt="') == len(list((tmp_path / "reports" / "figures").iterdir())) == 28
+    assert page.count('<img alt="') == len(list((tmp_path / "reports" / "figures").iterdir())) == 29
     assert len(page.encode()) < 3_000_000
     records = ExperimentReader(store, "reports")
     (run,) = records.parents("report", "walkthrough")

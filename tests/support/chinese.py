@@ -9,20 +9,20 @@ NAMES = set(
         r"\w+",
         """
         lr gamma batch_size epochs epoch batch_norm hidden optimizer nats BatchNorm MLflow Optuna PyTorch torch
-        autograd backward Fashion MNIST SGD Adam Nesterov TPE CNN MLP NLLLoss log softmax DataLoader
-        TensorDataset shuffle drop_last True False None relu sigmoid optim momentum requires_grad grad
-        retain_graph CrossEntropyLoss linear1 weight NumPy float64 float32 float16 ToTensor input_ output_
-        LessonModel RunConfig StackedTrainer make_optimizer train fit harness lesson analysis scikit learn
-        python UTC SHA arXiv Holm Wilson Newcombe BCa Student SSE PCA Cov val_accuracy best_val_accuracy
-        test_accuracy test_loss N_B S_min E_min bootstrap best_epoch trial study search median pruner sampler
-        dataset digits sklearn csv toml zero_grad matplotlib loader len numpy tpe
+        autograd backward Fashion MNIST SGD Adam Nesterov TPE CNN MLP NLLLoss MSELoss Module Rumelhart Hinton
+        Williams XOR Delta zip CSV log softmax DataLoader TensorDataset shuffle drop_last True False None relu
+        sigmoid optim momentum requires_grad grad retain_graph CrossEntropyLoss linear1 weight NumPy float64
+        float32 float16 ToTensor input_ output_ LessonModel RunConfig StackedTrainer make_optimizer train fit
+        harness lesson analysis scikit learn python UTC SHA arXiv Holm Wilson Newcombe BCa Student SSE PCA Cov
+        val_accuracy best_val_accuracy test_accuracy test_loss N_B S_min E_min bootstrap best_epoch trial study
+        search median pruner sampler dataset digits sklearn csv toml zero_grad matplotlib loader len numpy tpe
         """,
     )
 )
 _WITH_NAMES = re.compile(r"\b(?:19|20)\d\d\b| · split ")  # sources with their year; the settings of an arm
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]{2,}")
 _ADDRESS = re.compile(
-    r"\$.*?\$|https?://\S+|[\w./-]+/[\w./-]+|--[\w-]+|\b[0-9a-f]{8,}\b|[\w-]+\.(?:py|toml|db|html)\b|\w+\.\w+(?:\.\w+)+"
+    r"\$.*?\$|https?://\S+|[\w./-]+/[\w./-]+|--[\w-]+|\b[0-9a-f]{8,}\b|[\w-]+\.(?:py|toml|db|html)\b|\w+\.\w+"
 )
 
 

@@ -1,17 +1,21 @@
 """The lesson's few lines run as they are shown."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import pytest
+import torch
 from support.paths import DATA_DIR
+from torch.utils.data import TensorDataset
 
 from analysis.worked import lesson_code
 
 SCRIPTS = {name: text for name, text in vars(lesson_code).items() if name.isupper() and isinstance(text, str)}
-WITH_IMAGES = "IMAGES"
+WITH_IMAGES = ("IMAGES", "TRAINING")
 
 
-def run(text, capsys):
-    names = {}
+def run(text, capsys, **names):
+    Path("data.csv").write_text("a,b,label\n" + "1.5,2,0\n" * 30)
     if text in lesson_code.AFTER_NETWORK:
         exec(compile(lesson_code.NETWORK, "<lesson>", "exec"), names)
         capsys.readouterr()
@@ -22,13 +26,11 @@ def run(text, capsys):
 
 @pytest.fixture(autouse=True)
 def random_state():
-    import torch
-
     with torch.random.fork_rng():
         yield
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != WITH_IMAGES])
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in WITH_IMAGES])
 def test_each_script_runs(name, capsys):
     run(SCRIPTS[name], capsys)
 
@@ -49,7 +51,9 @@ def test_the_chain_rule_agrees_with_autograd(capsys):
 
 
 def test_the_network_gives_the_numbers_of_a_reader_s_notebook(capsys):
-    loss, gradient = run(lesson_code.NETWORK, capsys)[1].split()[:2]
+    slope, told, shape = run(lesson_code.NETWORK, capsys)[1].splitlines()
+    assert (slope, shape) == ("(tensor(2.),)", "torch.Size([13, 20])")
+    loss, gradient = told.split()
     assert float(loss) == pytest.approx(1.1057284, abs=1e-6) and gradient == "None"
 
 
@@ -67,6 +71,17 @@ def test_a_loader_hands_out_thirteen_batches(capsys):
     names, told = run(lesson_code.LOADERS, capsys)
     assert told.split() == ["13", "50000", "4000", "torch.float32"]
     assert names["batch_idx"] == 2 and len(names["x"]) == 4_000
+    assert names["X"].tolist() == [[1.5, 2.0]] * 30 and names["y"].tolist() == [0] * 30, "of the CSV, the last"
+
+
+def test_the_training_function_learns_and_prints_the_accuracy_over_all_images_so_far(capsys, digits):
+    images = TensorDataset(digits.train_inputs.unsqueeze(1) / 16, digits.train_labels)
+    names, told = run(lesson_code.TRAINING, capsys, mnist=images, input_=64, output_=10)
+    lines = told.splitlines()
+    assert len(lines) == 10 and lines[-1].startswith(f"epoch 10: {10 * len(images)} of {10 * len(images)} loss ")
+    assert float(lines[-1].split()[-1].rstrip("%")) > 70
+    scores = names["net"](images[:5][0])
+    assert scores.shape == (5, 10) and scores.exp().sum(dim=1).tolist() == pytest.approx([1.0] * 5)
 
 
 def test_the_surface_is_drawn_as_it_is_turned(capsys):
