@@ -73,6 +73,7 @@ def test_axe_finds_nothing_in_the_page_of_a_study(study, opened, window, colours
     assert overflow(page) <= 0
 
 
+@pytest.mark.slow
 def test_the_page_of_a_study_draws_each_figure_and_prints_a_still_of_it(study, opened):
     page = opened(study)
     figures = page.locator("[data-figure]").count()
@@ -83,6 +84,7 @@ def test_the_page_of_a_study_draws_each_figure_and_prints_a_still_of_it(study, o
     assert page.evaluate("[...document.querySelectorAll('.still')].every(still => still.naturalWidth > 100)")
 
 
+@pytest.mark.slow
 def test_a_page_that_is_drawn_while_it_is_hidden_is_whole_when_it_is_shown(study, opened, tmp_path):
     frame = tmp_path / "frame.html"
     frame.write_text(f'<iframe src="{study.name}" style="display: none; width: 900px; height: 700px"></iframe>')

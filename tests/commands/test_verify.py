@@ -5,8 +5,12 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from support.written_study import DATASET, add_trial, add_winner
+from typer.testing import CliRunner
 
 from benchmarks.searches import records
+from harness.tracking.writer import ExperimentWriter
+from harness.verify import app
 
 STUDY = "digits-420"
 
@@ -23,6 +27,28 @@ def change(folder, statement):
         assert database.execute(statement).rowcount >= 1
 
 
+@pytest.fixture
+def verify(store, tmp_path, monkeypatch):
+    """`verify("--replay", …)`: the command in this process, on a study that is written by hand."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    writer = ExperimentWriter(store, "search/digits", DATASET, "cpu")
+    parent = writer.open_parent("mine", "study", {"seed": 420})
+    add_trial(writer, parent, 0, "complete", [0.5, 0.7])
+    add_winner(writer, parent, 0)
+    return lambda *arguments: CliRunner().invoke(app, ["mine", *arguments])
+
+
+def test_a_number_of_a_study_that_was_changed_is_found(verify, tmp_path):
+    before = verify()
+    assert before.exit_code == 0 and "4 of 4 runs are as they were recorded" in before.stdout
+    for table in ("metrics", "latest_metrics"):
+        change(tmp_path, f"UPDATE {table} SET value = 0.99 WHERE key = 'val_accuracy'")
+    after = verify()
+    assert after.exit_code == 1 and "1 run differs from what was recorded" in after.stderr
+    assert verify("--replay", "-1").stderr == "error: --replay is -1: it should be at least 0\n"
+
+
+@pytest.mark.slow
 def test_every_run_of_a_search_has_a_digest_and_agrees_with_it(copied, command):
     (parent,) = records(copied).parents("study")
     count = len(records(copied).children(parent.id))
@@ -33,6 +59,7 @@ def test_every_run_of_a_search_has_a_digest_and_agrees_with_it(copied, command):
     assert "a digest stops accidents, not forgers" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_number_that_was_changed_is_found_and_reported_nowhere(copied, command):
     (parent,) = records(copied).parents("study")
     winner = records(copied).children(parent.id, "winner")[0]
@@ -55,6 +82,7 @@ def test_what_has_no_digest_is_counted(copied, command):
     assert "runs were recorded before digests: a change of their numbers would go" in command("analysis.study").stdout
 
 
+@pytest.mark.slow
 def test_bad_names_and_numbers_are_one_line(copied, command):
     for arguments, told in (
         (("momentum",), "no claim or study in sqlite:///mlflow.db is called 'momentum'; there are: digits-420"),
