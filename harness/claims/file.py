@@ -74,7 +74,7 @@ def read_claim(path: Path) -> Claim:
     own = path.resolve().parent in (CLAIMS.resolve(), EXAMPLES.resolve())
     try:
         file = File.model_validate(tables)
-        return _claim(path.stem, path.stem if own else str(path), _judged_part(text), file, path.parent)
+        return _claim(path.stem, path.stem if own else str(path), _judged_part(text, file), file, path.parent)
     except ValidationError as error:
         message, place = complaint(error, FIELDS)
         raise UserError(f"{path}, line {line_of(text, place)}: {message}") from None
@@ -82,12 +82,14 @@ def read_claim(path: Path) -> Claim:
         raise UserError(f"{path}, line {line_of(text, error.place)}: {error}") from None
 
 
-def _judged_part(text: str) -> str:
+def _judged_part(text: str, file: File) -> str:
     """The text of a claim without its Chinese translation, which may be added, or bettered, after the runs.
 
-    Raises `ClaimError` if another table follows the translation.
+    Raises `ClaimError` if another table follows the translation, or if its beginning cannot be told.
     """
-    judged, _, chinese = text.partition(_CHINESE)
+    judged, mark, chinese = text.partition(_CHINESE)
+    if file.zh is not None and not mark:
+        raise ClaimError("zh should begin with a line that is [zh] and nothing else", "zh")
     for line in chinese.splitlines():
         if line.lstrip().startswith("[") and not line.lstrip().startswith("[zh."):
             raise ClaimError(f"{line.strip()} follows [zh]: the translation should be the end of the file", "zh")

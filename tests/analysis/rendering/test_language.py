@@ -13,6 +13,7 @@ from support.paths import PROJECT
 
 from analysis.rendering import language
 from harness.claims.file import claim_files, read_claim
+from harness.core.errors import UserError
 from harness.core.language import _, language_code, ngettext
 
 CATALOGUE = read_po(io.BytesIO((PROJECT / "analysis" / "locale" / "zh.po").read_bytes()))
@@ -108,9 +109,18 @@ def test_a_translation_that_does_not_fit_is_refused_with_its_line(tmp_path, line
     judged = (PROJECT / "experiments" / "claims" / "momentum.toml").read_text().partition("\n[zh]\n")[0]
     judged = re.sub(r"\[seeds\]\n(\w+ = \d+\n)+", "", judged) if "[seeds]" in line else judged
     path.write_text(f'{judged}\n[zh]\ntitle = "题"\nstatement = "述"\nwould_change = "改"\n{line}\n')
-    with pytest.raises(Exception, match=re.escape(told)) as error:
+    with pytest.raises(UserError, match=re.escape(told)) as error:
         read_claim(path)
     assert f"{path}, line " in str(error.value)
+
+
+def test_a_translation_without_a_line_of_its_own_is_refused(tmp_path):
+    """Else its text would be hashed with the rest."""
+    path = tmp_path / "mine.toml"
+    whole = (PROJECT / "experiments" / "claims" / "momentum.toml").read_text()
+    path.write_text(whole.replace("\n[zh]\n", "\n[zh]  # Chinese\n"))
+    with pytest.raises(UserError, match=r"line \d+: zh should begin with a line that is \[zh\] and nothing else"):
+        read_claim(path)
 
 
 def test_a_language_ends_where_its_block_ends():
