@@ -19,6 +19,7 @@ from analysis.sections import (
     uncertain_updates,
     usual_lr,
 )
+from harness.core.language import _
 
 
 class OwnSection(NamedTuple):
@@ -56,6 +57,8 @@ def section_of(evidence: Evidence, verdicts: list[Verdict]) -> Section:
     lost = sorted(own.needs - claim.arms.keys() - {estimand.name for estimand in claim.estimands})
     if lost:
         section = default.section(evidence, verdicts)
-        note = f"The claim's own figures are not shown: its file does not contain {', '.join(lost)} any more."
+        note = _("The claim's own figures are not shown: its file does not contain {names} any more.").format(
+            names=_(", ").join(lost)
+        )
         return section._replace(notes=[*section.notes, note])
     return own.make(evidence, verdicts)

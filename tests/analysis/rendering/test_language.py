@@ -1,5 +1,6 @@
 """Every text of a page has its Chinese, in the catalogue or in the claim's file, and no page mixes the two."""
 
+import ast
 import io
 import re
 import string
@@ -20,6 +21,21 @@ CATALOGUE = read_po(io.BytesIO((PROJECT / "analysis" / "locale" / "zh.po").read_
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 HAN = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")  # characters and their punctuation
 NAMES = re.compile("gamma|BatchNorm|Nesterov")
+OF_COMMANDS = ("UserError", "Stopped", "echo")  # their messages are in English
+SENTENCE = re.compile("[A-Za-z]{2,}( [a-z]+){3}")
+OF_PAGES = (
+    *(f"analysis/{place}" for place in ("judging", "rendering", "sections", "worked")),
+    *(f"analysis/reports/{name}.py" for name in ("claims", "walkthrough", "study")),
+    *(f"harness/studies/{name}.py" for name in ("findings", "page", "figures", "gain")),
+)
+# The page that compares studies, the line on a missing font and the lesson's code are in one language.
+IN_ENGLISH = ("rendering/searches.py", "rendering/language.py", "worked/lesson_code.py")
+PAGES = [
+    path
+    for place in OF_PAGES
+    for path in ([PROJECT / place] if place.endswith(".py") else sorted((PROJECT / place).rglob("*.py")))
+    if not str(path).endswith(IN_ENGLISH)
+]
 EXAMPLES = [
     PROJECT / "examples" / f"{name}.toml" for name in ("adam", "cnn_dropout", "mlp_dropout", "nesterov", "search")
 ]
@@ -48,6 +64,24 @@ def test_the_catalogue_has_each_text_of_the_source_and_no_other():
     translated = {message.id for message in CATALOGUE if message.id}
     assert marked() == translated
     assert not CATALOGUE.obsolete
+
+
+def test_each_sentence_that_a_page_may_show_is_marked():
+    """Four words in a row are a sentence: shorter texts are names too. Errors are not of pages."""
+    known = marked() | {arm for path in claim_files() for arm in read_claim(path).arms}
+    for path in PAGES:
+        tree = ast.parse(path.read_text())
+        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENTENCE.search(node.value):
+                around = [node]
+                while around[-1] in parents:
+                    around.append(parents[around[-1]])
+                is_docstring = isinstance(around[1], ast.Expr)
+                called = [one.func for one in around if isinstance(one, ast.Call)]
+                calls = {getattr(name, "id", getattr(name, "attr", "")) for name in called}
+                is_marked = node.value in known or calls & {*KEYWORDS, *OF_COMMANDS}
+                assert is_docstring or is_marked, f"{path}:{node.lineno}: {node.value}"
 
 
 def test_each_translation_is_chinese_and_has_the_numbers_of_the_english_text():
