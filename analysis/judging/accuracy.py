@@ -5,7 +5,8 @@ from typing import NamedTuple
 from analysis.evidence.claims import Evidence
 from analysis.judging.measures import measure
 from analysis.judging.verdicts import Label
-from harness.claims.claim import Claim, Published
+from harness.claims.claim import Claim
+from harness.claims.published import Published
 from harness.core.intervals import MeanInterval, mean_interval
 from harness.core.language import _
 

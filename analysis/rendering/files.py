@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from analysis.rendering.formatting import section_mark
-from analysis.rendering.language import fonts
+from analysis.rendering.language import fonts, section_mark
 from harness.core.errors import UserError
 from harness.core.files import write_atomically
 from harness.pages import templates

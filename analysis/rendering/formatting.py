@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from unicodedata import east_asian_width
 
 from analysis.evidence.claims import DIRTY
 from analysis.judging.verdicts import Verdict, bounds
@@ -18,39 +17,6 @@ _QUESTIONS = {
     "lesson": N_("Without tuning"),
     "tuned": N_("Each arm at its own best lr: what is left of it"),
     "control": N_("Controls and further measures"),
-}
-LEGEND = {
-    N_("reproduced"): N_(
-        "the effect is as claimed: its interval lies inside what was claimed, which was written down,"
-        " with its margin, before the runs of this version of the claim file; each section names earlier runs."
-    ),
-    N_("direction only"): N_(
-        "the effect has the claimed sign, and is larger than claimed, smaller than claimed, or of uncertain size."
-    ),
-    N_("not reproduced"): N_(
-        "the effect is too small to matter (though not zero), negligible (too small to matter, if"
-        " there is any), not found (the interval contains no effect and lies below the smallest one that matters), or"
-        " reversed."
-    ),
-    N_("inconclusive"): N_(
-        "undecided: the interval contains both no effect (0, or 1 for a factor) and effects that matter."
-    ),
-    "n": N_("the number of paired seeds: under each, all arms share split, initial weights and order of the examples."),
-    N_("arm"): N_("one setting that is compared; the first arm of a comparison is A, the other one B."),
-    N_("primary"): N_("the one comparison that gives a claim its verdict."),
-    "p": N_(
-        "of a sign-flip test on the pairs; Holm: adjusted for the number of claims. P(A>B): share of seeds where A is"
-        " greater; ties count half."
-    ),
-    N_("mean, t; Newcombe; BCa; order statistics"): N_(
-        "how the interval is made: Student's t, of a difference of shares, by a"
-        " bootstrap, of a median where runs never reached the target."
-    ),
-    N_("units"): N_(
-        "an update is one step of descent; a point is one per cent of the examples; nats measure the loss (ln k"
-        " for guessing among k classes, 2.3 for ten); × is a factor; a slope is an exponent."
-    ),
-    N_("lr, momentum"): N_("the learning rate; momentum 0.9 is γ = 0.9 (gamma)."),
 }
 QUICK = N_(
     "a quick run: 3 seeds, a third of the stated epochs and updates, and the lowest loss that all runs reach as target;"
@@ -72,8 +38,6 @@ _WITH_UNIT = {
     "(slope)": N_("{value} (slope)"),
     "": "{value}",
 }
-_CHAPTERS = ("开篇", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十")  # as the lesson numbers them
-_SECTION = re.compile(r"(\d+)(?:\.(\d+))?")
 _DECIMAL = re.compile(r"(?<=_0)_(?=\d)")  # 0_3 in a name is 0.3
 _NOTHING = 1e-12  # what float64 leaves of a difference that is 0
 
@@ -82,23 +46,6 @@ def questions(claim: Claim) -> dict[str, str]:
     """The heading of each group of estimands."""
     shown = {question: _(heading) for question, heading in _QUESTIONS.items()}
     return shown | ({"lesson": _("Without tuning: what the lesson shows")} if claim.section else {})
-
-
-def section_mark(section: str) -> str:
-    """A section of the lesson as a page writes it: `§4.1`, in Chinese as the lesson numbers it, `四-1`."""
-    return f"§{section}" if language_code() == "en" else _SECTION.sub(_chinese_section, section)
-
-
-def _chinese_section(found: re.Match[str]) -> str:
-    chapter, part = int(found[1]), found[2]
-    if chapter >= len(_CHAPTERS):
-        return found[0]
-    return _CHAPTERS[chapter] if part is None else f"{_CHAPTERS[chapter]}-{part}"
-
-
-def columns(text: str) -> int:
-    """The width of a text in letters; a Chinese character is as wide as two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def number(value: float) -> str:

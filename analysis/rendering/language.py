@@ -1,11 +1,13 @@
-"""The languages of pages: English, and Chinese by the catalogue in analysis/locale. Figures need a font for it."""
+"""The languages of pages, English and Chinese: the catalogue in analysis/locale, fonts, widths, numbers of sections."""
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import matplotlib as mpl
 import typer
@@ -13,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from matplotlib import font_manager
 
-from harness.core.language import Language, translated
+from harness.core.language import Language, language_code, translated
 
 _CODES: dict[Language, str] = {"en": "en", "zh": "zh-CN"}
 
@@ -23,6 +25,8 @@ _FONTS = (
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Hiragino Sans GB", "Heiti SC", "SimHei", "Noto Sans CJK JP",
     "Droid Sans Fallback", "Arial Unicode MS",
 )  # fmt: skip
+_CHAPTERS = ("开篇", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十")  # as the lesson numbers them
+_SECTION = re.compile(r"(\d+)(?:\.(\d+))?")
 _NO_FONT = "no font with Chinese characters was found, so figures show symbols only: install Noto Sans CJK, for example"
 
 
@@ -50,6 +54,23 @@ def language_of_pages(language: Language, output_dir: Path) -> Iterator[Path]:
         if not fonts():
             typer.echo(f"warning: {_NO_FONT}")
         yield output_dir / language
+
+
+def section_mark(section: str) -> str:
+    """A section of the lesson as a page writes it: `§4.1`, in Chinese as the lesson numbers it, `四-1`."""
+    return f"§{section}" if language_code() == "en" else _SECTION.sub(_chinese_section, section)
+
+
+def _chinese_section(found: re.Match[str]) -> str:
+    chapter, part = int(found[1]), found[2]
+    if chapter >= len(_CHAPTERS):
+        return found[0]
+    return _CHAPTERS[chapter] if part is None else f"{_CHAPTERS[chapter]}-{part}"
+
+
+def columns(text: str) -> int:
+    """The width of a text in letters; a Chinese character is as wide as two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 @cache

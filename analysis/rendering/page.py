@@ -12,7 +12,9 @@ from analysis.judging.accuracy import accuracy_verdict, reached
 from analysis.judging.verdicts import Verdict
 from analysis.rendering import formatting
 from analysis.rendering.files import drawn, environment, inline, write_files
-from analysis.rendering.plots import small_forest
+from analysis.rendering.forest import small_forest
+from analysis.rendering.glossary import LEGEND
+from analysis.rendering.language import columns, section_mark
 from analysis.rendering.section import Judged, Picture, Table
 from harness.claims.claim import Claim
 from harness.core.language import _
@@ -69,7 +71,7 @@ def text_table(judged: Judged) -> str:
     claim = judged.claim
     heading = claim.title
     if claim.section:
-        mark = formatting.section_mark(claim.section)
+        mark = section_mark(claim.section)
         heading = _("{title} ({section})").format(title=claim.title, section=mark)
     if claim.quick and claim.arms:
         heading = _("{heading}: {quick}").format(heading=heading, quick=_(formatting.QUICK))
@@ -92,7 +94,7 @@ def text_table(judged: Judged) -> str:
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - formatting.columns(text))
+    return text + " " * (width - columns(text))
 
 
 def _context(page: Page) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def _context(page: Page) -> dict[str, Any]:
         "title": page.title,
         "made": page.made,
         "warnings": page.warnings,
-        "legend": formatting.LEGEND.items(),
+        "legend": LEGEND.items(),
         "has_lesson": any(claim["section"] for claim in claims),
         "claims": claims,
         "exact": page.checks,

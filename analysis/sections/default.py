@@ -5,8 +5,9 @@ import pandas as pd
 from analysis.evidence.claims import Evidence
 from analysis.judging.accuracy import reached
 from analysis.judging.verdicts import Verdict
-from analysis.rendering import plots
+from analysis.rendering import forest, plots
 from analysis.rendering.section import Picture, Section, Table
+from analysis.rendering.style import VERDICT_COLOURS
 from analysis.sections import searches
 from harness.claims.claim import Claim
 from harness.core.language import N_, _
@@ -63,11 +64,11 @@ def effects(name: str, verdicts: list[Verdict]) -> list[Picture]:
     pictures = []
     for position, kind in enumerate(units, start=1):
         chosen = [verdict for verdict in verdicts if verdict.unit == kind]
-        figure = plots.forest(chosen)
+        figure = forest.forest(chosen)
         caption = _(
             "All effects in this unit ({unit}). Dots: seeds. Bars: 95 % intervals, green if as claimed. Shaded: what"
             " was claimed; a dotted line: the smallest effect that matters."
-        ).format(unit=_(plots.AXIS.get(kind, kind)))
+        ).format(unit=_(forest.AXIS.get(kind, kind)))
         pictures.append(Picture(f"{name}-effects-{position}", caption, [figure]))
     return pictures
 
@@ -82,7 +83,7 @@ def published_section(claim: Claim, evidence: Evidence | None) -> Section:
         low, mean, high = arm.accuracy.low, arm.accuracy.mean, arm.accuracy.high
         axes.errorbar([mean], [position], xerr=[[mean - low], [high - mean]], fmt="s", color=_OWN, capsize=5)
     for position, result in enumerate(rows, start=len(own)):
-        colour = plots.VERDICT_COLOURS["inconclusive" if result.unreproduced else "not reproduced"]
+        colour = VERDICT_COLOURS["inconclusive" if result.unreproduced else "not reproduced"]
         axes.plot([result.test_accuracy], [position], "D" if result.unreproduced else "o", color=colour, markersize=12)
     axes.axvline(claim.claimed_accuracy, color="#029e73", linewidth=2, linestyle=":")
     names = [_("{arm}, run here").format(arm=arm.words) for arm in own] + [result.model for result in rows]

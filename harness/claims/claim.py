@@ -13,7 +13,9 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, model_validator
 
 from harness.claims.arm import Arm
+from harness.claims.chinese import Chinese
 from harness.claims.estimands import LENGTH, MEASURES, Estimand, Strict
+from harness.claims.published import Published
 from harness.claims.search_arm import SearchConfig
 from harness.core.config import RunConfig, make_config
 from harness.core.errors import UserError
@@ -48,36 +50,6 @@ class Tuning(Strict):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} is {values}: it should not name a value twice")
         return self
-
-
-class Published(Strict):
-    """A published result: test accuracy in per cent. `unreproduced` is the reason why it does not count, or ""."""
-
-    model: str
-    test_accuracy: float = Field(gt=0, le=100)
-    source: str
-    unreproduced: str = ""
-
-
-class Chinese(Strict):
-    """The texts of a claim in Chinese. It is no part of what is judged: a claim is the same with and without it.
-
-    `arms` and `arm_words` are by the name of an arm as the file writes it, `words` and `when` by the name of an
-    estimand, `models`, `sources` and `unreproduced` by the model of a published result.
-    """
-
-    title: str
-    statement: str
-    would_change: str
-    not_tuned: str = ""
-    earlier: str = ""
-    arms: dict[str, str] = Field(default_factory=dict)
-    arm_words: dict[str, str] = Field(default_factory=dict)
-    words: dict[str, str] = Field(default_factory=dict)
-    when: dict[str, str] = Field(default_factory=dict)
-    models: dict[str, str] = Field(default_factory=dict)
-    sources: dict[str, str] = Field(default_factory=dict)
-    unreproduced: dict[str, str] = Field(default_factory=dict)
 
 
 class Claim(NamedTuple):
@@ -154,25 +126,6 @@ class Claim(NamedTuple):
         zh = self.zh
         if language == "en" or zh is None:
             return self
-        estimands = tuple(
-            one.model_copy(
-                update={
-                    "words": zh.words.get(one.name, one.words),
-                    "when": zh.when.get(one.name, one.when),
-                }
-            )
-            for one in self.estimands
-        )
-        published = tuple(
-            one.model_copy(
-                update={
-                    "model": zh.models.get(one.model, one.model),
-                    "source": zh.sources.get(one.model, one.source),
-                    "unreproduced": zh.unreproduced.get(one.model, one.unreproduced),
-                }
-            )
-            for one in self.published
-        )
         return self._replace(
             title=zh.title,
             statement=zh.statement,
@@ -180,8 +133,8 @@ class Claim(NamedTuple):
             not_tuned=zh.not_tuned,
             earlier=zh.earlier,
             arms={name: arm.in_chinese() for name, arm in self.arms.items()},
-            estimands=estimands,
-            published=published,
+            estimands=tuple(map(zh.estimand, self.estimands)),
+            published=tuple(map(zh.result, self.published)),
         )
 
     def arm_seeds(self, arm: Arm) -> range:

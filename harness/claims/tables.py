@@ -4,8 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.claims.claim import Chinese, Published, Seeds, Tuning
+from harness.claims.chinese import Chinese
+from harness.claims.claim import Seeds, Tuning
 from harness.claims.estimands import Estimand, Strict
+from harness.claims.published import Published
 from harness.core.config import Split
 from harness.core.defaults import Header, PrunerChoice, SamplerChoice
 from harness.core.metrics import ProbeName

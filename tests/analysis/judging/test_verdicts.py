@@ -4,6 +4,7 @@ import re
 import pandas as pd
 import pytest
 
+from analysis.judging import differences as differences_module
 from analysis.judging import verdicts
 from analysis.judging.stats import Effect
 from analysis.judging.verdicts import RULE, Bounds, bounds, decide, shown
@@ -107,13 +108,14 @@ class Evidence:
 
 @pytest.fixture(autouse=True)
 def typed_values(monkeypatch):
-    monkeypatch.setattr(
-        verdicts, "measure", lambda evidence, name, at, arm: pd.Series(evidence.values[arm], dtype=float)
-    )
+    for module in (differences_module, verdicts):
+        monkeypatch.setattr(
+            module, "measure", lambda evidence, name, at, arm: pd.Series(evidence.values[arm], dtype=float)
+        )
 
 
 def differences(evidence, **changes):
-    return verdicts.paired_differences(evidence, estimand(**changes)).to_dict()
+    return differences_module.paired_differences(evidence, estimand(**changes)).to_dict()
 
 
 def test_differences_pair_the_same_seeds_in_the_order_of_the_arms():

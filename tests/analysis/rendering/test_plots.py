@@ -8,6 +8,7 @@ from support.verdict_example import verdict
 
 from analysis.judging.verdicts import Lost
 from analysis.rendering import plots
+from analysis.rendering.forest import forest, small_forest
 
 
 def drawn(figure):
@@ -17,13 +18,13 @@ def drawn(figure):
     return axes, axes.get_position().width
 
 
-@pytest.mark.parametrize("forest", [plots.forest, plots.small_forest])
-def test_a_long_reason_why_there_is_no_number_takes_no_room_from_the_axis(forest):
+@pytest.mark.parametrize("draw", [forest, small_forest])
+def test_a_long_reason_why_there_is_no_number_takes_no_room_from_the_axis(draw):
     lost = Lost(3, 7, 12_345, 0)
     none = verdict(
         "undecided", math.nan, "with a very long condition " * 4, lost=lost, at=0.35, measure="updates_to_loss"
     )
-    axes, width = drawn(forest([verdict(), none]))
+    axes, width = drawn(draw([verdict(), none]))
     assert width > 0.8
     texts = [text.get_text().replace("\n", " ") for text in axes.texts]
     assert texts[0] == "e: as claimed" and texts[1].startswith("with a very long") and texts[1].endswith(": undecided")
@@ -34,7 +35,7 @@ def test_a_long_reason_why_there_is_no_number_takes_no_room_from_the_axis(forest
 def test_an_interval_without_a_limit_has_an_arrow_larger_than_the_dot_of_its_estimate():
     wide = verdict("of uncertain size", 2.0)
     wide = wide._replace(high=math.inf, result=wide.result._replace(high=math.inf))
-    axes, _ = drawn(plots.small_forest([wide]))
+    axes, _ = drawn(small_forest([wide]))
     sizes = {line.get_marker(): line.get_markersize() for line in axes.lines if line.get_marker() in (">", "o")}
     assert sizes[">"] > 1.5 * sizes["o"]
 
