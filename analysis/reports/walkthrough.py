@@ -8,7 +8,7 @@ import typer
 
 from analysis.rendering.files import environment, write_files
 from analysis.rendering.page import png_files
-from analysis.worked import batches, descent, gradients, images
+from analysis.worked import batches, descent, gradients, images, steps
 from analysis.worked.example import WorkedExample, context
 from harness.cli import command
 from harness.core.errors import Stopped
@@ -25,9 +25,9 @@ EXAMPLES: Sequence[Callable[[], WorkedExample]] = (
     descent.surface,
     gradients.chain_rule,
     gradients.network,
-    descent.one_step_of_two_sizes,
-    descent.bowl,
-    descent.momentum_by_hand,
+    steps.one_step_of_two_sizes,
+    steps.bowl,
+    steps.momentum_by_hand,
     batches.paths,
     batches.escape,
     batches.loaders,

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from analysis import walkthrough
 from analysis.reports import walkthrough as report
-from analysis.worked import batches, descent, gradients
+from analysis.worked import batches, descent, gradients, steps
 from analysis.worked.example import check
 from harness.core.errors import UserError
 from harness.tracking.reader import ExperimentReader
@@ -45,21 +45,21 @@ def test_the_surface_can_be_turned_without_a_network(parts):
 
 
 def test_one_step_with_lr_10_is_seen_and_with_0_001_is_not():
-    table = frame(descent.one_step_of_two_sizes()).set_index("lr")
+    table = frame(steps.one_step_of_two_sizes()).set_index("lr")
     small, large = (float(table.loc[lr, "|Δw| / |w|, layer 1"]) for lr in ("0.001", "10"))
     assert small < 1e-3 < 0.1 < large and large / small == pytest.approx(1e4, rel=0.1)
     assert table.loc["0.001", "loss before"] == table.loc["0.001", "loss after"] != table.loc["10", "loss after"]
 
 
 def test_the_bowl_shows_all_three_ways():
-    table = frame(descent.bowl())
+    table = frame(steps.bowl())
     assert set(table["so it"]) == {"converges", "oscillates", "diverges"}
     plain = table[table["γ"] == 0.0].set_index("η")["factor a step, in size"]
     assert plain.loc[0.05] == f"{1 - 1.5 * 0.05:.3f}" and plain.loc[1.5] == f"{1.5 * 1.5 - 1:.3f}"
 
 
 def test_momentum_by_hand_and_torchs_are_the_same_digits():
-    table = frame(descent.momentum_by_hand())
+    table = frame(steps.momentum_by_hand())
     assert table["w₁, by hand"].tolist() == table["w₁, optim.SGD"].tolist()
     assert table["w₂, by hand"].iloc[:2].tolist() == ["6.3750000000", "4.4062500000"]
 
