@@ -1,7 +1,6 @@
 """Renders judged claims as one self-contained HTML page and as Markdown."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,22 +13,12 @@ from analysis.rendering import formatting
 from analysis.rendering.files import drawn, environment, inline, write_files
 from analysis.rendering.forest import small_forest
 from analysis.rendering.glossary import LEGEND
-from analysis.rendering.language import columns, section_mark
-from analysis.rendering.section import Judged, Picture, Table
+from analysis.rendering.section import Judged, Table
+from analysis.rendering.shown import Check, as_shown, png_files, shown_picture
 from harness.claims.claim import Claim
 from harness.core.language import _
 
-_MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
 _OF_TWO = ("difference", "log_ratio")
-
-
-class Check(NamedTuple):
-    """An exact statement of the lesson: the number found, its bound, and whether the bound holds."""
-
-    statement: str
-    value: str
-    bound: str
-    holds: bool
 
 
 class Page(NamedTuple):
@@ -64,37 +53,6 @@ def write(
     if with_summary:
         pages[f"{name}-summary.html"] = templates.get_template("summary.html.jinja").render(context).encode()
     return write_files(out, pages | figures)
-
-
-def text_table(judged: Judged) -> str:
-    """The verdicts of one claim for a terminal."""
-    claim = judged.claim
-    heading = claim.title
-    if claim.section:
-        mark = section_mark(claim.section)
-        heading = _("{title} ({section})").format(title=claim.title, section=mark)
-    if claim.quick and claim.arms:
-        heading = _("{heading}: {quick}").format(heading=heading, quick=_(formatting.QUICK))
-    lines = [heading, f"  {claim.statement}"]
-    if claim.primary is None:
-        label, why = accuracy_verdict(claim, judged.evidence)
-        return "\n".join([*lines, "  " + _("{verdict}: {reason}").format(verdict=_(label), reason=why)])
-    for verdict in judged.verdicts:
-        mark = "*" if verdict.estimand.primary else " "
-        finding, effect = _padded(_(verdict.finding), 20), _padded(formatting.effect(verdict), 34)
-        about = _("{reason} p {p}, n = {n}").format(
-            reason=formatting.reason(verdict), p=formatting.p_value(verdict), n=verdict.result.n
-        )
-        lines += [f" {mark}{finding} {effect} {formatting.sentence(verdict)}", f"  {'':<20} {about}"]
-    if claim.quick:
-        last = _("* gives the claim its verdict: {verdict}, in a quick look")
-    else:
-        last = _("* gives the claim its verdict: {verdict}")
-    return "\n".join([*lines, " " + last.format(verdict=_(judged.verdicts[0].label))])
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - columns(text))
 
 
 def _context(page: Page) -> dict[str, Any]:
@@ -266,21 +224,3 @@ def _conditions(verdicts: Sequence[Verdict], quick: bool) -> dict[str, str]:
 def _mark_as_quick(figures: Sequence[Figure], fontsize: float | str = "x-small") -> None:
     for figure in figures:
         figure.supxlabel(_(formatting.QUICK_MARK), color="#cc3311", fontsize=fontsize, weight="bold", x=0.01, ha="left")
-
-
-def shown_picture(picture: Picture) -> dict[str, Any]:
-    """A picture for the templates: its caption, and each panel as a data URL, with the path and content of its file."""
-    pngs = {f"figures/{stem}.png": drawn(figure, "png") for stem, figure in picture.files.items()}
-    panels = [{"path": path, "png": png, "data": inline(png)} for path, png in pngs.items()]
-    return {"caption": picture.caption, "panels": panels}
-
-
-def png_files(pictures: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """The files of pictures that are as `shown_picture` gives them."""
-    return {panel["path"]: panel["png"] for picture in pictures for panel in picture["panels"]}
-
-
-def as_shown(table: Table) -> dict[str, Any]:
-    """A table for the templates, with a true minus sign before numbers."""
-    rows = [[_MINUS.sub("−", str(cell)) for cell in row] for row in table.frame.to_numpy().tolist()]
-    return {"caption": table.caption, "columns": list(table.frame.columns), "rows": rows}

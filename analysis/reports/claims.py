@@ -11,8 +11,10 @@ from analysis.judging.quick import set_nearer_targets
 from analysis.judging.verdicts import bounds, judge_all
 from analysis.rendering.export import FIGURES, exported, plain_rows, read_verdicts, verdict_tables
 from analysis.rendering.files import write_files
-from analysis.rendering.page import Check, Page, text_table, write
+from analysis.rendering.page import Page, write
 from analysis.rendering.section import Judged
+from analysis.rendering.shown import Check
+from analysis.rendering.terminal import text_table
 from analysis.reports.comparison import compare
 from analysis.sections.across import adjusted, warnings, with_own_training
 from analysis.sections.default import published_section

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from analysis.rendering.files import environment, write_files
-from analysis.rendering.page import png_files
+from analysis.rendering.shown import png_files
 from analysis.worked import batches, descent, gradients, images, steps
 from analysis.worked.example import WorkedExample, context
 from harness.cli import command

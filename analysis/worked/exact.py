@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from analysis.rendering.page import Check
+from analysis.rendering.shown import Check
 from analysis.worked.example import check
 from harness.core.language import _
 from harness.reference.exact_checks import ExactCheck, exact_checks

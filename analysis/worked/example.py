@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from analysis.rendering.files import environment
-from analysis.rendering.page import Check, as_shown, shown_picture
 from analysis.rendering.section import Picture, Table
+from analysis.rendering.shown import Check, as_shown, shown_picture
 
 
 class WorkedExample(NamedTuple):

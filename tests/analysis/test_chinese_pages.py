@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 from analysis import study
 from analysis.rendering.language import spoken
-from analysis.rendering.page import Check, Page, text_table, write
+from analysis.rendering.page import Page, write
 from analysis.rendering.section import Judged
+from analysis.rendering.shown import Check
+from analysis.rendering.terminal import text_table
 from analysis.reports.walkthrough import EXAMPLES, write_page
 from analysis.sections.across import adjusted, warnings, with_own_training
 from analysis.sections.default import published_section
